@@ -1,1 +1,18 @@
-//! placeholder
+//! The decisions of Seaworthy: pure policies without clock, I/O or async.
+//!
+//! Every policy is a small struct that takes `now` and facts, and returns a decision. It reads no clock, so a test
+//! moves time by adding to a number, and the same policy serves the gateway, the library and a simulation.
+//!
+//! | module | decides |
+//! | --- | --- |
+//! | [`event`] | the closed list of facts that the rest of the system reports |
+//! | [`health`] | results of checks → startup, live, ready and overall verdict |
+//! | [`lifecycle`] | Starting → Ready → Draining → Stopping → Stopped, what each state answers, the drain budget |
+//! | [`refusal`] | reason → HTTP status, gRPC code, problem type, close or keep |
+
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests need some instant to add to"))]
+
+pub mod event;
+pub mod health;
+pub mod lifecycle;
+pub mod refusal;

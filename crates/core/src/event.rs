@@ -1,0 +1,376 @@
+//! The closed list of facts that the rest of the system reports.
+//!
+//! Gateway, supervisor, monitor and library emit facts; log, metrics, history, audit, alerts and dashboard consume
+//! them. A fact is described once, here, so that a metric and the log line beside it cannot disagree.
+//!
+//! A fact says its own [`Event::name`], [`Event::level`], message (`Display`) and fields ([`Event::each_field`]);
+//! whoever writes it out adds the time. The one on the path of every request, [`RequestFinished`], borrows all that
+//! it says and stands apart, so that it costs no allocation.
+//!
+//! ```
+//! use seaworthy_core::event::{Event, Level, Value};
+//! use seaworthy_core::lifecycle::Cause;
+//!
+//! let event = Event::StopBegan { cause: Cause::Sigterm };
+//! assert_eq!(event.to_string(), "SIGTERM received, starting graceful shutdown");
+//! assert_eq!(event.level(), Level::Info);
+//! ```
+
+mod request;
+
+use std::fmt;
+use std::time::Duration;
+
+pub use request::{Protocol, RequestFinished, UpstreamFacts};
+
+use crate::lifecycle::{Cause, State};
+
+/// How much a fact matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Level {
+    Trace,
+    Debug,
+    Info,
+    Warn,
+    Error,
+}
+
+impl Level {
+    /// As it stands in a log line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Trace => "trace",
+            Self::Debug => "debug",
+            Self::Info => "info",
+            Self::Warn => "warn",
+            Self::Error => "error",
+        }
+    }
+}
+
+impl std::str::FromStr for Level {
+    type Err = LevelError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let levels = [Self::Trace, Self::Debug, Self::Info, Self::Warn, Self::Error];
+        let text = text.trim().to_ascii_lowercase();
+        let known = levels.into_iter().find(|level| level.name() == text);
+        known.or((text == "warning").then_some(Self::Warn)).ok_or(LevelError(text))
+    }
+}
+
+/// A level that does not exist.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown level {0:?}: use trace, debug, info, warn or error")]
+pub struct LevelError(String);
+
+/// The value of a field.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Value<'a> {
+    Text(&'a str),
+    Integer(i64),
+    Float(f64),
+    Flag(bool),
+    /// Written in seconds.
+    Seconds(Duration),
+}
+
+impl From<Duration> for Value<'_> {
+    fn from(duration: Duration) -> Self {
+        Self::Seconds(duration)
+    }
+}
+
+impl<'a> From<&'a str> for Value<'a> {
+    fn from(text: &'a str) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<bool> for Value<'_> {
+    fn from(flag: bool) -> Self {
+        Self::Flag(flag)
+    }
+}
+
+macro_rules! integers {
+    ($($integer:ty),+) => {$(
+        impl From<$integer> for Value<'_> {
+            fn from(integer: $integer) -> Self {
+                Self::Integer(i64::from(integer))
+            }
+        }
+    )+};
+}
+integers!(u8, u16, u32, i32, i64);
+
+/// Which output of a program a line came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Stream {
+    Stdout,
+    Stderr,
+}
+
+impl Stream {
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Stdout => "stdout",
+            Self::Stderr => "stderr",
+        }
+    }
+}
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Ending {
+    Exited(i32),
+    Signalled(i32),
+}
+
+impl Ending {
+    /// The code that a shell reports for it: the program's own, or 128 + signal.
+    #[must_use]
+    pub fn code(self) -> i32 {
+        match self {
+            Self::Exited(code) => code,
+            Self::Signalled(signal) => 128 + signal,
+        }
+    }
+
+    #[must_use]
+    pub fn success(self) -> bool {
+        self == Self::Exited(0)
+    }
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exited(code) => write!(f, "exit code {code}"),
+            Self::Signalled(signal) => write!(f, "signal {signal}"),
+        }
+    }
+}
+
+/// How a stop ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    Graceful,
+    Forced,
+}
+
+impl Outcome {
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Graceful => "graceful",
+            Self::Forced => "forced",
+        }
+    }
+}
+
+macro_rules! events {
+    ($(
+        $(#[$doc:meta])*
+        $variant:ident $({ $($field:ident : $kind:ty),+ $(,)? })? = $name:literal, $level:ident,
+            $message:literal $(, $argument:expr)* $(; $($label:literal => $value:expr),+)?;
+    )+) => {
+        /// A fact.
+        #[derive(Debug, Clone)]
+        #[non_exhaustive]
+        pub enum Event {
+            $($(#[$doc])* $variant $({ $($field: $kind),+ })?,)+
+        }
+
+        impl Event {
+            /// The stable name, for consumers and for whoever searches a log.
+            #[must_use]
+            pub fn name(&self) -> &'static str {
+                match self { $(Self::$variant { .. } => $name,)+ }
+            }
+
+            /// How much it matters.
+            #[must_use]
+            pub fn level(&self) -> Level {
+                match self { $(Self::$variant { .. } => Level::$level,)+ }
+            }
+
+            /// Gives each field beyond the message to `field`.
+            #[allow(unused_variables, reason = "not every fact has fields beyond its message")]
+            pub fn each_field(&self, mut field: impl FnMut(&'static str, Value<'_>)) {
+                match self { $(Self::$variant $({ $($field),+ })? => { $($(field($label, Value::from($value));)+)? })+ }
+            }
+        }
+
+        impl fmt::Display for Event {
+            #[allow(unused_variables, reason = "not every message quotes every field")]
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                match self { $(Self::$variant $({ $($field),+ })? => write!(f, $message $(, $argument)*),)+ }
+            }
+        }
+    };
+}
+
+// name of the fact, its level, its message; then label => value for each field.
+events! {
+    /// The state of the service changed.
+    StateChanged { from: State, to: State } = "state_changed", Debug, "{} → {}", from.name(), to.name();
+        "from" => from.name(), "to" => to.name();
+    /// A drain began.
+    StopBegan { cause: Cause } = "stop_began", Info, "{} received, starting graceful shutdown", cause.name();
+        "cause" => cause.name();
+    /// Readiness is withdrawn; the listener stays open for a while.
+    Draining { delay: Duration } = "draining", Info, "draining: readiness withdrawn, listener open for {delay:?}";
+        "delay" => *delay;
+    /// Nothing new is accepted any more.
+    ListenersClosed { in_flight: u32 } = "listeners_closed", Info, "HTTP server closed";
+        "in_flight" => *in_flight;
+    /// Requests were cut because their time was over.
+    RequestCut { method: String, path: String, after: Duration } = "request_cut", Warn, "request cut after {after:.1?}: {method} {path}";
+        "method" => method.as_str(), "path" => path.as_str(), "after" => *after;
+    /// The program is told to stop.
+    AppStopping { pid: u32, signal: String, patience: Duration } = "app_stopping", Info, "stopping app";
+        "pid" => *pid, "signal" => signal.as_str(), "patience" => *patience;
+    /// The program ended after it was told to.
+    AppStopped { ending: Ending, took: Duration } = "app_stopped", Info, "app stopped";
+        "code" => ending.code(), "took" => *took;
+    /// The program did not end in time.
+    AppKilled { pid: u32, patience: Duration } = "app_killed", Error, "app killed: it had not ended {patience:?} after its signal";
+        "pid" => *pid, "patience" => *patience;
+    /// The last hooks run.
+    CleaningUp = "cleaning_up", Info, "cleaning up resources";
+    /// Everything has ended.
+    StopEnded { outcome: Outcome, took: Duration, requests_cut: u32 } = "stop_ended", Info, "{}", match outcome { Outcome::Graceful => "Graceful shutdown complete", Outcome::Forced => "Forced shutdown after timeout" };
+        "outcome" => outcome.name(), "took" => *took, "requests_cut" => *requests_cut;
+    /// The program was started.
+    AppStarted { pid: u32, port: Option<u16>, command: String } = "app_started", Info, "app started: {command}";
+        "pid" => *pid, "port" => port.map_or(0, i64::from);
+    /// The program accepts requests.
+    AppReady { pid: u32, took: Duration } = "app_ready", Info, "app ready after {took:.1?}";
+        "pid" => *pid, "took" => *took;
+    /// The program did not get ready.
+    AppNotReady { reason: String } = "app_not_ready", Error, "the app did not become ready: {reason}";
+        "reason" => reason.as_str();
+    /// The program ended although nobody asked it to.
+    AppDied { pid: u32, ending: Ending, uptime: Duration } = "app_died", Error, "app ended unexpectedly with {ending} after {uptime:.1?}";
+        "pid" => *pid, "code" => ending.code(), "uptime" => *uptime;
+    /// The program answers nothing although nothing else keeps it busy.
+    AppHangs { pid: u32, failures: u32 } = "app_hangs", Error, "app hangs: {failures} probes in a row unanswered";
+        "pid" => *pid, "failures" => *failures;
+    /// The program comes back after a pause.
+    AppRestarting { delay: Duration, deaths: u32 } = "app_restarting", Warn, "restarting app in {delay:.1?}";
+        "delay" => *delay, "deaths" => *deaths;
+    /// The program died too often.
+    AppGaveUp { deaths: u32, window: Duration } = "app_gave_up", Error, "giving up on the app: {deaths} deaths in {window:?}";
+        "deaths" => *deaths, "window" => *window;
+    /// A child that was not ours any more, or never, ended and was reaped.
+    OrphanReaped { pid: u32 } = "orphan_reaped", Debug, "reaped an orphan";
+        "pid" => *pid;
+    /// A hook or migration ended well.
+    CommandRan { what: String, took: Duration } = "command_ran", Info, "{what} done in {took:.1?}";
+        "command" => what.as_str(), "took" => *took;
+    /// A hook or migration failed.
+    CommandFailed { what: String, reason: String } = "command_failed", Error, "{what} failed: {reason}";
+        "command" => what.as_str(), "reason" => reason.as_str();
+    /// A new config is in force.
+    ConfigReloaded { changed: Vec<String>, needs_restart: Vec<String> } = "config_reloaded", Info, "config reloaded: {} changed, {} need a restart", changed.len(), needs_restart.len();
+        "changed" => changed.join(" ").as_str(), "needs_restart" => needs_restart.join(" ").as_str();
+    /// A new config was refused; the old one stays in force.
+    ConfigRefused { reason: String } = "config_refused", Error, "config refused, the old one stays in force: {reason}";
+        "reason" => reason.as_str();
+    /// New requests are held.
+    Paused { by: String } = "paused", Warn, "paused by {by}";
+        "by" => by.as_str();
+    /// Requests go on.
+    Resumed { by: String } = "resumed", Info, "resumed by {by}";
+        "by" => by.as_str();
+    /// The level of the log changed.
+    LogLevelChanged { level: Level, expires: Option<Duration> } = "log_level_changed", Info, "log level is {} now", level.name();
+        "level" => level.name();
+    /// A client sent what is not HTTP, or left in the middle of it.
+    ClientError { client: String, problem: String, status: u16 } = "client_error", Warn, "{problem}";
+        "client" => client.as_str(), "status" => *status;
+    /// Connections cannot be accepted for the moment.
+    AcceptFailed { reason: String } = "accept_failed", Error, "cannot accept connections: {reason}";
+        "reason" => reason.as_str();
+    /// A limit on connections was reached.
+    ConnectionLimitHit { limit: u32 } = "connection_limit_hit", Warn, "{limit} connections are open: more wait in the backlog";
+        "limit" => *limit;
+    /// A worker thread of ours was lost.
+    WorkerLost { worker: u32 } = "worker_lost", Error, "worker {worker} was lost";
+        "worker" => *worker;
+    /// A panic was caught.
+    Panicked { message: String, place: String } = "panicked", Error, "panic: {message}";
+        "place" => place.as_str();
+    /// Something worth knowing that needs no reaction by a machine.
+    Notice { text: String } = "notice", Info, "{text}";
+    /// Something that somebody should mend.
+    Warning { text: String } = "warning", Warn, "{text}";
+}
+
+/// Takes facts. Cheap to call and never waits: what has to be written is handed on.
+pub trait Sink: Send + Sync {
+    fn emit(&self, event: &Event);
+}
+
+/// A sink that drops everything.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Nowhere;
+
+impl Sink for Nowhere {
+    fn emit(&self, _: &Event) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_messages_of_a_shutdown_are_the_fixed_ones() {
+        let second = Duration::from_secs(1);
+        let said: Vec<String> = [
+            Event::StopBegan { cause: Cause::Sigterm },
+            Event::Draining { delay: 5 * second },
+            Event::ListenersClosed { in_flight: 0 },
+            Event::AppStopping { pid: 1, signal: "TERM".to_owned(), patience: second },
+            Event::AppStopped { ending: Ending::Exited(0), took: second },
+            Event::CleaningUp,
+            Event::StopEnded { outcome: Outcome::Graceful, took: second, requests_cut: 0 },
+            Event::StopEnded { outcome: Outcome::Forced, took: second, requests_cut: 1 },
+        ]
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+        assert_eq!(
+            said,
+            [
+                "SIGTERM received, starting graceful shutdown",
+                "draining: readiness withdrawn, listener open for 5s",
+                "HTTP server closed",
+                "stopping app",
+                "app stopped",
+                "cleaning up resources",
+                "Graceful shutdown complete",
+                "Forced shutdown after timeout",
+            ]
+        );
+    }
+
+    #[test]
+    fn fields_carry_what_the_message_says() {
+        let mut fields = Vec::new();
+        let event = Event::AppDied { pid: 7, ending: Ending::Signalled(9), uptime: Duration::from_millis(1500) };
+        event.each_field(|name, value| fields.push(format!("{name}={value:?}")));
+        assert_eq!(fields, ["pid=Integer(7)", "code=Integer(137)", "uptime=Seconds(1.5s)"]);
+    }
+
+    #[test]
+    fn a_level_is_read_in_any_case_and_a_wrong_one_is_quoted() {
+        assert_eq!("WARNING".parse(), Ok(Level::Warn));
+        let refused = "loud".parse::<Level>().unwrap_err();
+        assert_eq!(refused.to_string(), r#"unknown level "loud": use trace, debug, info, warn or error"#);
+    }
+}

@@ -1,0 +1,64 @@
+//! The fact on the path of every request.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crate::refusal::Reason;
+
+/// What a client spoke.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Protocol {
+    Http10,
+    Http11,
+    Http2,
+}
+
+impl Protocol {
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Http10 => "HTTP/1.0",
+            Self::Http11 => "HTTP/1.1",
+            Self::Http2 => "HTTP/2",
+        }
+    }
+}
+
+/// What is known of the upstream's part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UpstreamFacts<'a> {
+    /// Where the request went.
+    pub address: &'a str,
+    /// From the first attempt to the head of the answer.
+    pub time: Duration,
+    /// 1 unless it was tried again.
+    pub attempts: u8,
+}
+
+/// A request is over: answered to its end, refused, or left by its client.
+#[derive(Debug, Clone, Copy)]
+pub struct RequestFinished<'a> {
+    pub request_id: &'a str,
+    pub trace_id: Option<&'a str>,
+    pub method: &'a str,
+    pub path: &'a str,
+    pub query: Option<&'a str>,
+    /// The pattern that the path matched, or what the program said of it; `None` where nobody knows.
+    pub route: Option<&'a str>,
+    pub status: u16,
+    pub protocol: Protocol,
+    pub client: Option<IpAddr>,
+    pub user_agent: Option<&'a [u8]>,
+    pub bytes_in: u64,
+    pub bytes_out: u64,
+    /// From the head of the request to the end of the answer.
+    pub duration: Duration,
+    /// From the head of the request to the head of the answer.
+    pub first_byte: Duration,
+    pub upstream: Option<UpstreamFacts<'a>>,
+    pub refusal: Option<Reason>,
+    /// The client left, or the answer broke off, before its end.
+    pub aborted: bool,
+    /// A probe or a scrape: logged only when it failed.
+    pub quiet: bool,
+}

@@ -1,0 +1,271 @@
+//! Results of checks and the state of the service → the four verdicts that probes answer.
+//!
+//! # Rules
+//!
+//! - **startup**: the start is complete, and every check that gates it has passed once.
+//! - **live**: the process can do its work. No check has a place in [`Live`], so that none can be named there: a
+//!   liveness probe that asks a dependency restarts the fleet when the dependency blinks.
+//! - **ready**: the lifecycle is Ready, every check that affects readiness holds, everything required is set.
+//! - **health**: healthy, degraded or unhealthy: what people and dashboards look at.
+//!
+//! A [`Snapshot`] is written in the background, by whoever runs the checks; a probe only reads the last one, so that
+//! its cost does not depend on how many ask or on how stuck a dependency is.
+//!
+//! ```
+//! use seaworthy_core::health::{Live, Overall, Snapshot};
+//! use seaworthy_core::lifecycle::State;
+//!
+//! let snapshot = Snapshot::default();
+//! assert!(Live { workers_turn: true }.holds(State::Starting));
+//! assert!(!snapshot.ready(State::Starting));
+//! assert_eq!(snapshot.overall(State::Ready), Overall::Healthy);
+//! ```
+
+use std::time::{Duration, Instant};
+
+use crate::lifecycle::State;
+
+/// What a failing check makes worse.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Affects {
+    /// No traffic without it.
+    Ready,
+    /// Worse with it down, but useful.
+    Health,
+    /// Shown, and nothing else.
+    Info,
+}
+
+impl Affects {
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::Health => "health",
+            Self::Info => "info",
+        }
+    }
+}
+
+/// How a check failed, without any text that could carry a secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Class {
+    Timeout,
+    Refused,
+    Auth,
+    Tls,
+    Protocol,
+    /// It answered, but not as demanded.
+    Condition,
+    /// Its last result is too old to be believed.
+    Stale,
+}
+
+impl Class {
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Timeout => "timeout",
+            Self::Refused => "refused",
+            Self::Auth => "auth",
+            Self::Tls => "tls",
+            Self::Protocol => "protocol",
+            Self::Condition => "condition",
+            Self::Stale => "stale",
+        }
+    }
+}
+
+/// What is known of one check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// It has never run.
+    Pending,
+    Healthy,
+    /// It holds with a warning, or its failure is declared to be no worse.
+    Degraded,
+    Unhealthy,
+}
+
+impl Status {
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Healthy => "healthy",
+            Self::Degraded => "degraded",
+            Self::Unhealthy => "unhealthy",
+        }
+    }
+}
+
+/// The last word on one check.
+#[derive(Debug, Clone)]
+pub struct Check {
+    pub name: String,
+    pub status: Status,
+    pub affects: Affects,
+    pub group: Option<String>,
+    /// How it failed last, while it fails.
+    pub class: Option<Class>,
+    /// For whoever may see details: text of the last error.
+    pub error: Option<String>,
+    pub latency: Option<Duration>,
+    /// When the status last changed.
+    pub since: Option<Instant>,
+    pub last_checked: Option<Instant>,
+    pub consecutive_failures: u32,
+    /// Whether the start waits for it.
+    pub gates_start: bool,
+    /// Whether it has passed at least once.
+    pub passed_once: bool,
+}
+
+/// All that verdicts are made of, at one moment.
+#[derive(Debug, Clone, Default)]
+pub struct Snapshot {
+    pub checks: Vec<Check>,
+    /// Names that `[require]` demands and that are not set.
+    pub missing: Vec<String>,
+}
+
+/// What liveness is made of. There is no place for a check here.
+#[derive(Debug, Clone, Copy)]
+pub struct Live {
+    /// Whether every worker's loop has turned lately.
+    pub workers_turn: bool,
+}
+
+impl Live {
+    #[must_use]
+    pub fn holds(self, state: State) -> bool {
+        self.workers_turn && state.answers().live
+    }
+}
+
+/// How the service is, all in all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Overall {
+    Healthy,
+    Degraded,
+    Unhealthy,
+}
+
+impl Overall {
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Healthy => "healthy",
+            Self::Degraded => "degraded",
+            Self::Unhealthy => "unhealthy",
+        }
+    }
+}
+
+impl Snapshot {
+    /// Whether the start is complete.
+    #[must_use]
+    pub fn started(&self, state: State) -> bool {
+        state.answers().startup && self.checks.iter().all(|check| !check.gates_start || check.passed_once)
+    }
+
+    /// Whether traffic should come.
+    #[must_use]
+    pub fn ready(&self, state: State) -> bool {
+        state.answers().ready
+            && self.missing.is_empty()
+            && self.started(state)
+            && !self.checks.iter().any(|check| {
+                check.affects == Affects::Ready && matches!(check.status, Status::Unhealthy | Status::Pending)
+            })
+    }
+
+    /// How the service is, all in all. A check that never ran makes nothing unhealthy.
+    #[must_use]
+    pub fn overall(&self, state: State) -> Overall {
+        if !state.answers().ready || !self.missing.is_empty() {
+            return Overall::Unhealthy;
+        }
+        let of = |check: &Check| match (check.affects, check.status) {
+            (Affects::Ready, Status::Unhealthy) => Overall::Unhealthy,
+            (Affects::Ready | Affects::Health, Status::Degraded) | (Affects::Health, Status::Unhealthy) => {
+                Overall::Degraded
+            }
+            (Affects::Info, _) | (_, Status::Healthy | Status::Pending) => Overall::Healthy,
+        };
+        self.checks.iter().map(of).max().unwrap_or(Overall::Healthy)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(affects: Affects, status: Status) -> Check {
+        Check {
+            name: "database".to_owned(),
+            status,
+            affects,
+            group: None,
+            class: None,
+            error: None,
+            latency: None,
+            since: None,
+            last_checked: None,
+            consecutive_failures: 0,
+            gates_start: false,
+            passed_once: status != Status::Pending,
+        }
+    }
+
+    fn with(check: Check) -> Snapshot {
+        Snapshot { checks: vec![check], missing: Vec::new() }
+    }
+
+    #[test]
+    fn a_dependency_that_is_down_never_makes_the_process_dead() {
+        let snapshot = with(check(Affects::Ready, Status::Unhealthy));
+        assert!(!snapshot.ready(State::Ready));
+        assert!(Live { workers_turn: true }.holds(State::Ready));
+    }
+
+    #[test]
+    fn a_pending_check_withholds_readiness_but_is_not_unhealthy() {
+        let snapshot = with(check(Affects::Ready, Status::Pending));
+        assert!(!snapshot.ready(State::Ready));
+        assert_eq!(snapshot.overall(State::Ready), Overall::Healthy);
+    }
+
+    #[test]
+    fn only_what_affects_readiness_makes_the_service_unhealthy() {
+        let overall = |affects, status| with(check(affects, status)).overall(State::Ready);
+        assert_eq!(overall(Affects::Ready, Status::Unhealthy), Overall::Unhealthy);
+        assert_eq!(overall(Affects::Health, Status::Unhealthy), Overall::Degraded);
+        assert_eq!(overall(Affects::Info, Status::Unhealthy), Overall::Healthy);
+    }
+
+    #[test]
+    fn a_missing_requirement_withholds_readiness() {
+        let snapshot = Snapshot { checks: Vec::new(), missing: vec!["DATABASE_URL".to_owned()] };
+        assert!(!snapshot.ready(State::Ready));
+        assert!(snapshot.started(State::Ready));
+    }
+
+    #[test]
+    fn the_start_waits_for_the_checks_that_gate_it_to_pass_once() {
+        let mut gate = check(Affects::Info, Status::Unhealthy);
+        (gate.gates_start, gate.passed_once) = (true, false);
+        assert!(!with(gate.clone()).started(State::Ready));
+        gate.passed_once = true;
+        assert!(with(gate).started(State::Ready));
+    }
+
+    #[test]
+    fn a_draining_service_is_live_and_not_ready() {
+        let snapshot = Snapshot::default();
+        assert!(!snapshot.ready(State::Draining));
+        assert!(Live { workers_turn: true }.holds(State::Draining));
+        assert_eq!(snapshot.overall(State::Draining), Overall::Unhealthy);
+    }
+}
