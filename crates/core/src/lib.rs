@@ -5,6 +5,7 @@
 //!
 //! | module | decides |
 //! | --- | --- |
+//! | [`address`] | whose request it is, behind proxies that may or may not be believed |
 //! | [`event`] | the closed list of facts that the rest of the system reports |
 //! | [`health`] | results of checks → startup, live, ready and overall verdict |
 //! | [`lifecycle`] | Starting → Ready → Draining → Stopping → Stopped, what each state answers, the drain budget |
@@ -12,6 +13,7 @@
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests need some instant to add to"))]
 
+pub mod address;
 pub mod event;
 pub mod health;
 pub mod lifecycle;

@@ -1,6 +1,19 @@
 //! The production layer for HTTP services in Rust.
+//!
+//! Every layer can be used alone in any tower stack; [`stack`] puts them into the one order in which refusals carry
+//! an id and the headers of every other answer.
 
+pub mod access;
+pub mod client;
+pub mod context;
+pub mod gate;
+pub mod headers;
 pub mod health;
 pub mod lifecycle;
+pub mod limit;
+pub mod panic;
+pub mod refusal;
+pub mod request_id;
+pub mod stack;
 
 pub use seaworthy_core as core;

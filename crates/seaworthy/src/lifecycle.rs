@@ -12,49 +12,115 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use seaworthy_core::event::{Event, Sink};
-use seaworthy_core::lifecycle::{Change, State};
+use seaworthy_core::lifecycle::{Change, State, Traffic};
+use tokio::sync::Notify;
+use tokio::sync::futures::OwnedNotified;
 use tokio::sync::watch;
 
 /// The state of the service. Clones share it.
 #[derive(Clone)]
 pub struct Lifecycle {
-    state: Arc<watch::Sender<State>>,
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    state: watch::Sender<State>,
+    /// The same for whoever must not take a lock: the state, and the two bits below.
+    traffic: AtomicU8,
+    changed: Arc<Notify>,
     sink: Arc<dyn Sink>,
+}
+
+/// An operator holds new requests.
+const PAUSED: u8 = 1 << 7;
+/// The service was ready before, so that Starting means coming back from a crash.
+const WAS_READY: u8 = 1 << 6;
+const STATE: u8 = WAS_READY - 1;
+
+/// What to do with a request that arrives now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Admission {
+    pub traffic: Traffic,
+    pub state: State,
+    pub paused: bool,
+    /// Starting, but for the second time at least.
+    pub after_crash: bool,
 }
 
 impl Lifecycle {
     /// A service in [`State::Starting`] that reports its transitions to `sink`.
     #[must_use]
     pub fn new(sink: Arc<dyn Sink>) -> Self {
-        Self { state: Arc::new(watch::Sender::new(State::Starting)), sink }
+        let state = watch::Sender::new(State::Starting);
+        let traffic = AtomicU8::new(State::Starting as u8);
+        Self { inner: Arc::new(Inner { state, traffic, changed: Arc::default(), sink }) }
     }
 
-    /// The state now.
+    /// The state now. One load, no lock: for the path of every request.
     #[must_use]
     pub fn state(&self) -> State {
-        *self.state.borrow()
+        Self::decode(self.inner.traffic.load(Ordering::Acquire)).state
+    }
+
+    /// What to do with a request that arrives now. One load, no lock.
+    #[must_use]
+    pub fn admission(&self) -> Admission {
+        Self::decode(self.inner.traffic.load(Ordering::Acquire))
+    }
+
+    fn decode(bits: u8) -> Admission {
+        let state = State::from_u8(bits & STATE).unwrap_or(State::Stopped);
+        // A pause must not keep anyone from leaving.
+        let paused = bits & PAUSED != 0 && !state.leaving();
+        let traffic = if paused { Traffic::Hold } else { state.answers().traffic };
+        Admission { traffic, state, paused, after_crash: state == State::Starting && bits & WAS_READY != 0 }
     }
 
     /// Makes the transition that `change` asks for; `None` where it changes nothing.
     pub fn apply(&self, change: Change) -> Option<State> {
-        let mut from = None;
-        self.state.send_if_modified(|state| {
-            let Some(next) = state.after(change) else { return false };
-            from = Some(std::mem::replace(state, next));
+        let mut transition = None;
+        self.inner.state.send_if_modified(|state| {
+            let Some(to) = state.after(change) else { return false };
+            transition = Some((std::mem::replace(state, to), to));
+            // Within the lock of the channel, so that the two cannot disagree for longer than this line.
+            let was_ready = if to == State::Ready { WAS_READY } else { 0 };
+            self.update(|bits| bits & !STATE | to as u8 | was_ready);
             true
         });
-        let from = from?;
-        let to = from.after(change)?;
-        self.sink.emit(&Event::StateChanged { from, to });
+        let (from, to) = transition?;
+        self.inner.changed.notify_waiters();
+        self.inner.sink.emit(&Event::StateChanged { from, to });
         Some(to)
+    }
+
+    /// Holds new requests until [`Lifecycle::resume`]; those that run go on.
+    pub fn pause(&self) {
+        self.update(|bits| bits | PAUSED);
+        self.inner.changed.notify_waiters();
+    }
+
+    /// Ends a pause.
+    pub fn resume(&self) {
+        self.update(|bits| bits & !PAUSED);
+        self.inner.changed.notify_waiters();
+    }
+
+    fn update(&self, change: impl Fn(u8) -> u8) {
+        let _ = self.inner.traffic.fetch_update(Ordering::AcqRel, Ordering::Acquire, |bits| Some(change(bits)));
+    }
+
+    /// Completes at the next transition, pause or resume after this call.
+    pub fn changed(&self) -> OwnedNotified {
+        self.inner.changed.clone().notified_owned()
     }
 
     /// Follows the state. What was passed through between two looks is not seen.
     #[must_use]
     pub fn follow(&self) -> watch::Receiver<State> {
-        self.state.subscribe()
+        self.inner.state.subscribe()
     }
 
     /// Waits until the state is one that `wanted` accepts.

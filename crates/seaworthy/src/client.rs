@@ -1,0 +1,96 @@
+//! Finds the client behind trusted proxies; see [`seaworthy_core::address`] for the rules.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::{HeaderMap, HeaderValue, Request, header};
+use seaworthy_core::address::Trusted;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::context::RequestContext;
+
+/// Wraps services in [`ClientAddress`]. Clones share the networks.
+#[derive(Debug, Clone, Default)]
+pub struct ClientAddressLayer(Arc<Trusted>);
+
+impl ClientAddressLayer {
+    /// Believes the proxies in `trusted`; by default nobody.
+    pub fn new(trusted: Trusted) -> Self {
+        Self(Arc::new(trusted))
+    }
+}
+
+impl<S> Layer<S> for ClientAddressLayer {
+    type Service = ClientAddress<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        ClientAddress { inner, trusted: self.0.clone() }
+    }
+}
+
+/// Sets [`RequestContext::client`] from [`RequestContext::peer`].
+#[derive(Debug, Clone)]
+pub struct ClientAddress<S> {
+    inner: S,
+    trusted: Arc<Trusted>,
+}
+
+impl<S, B> Service<Request<B>> for ClientAddress<S>
+where
+    S: Service<Request<B>>,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let peer = RequestContext::of(request.extensions()).and_then(|context| context.peer);
+        if let Some(peer) = peer {
+            let trusted = self.trusted.contains(peer.ip());
+            let client =
+                if trusted { behind(&self.trusted, peer.ip(), request.headers()) } else { peer.ip().to_canonical() };
+            let context = RequestContext::of_mut(request.extensions_mut());
+            context.client = Some(client);
+            context.peer_trusted = trusted;
+        }
+        self.inner.call(request)
+    }
+}
+
+fn behind(trusted: &Trusted, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+    let values = |name: &str| headers.get_all(name).iter().map(HeaderValue::as_bytes).collect::<Vec<_>>();
+    trusted.client(peer, values("x-forwarded-for"), values(header::FORWARDED.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::convert::Infallible;
+    use tower::{ServiceBuilder, ServiceExt, service_fn};
+
+    async fn client_of(peer: &str) -> String {
+        let trusted = Trusted::new(["10.0.0.0/8".parse().unwrap()]);
+        let service = ServiceBuilder::new().layer(ClientAddressLayer::new(trusted)).service(service_fn(
+            |request: Request<()>| async move {
+                let context = RequestContext::of(request.extensions()).expect("the layer made one");
+                Ok::<_, Infallible>((context.client.expect("known").to_string(), context.peer_trusted))
+            },
+        ));
+        let mut request = Request::builder().header("x-forwarded-for", "192.0.2.7").body(()).unwrap();
+        RequestContext::of_mut(request.extensions_mut()).peer = Some(peer.parse().unwrap());
+        let (client, trusted) = service.oneshot(request).await.unwrap();
+        format!("{client} {trusted}")
+    }
+
+    #[tokio::test]
+    async fn the_header_counts_only_from_a_trusted_proxy() {
+        assert_eq!(client_of("10.1.2.3:4711").await, "192.0.2.7 true");
+        assert_eq!(client_of("203.0.113.5:4711").await, "203.0.113.5 false");
+    }
+}

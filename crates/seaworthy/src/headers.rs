@@ -1,0 +1,255 @@
+//! Security headers: the full strict set on our own answers, and on the service's by default only what breaks nothing.
+//!
+//! What the service set itself stands. `Server` and `X-Powered-By` are taken off, because they tell an attacker which
+//! exploit to try.
+//!
+//! | preset | for | what |
+//! | --- | --- | --- |
+//! | [`Preset::Basic`] | any service | `nosniff`, `Referrer-Policy` |
+//! | [`Preset::Api`] | JSON APIs | no framing, no content of any kind, same-origin |
+//! | [`Preset::Web`] | pages | a policy that allows one's own origin |
+//! | [`Preset::Helmet`] | whoever comes from Helmet | what Helmet 8 sends, header by header |
+//! | [`Preset::Strict`] | services that embed nothing | everything |
+//! | [`Preset::Off`] | | nothing is added or taken off |
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use http::header::{self, Entry};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
+use seaworthy_core::refusal::Reason;
+use tower_layer::Layer;
+use tower_service::Service;
+
+/// Which headers an answer of the service gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Preset {
+    #[default]
+    Basic,
+    Api,
+    Web,
+    Helmet,
+    Strict,
+    Off,
+}
+
+// Statics, because a header name that is not in the standard's list can be no constant.
+macro_rules! presets {
+    ($($preset:ident: [$($name:literal: $value:expr,)+];)+) => {
+        $(static $preset: &[(HeaderName, &str)] = {
+            static HEADERS: [(HeaderName, &str); [$($name),+].len()] = [$((HeaderName::from_static($name), $value)),+];
+            &HEADERS
+        };)+
+    };
+}
+
+const NO_CONTENT: &str = "default-src 'none'; frame-ancestors 'none'";
+const NO_DEVICES: &str = "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()";
+const OWN_CONTENT: &str =
+    "default-src 'self'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'; object-src 'none'";
+const HELMETS_CONTENT: &str = "default-src 'self';base-uri 'self';font-src 'self' https: data:;form-action 'self';\
+     frame-ancestors 'self';img-src 'self' data:;object-src 'none';script-src 'self';script-src-attr 'none';\
+     style-src 'self' https: 'unsafe-inline';upgrade-insecure-requests";
+
+presets! {
+    BASIC: [
+        "x-content-type-options": "nosniff",
+        "referrer-policy": "strict-origin-when-cross-origin",
+    ];
+    API: [
+        "x-content-type-options": "nosniff",
+        "referrer-policy": "no-referrer",
+        "x-frame-options": "DENY",
+        "content-security-policy": NO_CONTENT,
+        "cross-origin-resource-policy": "same-origin",
+    ];
+    WEB: [
+        "x-content-type-options": "nosniff",
+        "referrer-policy": "strict-origin-when-cross-origin",
+        "x-frame-options": "DENY",
+        "content-security-policy": OWN_CONTENT,
+        "cross-origin-opener-policy": "same-origin",
+        "cross-origin-resource-policy": "same-origin",
+        "permissions-policy": NO_DEVICES,
+    ];
+    // The reference in Helmet's README, version 8. Its HSTS is left to whoever ends the TLS.
+    HELMET: [
+        "content-security-policy": HELMETS_CONTENT,
+        "cross-origin-opener-policy": "same-origin",
+        "cross-origin-resource-policy": "same-origin",
+        "origin-agent-cluster": "?1",
+        "referrer-policy": "no-referrer",
+        "x-content-type-options": "nosniff",
+        "x-dns-prefetch-control": "off",
+        "x-download-options": "noopen",
+        "x-frame-options": "SAMEORIGIN",
+        "x-permitted-cross-domain-policies": "none",
+        "x-xss-protection": "0",
+    ];
+    STRICT: [
+        "x-content-type-options": "nosniff",
+        "referrer-policy": "no-referrer",
+        "x-frame-options": "DENY",
+        "content-security-policy": NO_CONTENT,
+        "cross-origin-opener-policy": "same-origin",
+        "cross-origin-resource-policy": "same-origin",
+        "permissions-policy": NO_DEVICES,
+        "x-permitted-cross-domain-policies": "none",
+        "origin-agent-cluster": "?1",
+    ];
+}
+
+impl Preset {
+    /// The headers of this preset.
+    #[must_use]
+    pub fn headers(self) -> &'static [(HeaderName, &'static str)] {
+        match self {
+            Self::Basic => BASIC,
+            Self::Api => API,
+            Self::Web => WEB,
+            Self::Helmet => HELMET,
+            Self::Strict => STRICT,
+            Self::Off => &[],
+        }
+    }
+}
+
+/// Wraps services in [`SecurityHeaders`].
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SecurityHeadersLayer(Preset);
+
+impl SecurityHeadersLayer {
+    pub fn new(preset: Preset) -> Self {
+        Self(preset)
+    }
+}
+
+impl<S> Layer<S> for SecurityHeadersLayer {
+    type Service = SecurityHeaders<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        SecurityHeaders { inner, preset: self.0 }
+    }
+}
+
+/// Adds headers to answers.
+#[derive(Debug, Clone)]
+pub struct SecurityHeaders<S> {
+    inner: S,
+    preset: Preset,
+}
+
+impl<S, B, R> Service<Request<B>> for SecurityHeaders<S>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+{
+    type Response = Response<R>;
+    type Error = S::Error;
+    type Future = SecurityHeadersFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        SecurityHeadersFuture { answer: self.inner.call(request), preset: self.preset }
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// The answer of [`SecurityHeaders`].
+    #[derive(Debug)]
+    pub struct SecurityHeadersFuture<F> {
+        #[pin]
+        answer: F,
+        preset: Preset,
+    }
+}
+
+impl<F, R, E> Future for SecurityHeadersFuture<F>
+where
+    F: Future<Output = Result<Response<R>, E>>,
+{
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let mut answer = ready!(this.answer.poll(cx))?;
+        let ours = answer.extensions().get::<Reason>().is_some();
+        let preset = if ours { Preset::Strict } else { *this.preset };
+        if preset != Preset::Off {
+            add(preset, answer.headers_mut());
+        }
+        Poll::Ready(Ok(answer))
+    }
+}
+
+fn add(preset: Preset, headers: &mut HeaderMap) {
+    headers.remove(header::SERVER);
+    headers.remove(HeaderName::from_static("x-powered-by"));
+    for (name, value) in preset.headers() {
+        if let Entry::Vacant(vacant) = headers.entry(name) {
+            vacant.insert(HeaderValue::from_static(value));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::convert::Infallible;
+    use tower::{ServiceBuilder, ServiceExt, service_fn};
+
+    async fn answer(preset: Preset, reason: Option<Reason>) -> HeaderMap {
+        let service = ServiceBuilder::new().layer(SecurityHeadersLayer::new(preset)).service(service_fn(
+            move |_: Request<()>| async move {
+                let mut answer = Response::builder().header("server", "Werkzeug/3").header("x-powered-by", "Express");
+                answer = answer.header("referrer-policy", "origin");
+                let mut answer = answer.body(()).unwrap();
+                if let Some(reason) = reason {
+                    answer.extensions_mut().insert(reason);
+                }
+                Ok::<_, Infallible>(answer)
+            },
+        ));
+        service.oneshot(Request::new(())).await.unwrap().headers().clone()
+    }
+
+    #[tokio::test]
+    async fn what_the_service_set_itself_stands_and_what_it_runs_on_is_hidden() {
+        let headers = answer(Preset::Basic, None).await;
+        assert_eq!(headers[header::REFERRER_POLICY], "origin");
+        assert_eq!(headers[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
+        assert!(!headers.contains_key(header::SERVER) && !headers.contains_key("x-powered-by"));
+    }
+
+    #[tokio::test]
+    async fn the_default_adds_nothing_that_could_break_a_page() {
+        let headers = answer(Preset::Basic, None).await;
+        assert!(
+            !headers.contains_key(header::CONTENT_SECURITY_POLICY) && !headers.contains_key(header::X_FRAME_OPTIONS)
+        );
+    }
+
+    #[tokio::test]
+    async fn our_own_answers_are_strict_unless_everything_is_off() {
+        let headers = answer(Preset::Basic, Some(Reason::Starting)).await;
+        assert_eq!(headers[header::CONTENT_SECURITY_POLICY], "default-src 'none'; frame-ancestors 'none'");
+    }
+
+    #[tokio::test]
+    async fn off_leaves_an_answer_as_it_is() {
+        let headers = answer(Preset::Off, None).await;
+        assert_eq!(headers[header::SERVER], "Werkzeug/3");
+    }
+
+    #[test]
+    fn every_value_of_every_preset_is_a_valid_header() {
+        for preset in [Preset::Basic, Preset::Api, Preset::Web, Preset::Helmet, Preset::Strict] {
+            for (name, value) in preset.headers() {
+                assert!(HeaderValue::from_str(value).is_ok(), "{name}");
+            }
+        }
+    }
+}

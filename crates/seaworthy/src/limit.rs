@@ -1,0 +1,4 @@
+//! Limits on one request: [`body`] and [`time`].
+
+pub mod body;
+pub mod time;

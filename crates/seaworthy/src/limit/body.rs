@@ -1,0 +1,231 @@
+//! How large the body of a request may be.
+//!
+//! A length that is declared is refused before a byte of it is read. One that is not is counted, and the request is
+//! refused at the byte that is too much: the service sees an error of its body, and its answer is replaced.
+
+use std::error::Error;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
+
+use bytes::Buf;
+use http::{Request, Response};
+use http_body::{Body, Frame, SizeHint};
+use seaworthy_core::refusal::Reason;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::context::Correlation;
+use crate::refusal::{ProblemBody, Refusal};
+
+/// Wraps services in [`BodyLimit`].
+#[derive(Debug, Clone, Copy)]
+pub struct BodyLimitLayer(u64);
+
+impl BodyLimitLayer {
+    /// At most `limit` bytes.
+    pub fn new(limit: u64) -> Self {
+        Self(limit)
+    }
+}
+
+impl<S> Layer<S> for BodyLimitLayer {
+    type Service = BodyLimit<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        BodyLimit { inner, limit: self.0 }
+    }
+}
+
+/// Answers 413 to a body that is too large.
+#[derive(Debug, Clone)]
+pub struct BodyLimit<S> {
+    inner: S,
+    limit: u64,
+}
+
+impl<S, B, R> Service<Request<B>> for BodyLimit<S>
+where
+    S: Service<Request<LimitedBody<B>>, Response = Response<R>>,
+    B: Body,
+    R: ProblemBody,
+{
+    type Response = Response<R>;
+    type Error = S::Error;
+    type Future = BodyLimitFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let size = request.body().size_hint();
+        let refuse = || Some((Correlation::of(&request), self.limit));
+        if size.lower() > self.limit {
+            let to = refuse();
+            return BodyLimitFuture { answer: None, to, exceeded: None };
+        }
+        // A length that is known and fits cannot be exceeded: HTTP frames it.
+        let exceeded = size.upper().is_none_or(|most| most > self.limit).then(Arc::<AtomicBool>::default);
+        let to = exceeded.as_ref().and_then(|_| refuse());
+        let (limit, flag) = (self.limit, exceeded.clone());
+        let request = request.map(|body| LimitedBody { body, left: limit, exceeded: flag });
+        BodyLimitFuture { answer: Some(self.inner.call(request)), to, exceeded }
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// The answer of [`BodyLimit`].
+    #[derive(Debug)]
+    pub struct BodyLimitFuture<F> {
+        #[pin]
+        answer: Option<F>,
+        to: Option<(Correlation, u64)>,
+        exceeded: Option<Arc<AtomicBool>>,
+    }
+}
+
+impl<F, R, E> Future for BodyLimitFuture<F>
+where
+    F: Future<Output = Result<Response<R>, E>>,
+    R: ProblemBody,
+{
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let answer = match this.answer.as_pin_mut() {
+            Some(answer) => Some(ready!(answer.poll(cx))),
+            None => None,
+        };
+        let exceeded = this.exceeded.as_ref().is_some_and(|exceeded| exceeded.load(Ordering::Relaxed));
+        match (answer, this.to) {
+            (Some(answer), _) if !exceeded => Poll::Ready(answer),
+            (_, to) => {
+                let (to, limit) = to.clone().unwrap_or_default();
+                let refusal = Refusal::new(Reason::BodyTooLarge).detail(format!("at most {limit} bytes are accepted"));
+                Poll::Ready(Ok(refusal.respond(&to)))
+            }
+        }
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// A body that ends with an error where it gets too large.
+    #[derive(Debug)]
+    pub struct LimitedBody<B> {
+        #[pin]
+        body: B,
+        left: u64,
+        exceeded: Option<Arc<AtomicBool>>,
+    }
+}
+
+/// What reading a [`LimitedBody`] can fail with.
+#[derive(Debug)]
+pub enum LimitedBodyError<E> {
+    /// The body itself failed.
+    Body(E),
+    /// It was larger than allowed.
+    TooLarge,
+}
+
+impl<E: fmt::Display> fmt::Display for LimitedBodyError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Body(error) => error.fmt(f),
+            Self::TooLarge => f.write_str("the body is larger than allowed"),
+        }
+    }
+}
+
+impl<E: Into<Box<dyn Error + Send + Sync>>> From<LimitedBodyError<E>> for Box<dyn Error + Send + Sync> {
+    fn from(error: LimitedBodyError<E>) -> Self {
+        match error {
+            LimitedBodyError::Body(error) => error.into(),
+            LimitedBodyError::TooLarge => "the body is larger than allowed".into(),
+        }
+    }
+}
+
+impl<B: Body> Body for LimitedBody<B> {
+    type Data = B::Data;
+    type Error = LimitedBodyError<B::Error>;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        let this = self.project();
+        let frame = match ready!(this.body.poll_frame(cx)) {
+            None => return Poll::Ready(None),
+            Some(frame) => frame.map_err(LimitedBodyError::Body)?,
+        };
+        let size = frame.data_ref().map_or(0, Buf::remaining) as u64;
+        match (this.left.checked_sub(size), this.exceeded) {
+            (Some(left), _) => *this.left = left,
+            (None, exceeded) => {
+                if let Some(exceeded) = exceeded {
+                    exceeded.store(true, Ordering::Relaxed);
+                }
+                return Poll::Ready(Some(Err(LimitedBodyError::TooLarge)));
+            }
+        }
+        Poll::Ready(Some(Ok(frame)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+    use http_body_util::{BodyExt, Full};
+    use std::convert::Infallible;
+    use tower::{ServiceBuilder, ServiceExt, service_fn};
+
+    /// A body whose length nobody knows beforehand.
+    struct Chunks(Vec<&'static str>);
+
+    impl Body for Chunks {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            Poll::Ready((!self.0.is_empty()).then(|| Ok(Frame::data(Bytes::from(self.0.remove(0))))))
+        }
+    }
+
+    async fn status<B>(body: B) -> u16
+    where
+        B: Body<Data = Bytes, Error: fmt::Debug> + Send + 'static,
+    {
+        let service = ServiceBuilder::new().layer(BodyLimitLayer::new(8)).service(service_fn(
+            |request: Request<LimitedBody<B>>| async {
+                let read = request.into_body().collect().await;
+                let answer = Response::builder().status(if read.is_ok() { 200 } else { 500 });
+                Ok::<_, Infallible>(answer.body(Full::<Bytes>::default()).unwrap())
+            },
+        ));
+        service.oneshot(Request::new(body)).await.unwrap().status().as_u16()
+    }
+
+    #[tokio::test]
+    async fn a_declared_length_is_refused_before_it_is_read() {
+        assert_eq!(status(Full::new(Bytes::from("12345678"))).await, 200);
+        assert_eq!(status(Full::new(Bytes::from("123456789"))).await, 413);
+    }
+
+    #[tokio::test]
+    async fn an_undeclared_length_is_refused_at_the_byte_that_is_too_much() {
+        assert_eq!(status(Chunks(vec!["1234", "5678"])).await, 200);
+        assert_eq!(status(Chunks(vec!["1234", "56789"])).await, 413);
+    }
+}

@@ -1,0 +1,152 @@
+//! A panic in a handler becomes a 500 that carries the request id, and a fact that names the place.
+//!
+//! Only the request that panicked is lost; its connection is closed after the answer, because nobody knows how much of
+//! the body was read. A panic while a body is being streamed ends that stream.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::{Request, Response};
+use seaworthy_core::event::{Event, Sink};
+use seaworthy_core::refusal::Reason;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::context::Correlation;
+use crate::refusal::{ProblemBody, Refusal};
+
+/// Wraps services in [`PanicGuard`]. Clones share the sink.
+#[derive(Clone)]
+pub struct PanicGuardLayer(Arc<dyn Sink>);
+
+impl std::fmt::Debug for PanicGuardLayer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("PanicGuardLayer")
+    }
+}
+
+impl PanicGuardLayer {
+    /// Reports each panic to `sink` as [`Event::Panicked`].
+    pub fn new(sink: Arc<dyn Sink>) -> Self {
+        Self(sink)
+    }
+}
+
+impl<S> Layer<S> for PanicGuardLayer {
+    type Service = PanicGuard<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        PanicGuard { inner, sink: self.0.clone() }
+    }
+}
+
+/// Answers 500 where its inner service panics.
+#[derive(Clone)]
+pub struct PanicGuard<S> {
+    inner: S,
+    sink: Arc<dyn Sink>,
+}
+
+impl<S: std::fmt::Debug> std::fmt::Debug for PanicGuard<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PanicGuard").field("inner", &self.inner).finish_non_exhaustive()
+    }
+}
+
+impl<S, B, R> Service<Request<B>> for PanicGuard<S>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+    R: ProblemBody,
+{
+    type Response = Response<R>;
+    type Error = S::Error;
+    type Future = PanicGuardFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let correlation = Correlation::of(&request);
+        // A service that panicked in `call` may be inconsistent inside; so is one behind any other catch_unwind, and
+        // the alternative is to lose every request that shares the thread.
+        let future = catch_unwind(AssertUnwindSafe(|| self.inner.call(request)));
+        let (future, panic) = match future {
+            Ok(future) => (Some(future), None),
+            Err(panic) => (None, Some(panic)),
+        };
+        PanicGuardFuture { future, panic, correlation, sink: self.sink.clone() }
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// The answer of [`PanicGuard`].
+    pub struct PanicGuardFuture<F> {
+        #[pin]
+        future: Option<F>,
+        panic: Option<Box<dyn Any + Send>>,
+        correlation: Correlation,
+        sink: Arc<dyn Sink>,
+    }
+}
+
+impl<F> std::fmt::Debug for PanicGuardFuture<F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PanicGuardFuture").field("correlation", &self.correlation).finish_non_exhaustive()
+    }
+}
+
+impl<F, R, E> Future for PanicGuardFuture<F>
+where
+    F: Future<Output = Result<Response<R>, E>>,
+    R: ProblemBody,
+{
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let panic = match (this.future.as_pin_mut(), this.panic.take()) {
+            (Some(future), _) => match catch_unwind(AssertUnwindSafe(|| future.poll(cx))) {
+                Ok(poll) => return poll,
+                Err(panic) => panic,
+            },
+            (None, Some(panic)) => panic,
+            (None, None) => Box::new("polled again after a panic"),
+        };
+        let message = message_of(panic.as_ref());
+        this.sink.emit(&Event::Panicked { message, place: "request".to_owned() });
+        Poll::Ready(Ok(Refusal::new(Reason::Panicked).respond(this.correlation)))
+    }
+}
+
+/// The text that `panic!` was given.
+pub fn message_of(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "(no message)".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+    use http_body_util::Full;
+    use seaworthy_core::event::Nowhere;
+    use std::convert::Infallible;
+    use tower::{ServiceBuilder, ServiceExt, service_fn};
+
+    #[tokio::test]
+    async fn a_panic_is_answered_500_and_the_next_request_is_served() {
+        let service = ServiceBuilder::new().layer(PanicGuardLayer::new(Arc::new(Nowhere))).service(service_fn(
+            |request: Request<()>| async move {
+                assert_ne!(request.uri().path(), "/panic", "as asked");
+                Ok::<_, Infallible>(Response::new(Full::new(Bytes::new())))
+            },
+        ));
+        let get = |path: &str| Request::builder().uri(path).body(()).unwrap();
+        assert_eq!(service.clone().oneshot(get("/panic")).await.unwrap().status(), 500);
+        assert_eq!(service.oneshot(get("/")).await.unwrap().status(), 200);
+    }
+}

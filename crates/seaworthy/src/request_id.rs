@@ -1,0 +1,252 @@
+//! `X-Request-ID`: kept when it can be believed and is harmless, made otherwise; on the request, on the answer, and in
+//! [`RequestContext::request_id`] for everything between.
+//!
+//! # Rules
+//!
+//! - An id is harmless if it matches `[A-Za-z0-9._~+/=:@-]{1,128}`; another one is replaced and reaches no log.
+//! - [`Trust::Proxies`] keeps only what a trusted proxy sent.
+//! - A new id is a UUID v7 (RFC 9562), so that ids sort by time; v4 by option. Neither costs a system call.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use http::{HeaderName, HeaderValue, Request, Response};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::context::RequestContext;
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Whose ids are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Trust {
+    #[default]
+    Anyone,
+    /// Only ids from a trusted proxy; see [`crate::client`].
+    Proxies,
+}
+
+/// How new ids are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Format {
+    /// Sorts by time.
+    #[default]
+    V7,
+    /// Says nothing about the time.
+    V4,
+}
+
+/// Wraps services in [`RequestId`].
+#[derive(Debug, Clone)]
+pub struct RequestIdLayer {
+    header: HeaderName,
+    trust: Trust,
+    format: Format,
+}
+
+impl Default for RequestIdLayer {
+    fn default() -> Self {
+        Self { header: X_REQUEST_ID, trust: Trust::default(), format: Format::default() }
+    }
+}
+
+impl RequestIdLayer {
+    #[must_use]
+    pub fn trust(mut self, trust: Trust) -> Self {
+        self.trust = trust;
+        self
+    }
+
+    #[must_use]
+    pub fn format(mut self, format: Format) -> Self {
+        self.format = format;
+        self
+    }
+
+    /// Another header than `X-Request-ID`.
+    #[must_use]
+    pub fn header(mut self, header: HeaderName) -> Self {
+        self.header = header;
+        self
+    }
+}
+
+impl<S> Layer<S> for RequestIdLayer {
+    type Service = RequestId<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        RequestId { inner, layer: self.clone() }
+    }
+}
+
+/// Gives each request an id.
+#[derive(Debug, Clone)]
+pub struct RequestId<S> {
+    inner: S,
+    layer: RequestIdLayer,
+}
+
+impl<S, B, R> Service<Request<B>> for RequestId<S>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+{
+    type Response = Response<R>;
+    type Error = S::Error;
+    type Future = RequestIdFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let RequestIdLayer { header, trust, format } = &self.layer;
+        let context = RequestContext::of(request.extensions());
+        let believed = *trust == Trust::Anyone || context.is_some_and(|context| context.peer_trusted);
+        let sent = request.headers().get(header).filter(|id| believed && is_harmless(id.as_bytes()));
+        let id = if let Some(id) = sent {
+            id.clone()
+        } else {
+            let id = new_id(*format);
+            // Replaces all that the client sent, several headers of the name too.
+            request.headers_mut().insert(header, id.clone());
+            id
+        };
+        RequestContext::of_mut(request.extensions_mut()).request_id = Some(id.clone());
+        RequestIdFuture { answer: self.inner.call(request), id: Some((header.clone(), id)) }
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// The answer of [`RequestId`].
+    #[derive(Debug)]
+    pub struct RequestIdFuture<F> {
+        #[pin]
+        answer: F,
+        id: Option<(HeaderName, HeaderValue)>,
+    }
+}
+
+impl<F, R, E> Future for RequestIdFuture<F>
+where
+    F: Future<Output = Result<Response<R>, E>>,
+{
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let mut answer = ready!(this.answer.poll(cx))?;
+        if let Some((header, id)) = this.id.take() {
+            answer.headers_mut().insert(header, id);
+        }
+        Poll::Ready(Ok(answer))
+    }
+}
+
+/// Whether an id that somebody sent may go into a header, a log and a URL as it is.
+#[must_use]
+pub fn is_harmless(id: &[u8]) -> bool {
+    let harmless = |byte: &u8| byte.is_ascii_alphanumeric() || b"._~+/=:@-".contains(byte);
+    (1..=128).contains(&id.len()) && id.iter().all(harmless)
+}
+
+/// A new id.
+#[must_use]
+pub fn new_id(format: Format) -> HeaderValue {
+    let mut bytes = fastrand::u128(..).to_be_bytes();
+    if format == Format::V7 {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        // 48 bits of milliseconds last until the year 10889.
+        let millis = u64::try_from(since.as_millis()).unwrap_or(u64::MAX).to_be_bytes();
+        bytes[..6].copy_from_slice(&millis[2..]);
+    }
+    let version = if format == Format::V7 { 0x70 } else { 0x40 };
+    bytes[6] = bytes[6] & 0x0f | version;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    let text = hyphenated(bytes);
+    HeaderValue::from_bytes(&text).expect("hexadecimal digits and hyphens are visible ASCII")
+}
+
+fn hyphenated(bytes: [u8; 16]) -> [u8; 36] {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = [b'-'; 36];
+    let mut at = 0;
+    for (index, byte) in bytes.into_iter().enumerate() {
+        if matches!(index, 4 | 6 | 8 | 10) {
+            at += 1;
+        }
+        text[at] = DIGITS[usize::from(byte >> 4)];
+        text[at + 1] = DIGITS[usize::from(byte & 15)];
+        at += 2;
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::convert::Infallible;
+    use tower::{ServiceBuilder, ServiceExt, service_fn};
+
+    /// The ids that the service and the client saw.
+    async fn ids(layer: RequestIdLayer, sent: Option<&str>, from_proxy: bool) -> (String, String) {
+        let service = ServiceBuilder::new().layer(layer).service(service_fn(|request: Request<()>| async move {
+            let seen: Vec<_> = request.headers().get_all("x-request-id").iter().collect();
+            assert_eq!(seen.len(), 1, "one id");
+            let context = RequestContext::of(request.extensions()).expect("the layer made one");
+            assert_eq!(context.request_id.as_ref(), Some(seen[0]));
+            Ok::<_, Infallible>(Response::new(seen[0].to_str().unwrap().to_owned()))
+        }));
+        let mut request = Request::new(());
+        if let Some(sent) = sent {
+            request.headers_mut().insert("x-request-id", HeaderValue::from_str(sent).unwrap());
+        }
+        RequestContext::of_mut(request.extensions_mut()).peer_trusted = from_proxy;
+        let answer = service.oneshot(request).await.unwrap();
+        let told = answer.headers()["x-request-id"].to_str().unwrap().to_owned();
+        (answer.into_body(), told)
+    }
+
+    #[tokio::test]
+    async fn a_harmless_id_is_kept_on_the_way_in_and_on_the_answer() {
+        let (seen, told) = ids(RequestIdLayer::default(), Some("req-1.2~3+4/5=6:7@8"), false).await;
+        assert_eq!((seen.as_str(), told.as_str()), ("req-1.2~3+4/5=6:7@8", "req-1.2~3+4/5=6:7@8"));
+    }
+
+    #[tokio::test]
+    async fn an_id_that_could_do_harm_is_replaced() {
+        for sent in ["a b", "<script>", "\"", &"x".repeat(129)] {
+            let (seen, told) = ids(RequestIdLayer::default(), Some(sent), false).await;
+            assert_eq!(seen, told);
+            assert_ne!(seen, sent);
+        }
+    }
+
+    #[tokio::test]
+    async fn ids_of_strangers_are_replaced_where_only_proxies_are_believed() {
+        let layer = RequestIdLayer::default().trust(Trust::Proxies);
+        assert_ne!(ids(layer.clone(), Some("mine"), false).await.0, "mine");
+        assert_eq!(ids(layer, Some("mine"), true).await.0, "mine");
+    }
+
+    #[tokio::test]
+    async fn a_request_without_an_id_gets_a_uuid_of_the_chosen_version() {
+        for (format, version) in [(Format::V7, "7"), (Format::V4, "4")] {
+            let (id, _) = ids(RequestIdLayer::default().format(format), None, false).await;
+            assert_eq!(id.len(), 36);
+            assert_eq!(&id[14..15], version);
+            assert!(["8", "9", "a", "b"].contains(&&id[19..20]), "{id}");
+        }
+    }
+
+    #[test]
+    fn ids_of_version_seven_begin_with_the_time() {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
+        let id = new_id(Format::V7);
+        let text = id.to_str().unwrap().replace('-', "");
+        let millis = u128::from_str_radix(&text[..12], 16).unwrap();
+        assert!(millis.abs_diff(now) < 10_000, "{millis} is not about {now}");
+    }
+}

@@ -1,0 +1,103 @@
+//! All layers in the one order that is right, outermost first:
+//!
+//! panic guard → client address → request id → access event → security headers → gate → body limit → time limit → the
+//! service.
+//!
+//! What is inside can refuse, and what is outside gives every refusal an id, headers and an access event.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderName;
+use seaworthy_core::address::Trusted;
+use seaworthy_core::event::Sink;
+use tower_layer::Layer;
+
+use crate::access::{Access, AccessLayer, Observer};
+use crate::client::{ClientAddress, ClientAddressLayer};
+use crate::gate::{Gate, GateLayer, Hold};
+use crate::headers::{Preset, SecurityHeaders, SecurityHeadersLayer};
+use crate::lifecycle::Lifecycle;
+use crate::limit::body::{BodyLimit, BodyLimitLayer};
+use crate::limit::time::{TimeLimit, TimeLimitLayer};
+use crate::panic::{PanicGuard, PanicGuardLayer};
+use crate::request_id::{RequestId, RequestIdLayer};
+
+/// What the layers of a [`Stack`] are set to.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    pub trusted: Trusted,
+    pub request_id: RequestIdLayer,
+    /// The header by which the service tells its route; it is taken off.
+    pub route_header: Option<HeaderName>,
+    pub headers: Preset,
+    pub hold: Hold,
+    /// Refuse during a drain instead of serving with a farewell.
+    pub reject: bool,
+    /// Most bytes of a request body.
+    pub body: u64,
+    /// Longest time to the head of an answer.
+    pub time: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            trusted: Trusted::default(),
+            request_id: RequestIdLayer::default(),
+            route_header: None,
+            headers: Preset::default(),
+            hold: Hold::default(),
+            reject: false,
+            body: 100 * 1024 * 1024,
+            time: Duration::from_mins(1),
+        }
+    }
+}
+
+/// All layers, in order.
+#[derive(Debug, Clone)]
+pub struct Stack<O> {
+    panic: PanicGuardLayer,
+    client: ClientAddressLayer,
+    request_id: RequestIdLayer,
+    access: AccessLayer<O>,
+    headers: SecurityHeadersLayer,
+    gate: GateLayer,
+    body: BodyLimitLayer,
+    time: TimeLimitLayer,
+}
+
+/// A service behind all layers.
+pub type Stacked<S, O> =
+    PanicGuard<ClientAddress<RequestId<Access<SecurityHeaders<Gate<BodyLimit<TimeLimit<S>>>>, O>>>>;
+
+impl<O: Observer> Stack<O> {
+    pub fn new(settings: Settings, lifecycle: Lifecycle, observer: O, sink: Arc<dyn Sink>) -> Self {
+        let Settings { trusted, request_id, route_header, headers, hold, reject, body, time } = settings;
+        let access = AccessLayer::new(observer);
+        Self {
+            panic: PanicGuardLayer::new(sink),
+            client: ClientAddressLayer::new(trusted),
+            request_id,
+            access: match route_header {
+                Some(header) => access.route_header(header),
+                None => access,
+            },
+            headers: SecurityHeadersLayer::new(headers),
+            gate: GateLayer::new(lifecycle).hold(hold).reject(reject),
+            body: BodyLimitLayer::new(body),
+            time: TimeLimitLayer::new(time),
+        }
+    }
+}
+
+impl<S, O: Clone> Layer<S> for Stack<O> {
+    type Service = Stacked<S, O>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        let inner = self.gate.layer(self.body.layer(self.time.layer(inner)));
+        let inner = self.access.layer(self.headers.layer(inner));
+        self.panic.layer(self.client.layer(self.request_id.layer(inner)))
+    }
+}
