@@ -1,1 +1,3 @@
+//! The binary.
+mod gateway;
 fn main() {}

@@ -10,6 +10,7 @@
 //! | [`health`] | results of checks → startup, live, ready and overall verdict |
 //! | [`lifecycle`] | Starting → Ready → Draining → Stopping → Stopped, what each state answers, the drain budget |
 //! | [`refusal`] | reason → HTTP status, gRPC code, problem type, close or keep |
+//! | [`websocket`] | where one frame ends and the next begins |
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests need some instant to add to"))]
 
@@ -18,3 +19,4 @@ pub mod event;
 pub mod health;
 pub mod lifecycle;
 pub mod refusal;
+pub mod websocket;

@@ -25,6 +25,10 @@ pub struct RequestContext {
     pub client: Option<IpAddr>,
     /// Whether the peer is one of the trusted proxies, or a local one by unix socket.
     pub peer_trusted: bool,
+    /// [`RequestContext::peer`]'s address as text, made once a connection by whoever accepts them.
+    pub peer_header: Option<HeaderValue>,
+    /// What whoever accepts connections calls this one.
+    pub connection: Option<usize>,
     /// The id in `X-Request-ID`.
     pub request_id: Option<HeaderValue>,
 }

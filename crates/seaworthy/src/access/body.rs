@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 
-use bytes::Buf;
+use bytes::{Buf, Bytes};
 use http_body::{Body, Frame, SizeHint};
 
 use super::{Observer, Record};
+use crate::refusal::ProblemBody;
 
 pin_project_lite::pin_project! {
     /// The body of a request, counted while the service reads it.
@@ -81,6 +82,13 @@ impl<B: Body, O: Observer> std::fmt::Debug for AnswerBody<B, O> {
 impl<B: Body, O: Observer> AnswerBody<B, O> {
     pub(super) fn new(body: B, record: Option<Record<O>>) -> Self {
         Self { body, record }
+    }
+}
+
+/// For layers outside of this one: what they refuse was never observed here.
+impl<B: Body + ProblemBody, O: Observer> ProblemBody for AnswerBody<B, O> {
+    fn from_problem(problem: Bytes) -> Self {
+        Self::new(B::from_problem(problem), None)
     }
 }
 

@@ -72,7 +72,7 @@ where
         let exceeded = size.upper().is_none_or(|most| most > self.limit).then(Arc::<AtomicBool>::default);
         let to = exceeded.as_ref().and_then(|_| refuse());
         let (limit, flag) = (self.limit, exceeded.clone());
-        let request = request.map(|body| LimitedBody { body, left: limit, exceeded: flag });
+        let request = request.map(|body| LimitedBody { body: Some(body), left: limit, exceeded: flag });
         BodyLimitFuture { answer: Some(self.inner.call(request)), to, exceeded }
     }
 }
@@ -118,9 +118,16 @@ pin_project_lite::pin_project! {
     #[derive(Debug)]
     pub struct LimitedBody<B> {
         #[pin]
-        body: B,
+        body: Option<B>,
         left: u64,
         exceeded: Option<Arc<AtomicBool>>,
+    }
+}
+
+/// An empty body.
+impl<B> Default for LimitedBody<B> {
+    fn default() -> Self {
+        Self { body: None, left: 0, exceeded: None }
     }
 }
 
@@ -157,7 +164,8 @@ impl<B: Body> Body for LimitedBody<B> {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
         let this = self.project();
-        let frame = match ready!(this.body.poll_frame(cx)) {
+        let Some(body) = this.body.as_pin_mut() else { return Poll::Ready(None) };
+        let frame = match ready!(body.poll_frame(cx)) {
             None => return Poll::Ready(None),
             Some(frame) => frame.map_err(LimitedBodyError::Body)?,
         };
@@ -175,11 +183,11 @@ impl<B: Body> Body for LimitedBody<B> {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.body.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        self.body.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
     }
 }
 

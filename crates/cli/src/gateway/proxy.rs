@@ -1,0 +1,266 @@
+//! The innermost service: hands a request to the program and its answer back.
+//!
+//! # What is tried again
+//!
+//! One retry, by itself, where nothing can have happened: an idempotent request without a body, on a kept connection
+//! that broke before it gave a byte (RFC 9110, 9.2.2). Everything else the client has to decide.
+
+pub(crate) mod body;
+mod failure;
+pub(crate) use failure::Failure;
+mod h2;
+pub(crate) mod head;
+pub(crate) mod pool;
+pub(crate) mod upstream;
+mod websocket;
+
+use std::cell::RefCell;
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use http::{HeaderValue, Method, Request, Response, Version, header, request};
+use http_body::Body;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use seaworthy::access::{CountedBody, Upstreamed};
+use seaworthy::context::{Correlation, RequestContext};
+use seaworthy::limit::body::LimitedBody;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+use tower_service::Service;
+
+use self::body::{ProxyBody, UpstreamBody};
+
+use self::pool::{Kept, Pool};
+use self::upstream::{Protocol, Upstream, UpstreamStream};
+use super::clock::Ticks;
+use super::connection::body::RequestBody;
+use super::observer::WorkerObserver;
+use super::registry::Registry;
+use super::socket::Socket;
+
+/// The body of a request when it gets here, through the layers that count and limit it.
+pub(crate) type InnerBody = LimitedBody<CountedBody<RequestBody>>;
+
+/// What of the configuration the proxy needs; replaced by a reload.
+#[derive(Debug, Clone)]
+pub(crate) struct ProxySettings {
+    pub(crate) longest_target: u64,
+    pub(crate) connect_timeout: Duration,
+}
+
+/// Forwards requests. Clones share pool, settings and upstream.
+#[derive(Debug, Clone)]
+pub(crate) struct Proxy(Rc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    settings: RefCell<ProxySettings>,
+    upstream: RefCell<Option<Upstream>>,
+    pool: Pool<InnerBody>,
+    h2: h2::Connections<InnerBody>,
+    /// How many connections to upstreams this process may have.
+    permits: Arc<Semaphore>,
+    registry: Registry,
+    observer: WorkerObserver,
+}
+
+impl Proxy {
+    pub(crate) fn new(
+        settings: ProxySettings,
+        permits: Arc<Semaphore>,
+        registry: Registry,
+        observer: WorkerObserver,
+        ticks: Ticks,
+    ) -> Self {
+        Self(Rc::new(Inner {
+            settings: RefCell::new(settings),
+            upstream: RefCell::new(None),
+            pool: Pool::new(ticks),
+            h2: h2::Connections::default(),
+            permits,
+            registry,
+            observer,
+        }))
+    }
+
+    pub(crate) fn set(&self, settings: ProxySettings) {
+        *self.0.settings.borrow_mut() = settings;
+    }
+
+    /// Forwards to `upstream` from now on. Connections to the one before are not used again.
+    pub(crate) fn forward_to(&self, upstream: Option<Upstream>) {
+        *self.0.upstream.borrow_mut() = upstream;
+        self.0.pool.clear();
+        self.0.h2.clear();
+    }
+
+    /// Drops connections that were idle for too long.
+    pub(crate) fn expire(&self) {
+        self.0.pool.expire();
+        self.0.observer.upstream_idle(self.0.pool.idle());
+    }
+}
+
+impl Service<Request<InnerBody>> for Proxy {
+    type Response = Response<ProxyBody>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>>>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<InnerBody>) -> Self::Future {
+        let proxy = self.clone();
+        Box::pin(async move { Ok(proxy.answer(request).await) })
+    }
+}
+
+impl Proxy {
+    async fn answer(&self, mut request: Request<InnerBody>) -> Response<ProxyBody> {
+        let longest_target = self.0.settings.borrow().longest_target;
+        if let Err(refusal) = head::refuse(&request, longest_target) {
+            return refusal.respond(&Correlation::of(&request));
+        }
+        let Some(upstream) = self.0.upstream.borrow().clone() else {
+            return Failure::NoAddress.refusal().respond(&Correlation::of(&request));
+        };
+        let started = Instant::now();
+        let websocket = head::wants_websocket(&request);
+        let websocket_key = request.extensions().get::<RequestContext>().and_then(|context| context.connection);
+        let to = Correlation::of(&request);
+        let over_h2 = upstream.protocol == Protocol::H2c
+            || (upstream.protocol == Protocol::Auto && request.version() == Version::HTTP_2 && is_grpc(&request));
+        prepare(&mut request);
+        let mut attempts = 1;
+        let outcome = match websocket_key {
+            Some(key) if websocket => self.websocket(&upstream, request, key).await,
+            _ if over_h2 => self.over_h2(&upstream, request).await,
+            _ => self.over_h1(&upstream, request, &mut attempts).await,
+        };
+        let time = started.elapsed();
+        let mut answer = match outcome {
+            Ok(answer) => {
+                self.0.observer.upstream_answered(answer.status().as_u16(), time);
+                answer
+            }
+            Err(failure) => {
+                self.0.observer.upstream_failed(&upstream.name, &failure);
+                failure.refusal().respond(&to)
+            }
+        };
+        answer.extensions_mut().insert(Upstreamed { address: upstream.name.clone(), time, attempts });
+        answer
+    }
+
+    async fn over_h1(
+        &self,
+        upstream: &Upstream,
+        mut request: Request<InnerBody>,
+        attempts: &mut u8,
+    ) -> Result<Response<ProxyBody>, Failure> {
+        *request.version_mut() = Version::HTTP_11;
+        head::origin_form(request.uri_mut());
+        let repeatable = is_idempotent(request.method());
+        let mut kept = match self.0.pool.take(repeatable) {
+            Some(kept) => kept,
+            None => self.connect(upstream).await?,
+        };
+        // What is needed to say it again, where that is allowed.
+        let again = (kept.reused && repeatable && request.body().is_end_stream()).then(|| copy_of(&request));
+        let answer = match kept.sender.send_request(request).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                let failure = Failure::of(&error);
+                let Some(again) = again.filter(|_| matches!(failure, Failure::Closed(_))) else { return Err(failure) };
+                *attempts += 1;
+                self.0.observer.upstream_retried();
+                kept = self.connect(upstream).await?;
+                let (parts, body) = again;
+                kept.sender.send_request(Request::from_parts(parts, body)).await.map_err(|error| Failure::of(&error))?
+            }
+        };
+        Ok(self.pass_on(answer, kept))
+    }
+
+    /// Makes the answer of a kept connection ours; its body gives the connection back.
+    fn pass_on(&self, mut answer: Response<hyper::body::Incoming>, mut kept: Kept<InnerBody>) -> Response<ProxyBody> {
+        if let Some(seconds) = head::keep_alive_timeout(answer.headers()) {
+            kept.keep_for(seconds);
+        }
+        head::strip_hop_by_hop(answer.headers_mut());
+        *answer.version_mut() = Version::HTTP_11;
+        answer.map(|body| ProxyBody::Upstream { body: UpstreamBody::new(body, kept, self.0.pool.clone()) })
+    }
+
+    async fn connect(&self, upstream: &Upstream) -> Result<Kept<InnerBody>, Failure> {
+        let generation = self.0.pool.generation();
+        let (socket, permit) = self.socket(upstream).await?;
+        let socket = Rc::new(socket);
+        let stream = TokioIo::new(UpstreamStream::new(socket.clone()));
+        let mut http = http1::Builder::new();
+        http.preserve_header_case(false).max_headers(256);
+        let (sender, connection) = http.handshake(stream).await.map_err(|error| Failure::of(&error))?;
+        let open = self.0.observer.upstream_opened();
+        tokio::task::spawn_local(async move {
+            // Its error reaches whoever sent a request over it; without a request nobody is concerned.
+            let _ = connection.await;
+            drop(open);
+        });
+        Ok(Kept::new(sender, socket, permit, generation))
+    }
+
+    /// A connected socket, within the time for connecting and the cap on connections.
+    async fn socket(&self, upstream: &Upstream) -> Result<(Socket, tokio::sync::OwnedSemaphorePermit), Failure> {
+        let patience = self.0.settings.borrow().connect_timeout;
+        let deadline = tokio::time::Instant::now() + patience;
+        let permit = match self.0.permits.clone().try_acquire_owned() {
+            Ok(permit) => permit,
+            Err(_) => match timeout(patience, self.0.permits.clone().acquire_owned()).await {
+                Ok(Ok(permit)) => permit,
+                Ok(Err(_)) | Err(_) => return Err(Failure::Busy),
+            },
+        };
+        match tokio::time::timeout_at(deadline, upstream.connect()).await {
+            Ok(Ok(socket)) => Ok((socket, permit)),
+            Ok(Err(error)) => Err(Failure::Connect(error)),
+            Err(_) => Err(Failure::ConnectTimeout),
+        }
+    }
+}
+
+/// Makes the head one for the next hop.
+fn prepare(request: &mut Request<InnerBody>) {
+    let peer = RequestContext::of(request.extensions()).and_then(|context| context.peer_header.clone());
+    let authority = request.uri().authority().cloned();
+    let headers = request.headers_mut();
+    head::strip_hop_by_hop(headers);
+    headers.remove(header::EXPECT);
+    head::add_forwarded(headers, peer.as_ref(), authority.as_ref());
+}
+
+fn is_grpc<B>(request: &Request<B>) -> bool {
+    let kind = request.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+    kind.is_some_and(|kind| kind.starts_with(b"application/grpc"))
+}
+
+/// RFC 9110, 9.2.2.
+fn is_idempotent(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE | Method::PUT | Method::DELETE)
+}
+
+/// The head of a request, and its body, which is empty.
+fn copy_of(request: &Request<InnerBody>) -> (request::Parts, InnerBody) {
+    let mut copy = Request::new(());
+    *copy.method_mut() = request.method().clone();
+    *copy.uri_mut() = request.uri().clone();
+    *copy.version_mut() = request.version();
+    *copy.headers_mut() = request.headers().clone();
+    let (parts, ()) = copy.into_parts();
+    (parts, InnerBody::default())
+}

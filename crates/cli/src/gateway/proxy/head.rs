@@ -1,0 +1,285 @@
+//! Heads on their way through: what is refused, what is taken off, what is added.
+//!
+//! # Rules
+//!
+//! - Hop-by-hop headers and all that `Connection` names stay on their hop (RFC 9110, 7.6.1), both ways. `Host` and the
+//!   framing are never taken off by being named there.
+//! - `X-Forwarded-For` gets the peer appended; `X-Forwarded-Proto` and `-Host` are passed on where they came and set
+//!   where they did not: dropping them makes redirect loops in programs behind another balancer.
+//! - `Expect` stays here: `100 Continue` is sent when the program begins to read.
+//! - The target is sent on as it came, in origin form.
+
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version, header};
+use seaworthy::core::refusal::Reason;
+use seaworthy::refusal::Refusal;
+
+pub(crate) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+
+/// What the gateway refuses before it asks the program.
+pub(crate) fn refuse<B>(request: &Request<B>, longest_target: u64) -> Result<(), Refusal> {
+    let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
+    if target as u64 > longest_target {
+        return Err(Refusal::new(Reason::UriTooLong).detail(format!("at most {longest_target} bytes are accepted")));
+    }
+    if request.method() == Method::CONNECT {
+        return Err(Refusal::new(Reason::MethodNotAllowed).detail("CONNECT is for forward proxies; this is none"));
+    }
+    if request.version() == Version::HTTP_2 {
+        return Ok(());
+    }
+    let mut hosts = request.headers().get_all(header::HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (None, _) if request.version() == Version::HTTP_11 => {
+            Err(Refusal::new(Reason::BadRequest).detail("an HTTP/1.1 request needs a Host header (RFC 9112, 3.2)"))
+        }
+        (Some(_), Some(_)) => Err(Refusal::new(Reason::BadRequest).detail("more than one Host header (RFC 9112, 3.2)")),
+        (Some(host), None) => match request.uri().authority() {
+            Some(authority) if !authority.as_str().as_bytes().eq_ignore_ascii_case(host.as_bytes()) => {
+                Err(Refusal::new(Reason::BadRequest).detail("the target and the Host header disagree"))
+            }
+            _ => Ok(()),
+        },
+        (None, _) => Ok(()),
+    }
+}
+
+/// Whether the client asks for a WebSocket (RFC 6455, 4.1).
+pub(crate) fn wants_websocket<B>(request: &Request<B>) -> bool {
+    let headers = request.headers();
+    let Some(upgrade) = headers.get(header::UPGRADE) else { return false };
+    request.version() == Version::HTTP_11
+        && request.method() == Method::GET
+        && upgrade.as_bytes().eq_ignore_ascii_case(b"websocket")
+        && names(headers, header::CONNECTION).any(|name| name.eq_ignore_ascii_case(b"upgrade"))
+}
+
+/// Takes off what belongs to one hop.
+pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {
+    // Most heads carry none of these, and looking once through their names is cheaper than asking for each.
+    if !headers.keys().any(is_hop_by_hop) {
+        return;
+    }
+    if let Some(connection) = headers.get(header::CONNECTION)
+        && !is_plain(connection)
+    {
+        let named: Vec<HeaderName> = names(headers, header::CONNECTION)
+            .filter_map(|name| HeaderName::from_bytes(name).ok())
+            .filter(|name| !matches!(*name, header::HOST | header::CONTENT_LENGTH | header::CONTENT_TYPE))
+            .collect();
+        for name in named {
+            headers.remove(name);
+        }
+    }
+    // gRPC asks for trailers by `TE: trailers`, and that much may be said on every hop that can pass them.
+    let trailers = names(headers, header::TE).any(|coding| coding.eq_ignore_ascii_case(b"trailers"));
+    for name in [
+        header::CONNECTION,
+        header::TE,
+        header::TRANSFER_ENCODING,
+        header::UPGRADE,
+        header::PROXY_AUTHENTICATE,
+        header::PROXY_AUTHORIZATION,
+        KEEP_ALIVE,
+        PROXY_CONNECTION,
+    ] {
+        headers.remove(name);
+    }
+    if trailers {
+        headers.insert(header::TE, HeaderValue::from_static("trailers"));
+    }
+}
+
+fn is_hop_by_hop(name: &HeaderName) -> bool {
+    matches!(
+        *name,
+        header::CONNECTION
+            | header::TE
+            | header::TRANSFER_ENCODING
+            | header::UPGRADE
+            | header::PROXY_AUTHENTICATE
+            | header::PROXY_AUTHORIZATION
+    ) || *name == KEEP_ALIVE
+        || *name == PROXY_CONNECTION
+}
+
+/// Whether a `Connection` header names nothing but what is taken off anyway.
+fn is_plain(connection: &HeaderValue) -> bool {
+    let value = connection.as_bytes();
+    value.eq_ignore_ascii_case(b"keep-alive") || value.eq_ignore_ascii_case(b"close")
+}
+
+/// The comma-separated names in all headers of one name.
+fn names(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &[u8]> {
+    let values = headers.get_all(name).into_iter();
+    values.flat_map(|value| value.as_bytes().split(|byte| *byte == b',')).map(<[u8]>::trim_ascii)
+}
+
+/// Adds what the program should know of the way the request came.
+pub(crate) fn add_forwarded(headers: &mut HeaderMap, peer: Option<&HeaderValue>, authority: Option<&Authority>) {
+    if let Some(peer) = peer {
+        let chain = match headers.get(X_FORWARDED_FOR) {
+            None => peer.clone(),
+            Some(_) => {
+                let mut chain = Vec::with_capacity(64);
+                for value in headers.get_all(X_FORWARDED_FOR) {
+                    chain.extend_from_slice(value.as_bytes());
+                    chain.extend_from_slice(b", ");
+                }
+                chain.extend_from_slice(peer.as_bytes());
+                // Made of values that were valid, and of a comma.
+                HeaderValue::from_bytes(&chain).unwrap_or_else(|_| peer.clone())
+            }
+        };
+        headers.insert(X_FORWARDED_FOR, chain);
+    }
+    if !headers.contains_key(X_FORWARDED_PROTO) {
+        headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("http"));
+    }
+    if !headers.contains_key(header::HOST)
+        && let Some(authority) = authority
+        && let Ok(host) = HeaderValue::from_str(authority.as_str())
+    {
+        headers.insert(header::HOST, host);
+    }
+    if !headers.contains_key(X_FORWARDED_HOST)
+        && let Some(host) = headers.get(header::HOST).cloned()
+    {
+        headers.insert(X_FORWARDED_HOST, host);
+    }
+}
+
+/// The target for an HTTP/1 upstream: path and query.
+pub(crate) fn origin_form(uri: &mut Uri) {
+    if uri.authority().is_some() {
+        let mut parts = http::uri::Parts::default();
+        parts.path_and_query = Some(path_and_query(uri));
+        if let Ok(origin) = Uri::from_parts(parts) {
+            *uri = origin;
+        }
+    }
+}
+
+/// The target for an HTTP/2 upstream: everything (RFC 9113, 8.3.1).
+pub(crate) fn absolute_form(uri: &mut Uri, headers: &mut HeaderMap) {
+    let host = headers.remove(header::HOST);
+    let named = host.as_ref().and_then(|host| Authority::try_from(host.as_bytes()).ok());
+    let mut parts = http::uri::Parts::default();
+    parts.scheme = Some(Scheme::HTTP);
+    parts.authority = named.or_else(|| uri.authority().cloned()).or_else(|| Some(Authority::from_static("localhost")));
+    parts.path_and_query = Some(path_and_query(uri));
+    if let Ok(absolute) = Uri::from_parts(parts) {
+        *uri = absolute;
+    }
+}
+
+fn path_and_query(uri: &Uri) -> PathAndQuery {
+    uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"))
+}
+
+/// The seconds that an upstream keeps an idle connection, where it says so.
+pub(crate) fn keep_alive_timeout(headers: &HeaderMap) -> Option<u64> {
+    names(headers, KEEP_ALIVE).find_map(|parameter| {
+        let (name, value) = std::str::from_utf8(parameter).ok()?.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("timeout").then(|| value.trim().parse().ok())?
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn headers(lines: &[(&str, &str)]) -> HeaderMap {
+        let pair = |(name, value): &(&str, &str)| (name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
+        let mut headers = HeaderMap::new();
+        for (name, value) in lines.iter().map(pair) {
+            headers.append::<HeaderName>(name, value);
+        }
+        headers
+    }
+
+    fn request(version: Version, uri: &str, lines: &[(&str, &str)]) -> Request<()> {
+        let mut request = Request::builder().version(version).uri(uri).body(()).unwrap();
+        *request.headers_mut() = headers(lines);
+        request
+    }
+
+    #[test]
+    fn what_the_connection_header_names_stays_on_its_hop_but_never_the_host() {
+        let mut head = headers(&[
+            ("connection", "keep-alive, X-Internal, Host"),
+            ("keep-alive", "timeout=5"),
+            ("x-internal", "1"),
+            ("host", "a"),
+            ("te", "gzip, trailers"),
+            ("accept", "*/*"),
+        ]);
+        strip_hop_by_hop(&mut head);
+        let mut left: Vec<_> = head.keys().map(HeaderName::as_str).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["accept", "host", "te"]);
+        assert_eq!(head[header::TE], "trailers");
+    }
+
+    #[test]
+    fn a_host_header_is_needed_once_and_agrees_with_the_target() {
+        let refused = |request: Request<()>| refuse(&request, 100).is_err();
+        assert!(refused(request(Version::HTTP_11, "/", &[])));
+        assert!(refused(request(Version::HTTP_11, "/", &[("host", "a"), ("host", "a")])));
+        assert!(refused(request(Version::HTTP_11, "http://a/", &[("host", "b")])));
+        assert!(!refused(request(Version::HTTP_11, "http://a/", &[("host", "A")])));
+        assert!(!refused(request(Version::HTTP_10, "/", &[])));
+        assert!(refused(request(Version::HTTP_11, &format!("/{}", "x".repeat(100)), &[("host", "a")])));
+    }
+
+    #[test]
+    fn the_peer_is_appended_and_what_a_balancer_said_is_passed_on() {
+        let peer = HeaderValue::from_static("192.0.2.7");
+        let mut head = headers(&[("host", "a"), ("x-forwarded-proto", "https"), ("x-forwarded-for", "1.1.1.1")]);
+        add_forwarded(&mut head, Some(&peer), None);
+        assert_eq!(head[X_FORWARDED_FOR], "1.1.1.1, 192.0.2.7");
+        assert_eq!(head[X_FORWARDED_PROTO], "https");
+        assert_eq!(head[X_FORWARDED_HOST], "a");
+    }
+
+    #[test]
+    fn only_a_websocket_upgrade_is_one() {
+        let asks = |upgrade: &str, connection: &str| {
+            wants_websocket(&request(Version::HTTP_11, "/", &[("upgrade", upgrade), ("connection", connection)]))
+        };
+        assert!(asks("websocket", "keep-alive, Upgrade"));
+        assert!(!asks("h2c", "Upgrade"));
+        assert!(!asks("websocket", "keep-alive"));
+    }
+
+    #[test]
+    fn targets_are_sent_on_in_the_form_of_the_next_hop() {
+        let mut uri: Uri = "http://example.com/a?b=c".parse().unwrap();
+        origin_form(&mut uri);
+        assert_eq!(uri, "/a?b=c");
+        let mut head = headers(&[("host", "example.com:81")]);
+        absolute_form(&mut uri, &mut head);
+        assert_eq!(uri, "http://example.com:81/a?b=c");
+    }
+
+    #[test]
+    fn the_time_that_an_upstream_keeps_connections_is_read_from_its_header() {
+        assert_eq!(keep_alive_timeout(&headers(&[("keep-alive", "max=100, timeout=5")])), Some(5));
+        assert_eq!(keep_alive_timeout(&headers(&[("keep-alive", "timeout=soon")])), None);
+    }
+
+    proptest! {
+        #[test]
+        fn no_connection_header_survives(value in "[a-zA-Z0-9 ,\\-]{0,40}") {
+            let mut head = headers(&[("host", "a"), ("connection", &value)]);
+            strip_hop_by_hop(&mut head);
+            prop_assert!(!head.contains_key(header::CONNECTION));
+            prop_assert!(head.contains_key(header::HOST));
+        }
+    }
+}
