@@ -1,3 +1,5 @@
 //! The binary.
+mod config;
 mod gateway;
+
 fn main() {}

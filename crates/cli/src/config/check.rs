@@ -1,0 +1,265 @@
+//! Holds a tree against the schema: unknown keys, missing keys, wrong types, values that cannot be read.
+//!
+//! Whatever is wrong is reported and taken out of the tree, so that the rest can be typed and held against itself: one
+//! mistake must not hide the next.
+
+use std::collections::BTreeSet;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use http::HeaderName;
+use serde_json::Value;
+
+use super::describe;
+use super::nearest;
+use super::problem::Problem;
+use super::schema;
+use super::tree::{self, Node, Shape};
+use super::units::{
+    AppPort, Argv, Bind, ByteRate, Cidr, Complaint, FilePath, HookCommand, Kind, OrOff, PublicProbes, SecretSource,
+    Signal, Size, Target, UrlPath, User,
+};
+
+/// Tables that later versions will read. To pass over one in silence would promise what is not done.
+const LATER: [&str; 22] = [
+    "statsd",
+    "sentry",
+    "audit",
+    "check",
+    "route",
+    "listener",
+    "rate-limit",
+    "cors",
+    "access",
+    "egress",
+    "alert",
+    "sink",
+    "history",
+    "dashboard",
+    "status-page",
+    "tls",
+    "acme",
+    "compression",
+    "cache",
+    "static",
+    "deploy",
+    "rollout",
+];
+
+/// Keys that later versions will read.
+const LATER_KEYS: [&str; 3] = ["app.replicas", "metrics.scrape", "migrate[].lock"];
+
+/// Words that later versions will know.
+const LATER_WORDS: [(&str, &str); 3] =
+    [("probes.format", "actuator"), ("probes.format", "microprofile"), ("probes.format", "ietf")];
+
+const NOT_YET: &str = "is not supported by this version yet";
+
+type Check = fn(&Value) -> Result<(), Complaint>;
+
+/// How the value of an `x-kind` is read. One row a kind that a raw table uses.
+fn checks() -> [(std::borrow::Cow<'static, str>, Check); 21] {
+    fn row<T: Kind>() -> (std::borrow::Cow<'static, str>, Check) {
+        (T::name(), |value| T::read(value).map(drop))
+    }
+    [
+        row::<AppPort>(),
+        row::<Argv>(),
+        row::<Bind>(),
+        row::<Cidr>(),
+        row::<Duration>(),
+        row::<FilePath>(),
+        row::<HeaderName>(),
+        row::<HookCommand>(),
+        row::<OrOff<Bind>>(),
+        row::<OrOff<ByteRate>>(),
+        row::<OrOff<Duration>>(),
+        row::<OrOff<FilePath>>(),
+        row::<OrOff<NonZeroU32>>(),
+        row::<OrOff<Size>>(),
+        row::<PublicProbes>(),
+        row::<SecretSource>(),
+        row::<Signal>(),
+        row::<Size>(),
+        row::<Target>(),
+        row::<UrlPath>(),
+        row::<User>(),
+    ]
+}
+
+/// The reader of a kind, for kinds that a raw table uses.
+pub(crate) fn of_kind(kind: &str) -> Option<Check> {
+    checks().into_iter().find(|(name, _)| name == kind).map(|(_, check)| check)
+}
+
+/// What was found, and where.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    pub(crate) problems: Vec<Problem>,
+    /// The paths whose values were taken out.
+    pub(crate) broken: BTreeSet<String>,
+}
+
+/// Takes out of `node` whatever the schema does not allow.
+pub(crate) fn check(node: &mut Node) -> Found {
+    let mut found = Found::default();
+    found.node(node, schema::root(), "");
+    found
+}
+
+impl Found {
+    fn refuse(&mut self, problem: Problem) -> bool {
+        self.broken.insert(problem.path.clone());
+        self.problems.push(problem);
+        false
+    }
+
+    /// Whether `node` may stay.
+    fn node(&mut self, node: &mut Node, schema: &Value, path: &str) -> bool {
+        if let Some(kind) = schema["x-kind"].as_str() {
+            return self.kind(node, kind, path);
+        }
+        if let Some(words) = schema::words(schema) {
+            return self.word(node, &words, path);
+        }
+        match schema["type"].as_str() {
+            Some("object") => self.table(node, schema, path),
+            Some("array") => self.list(node, schema, path),
+            Some(name) => self.leaf(node, name, schema, path),
+            None => true,
+        }
+    }
+
+    fn kind(&mut self, node: &Node, kind: &str, path: &str) -> bool {
+        let check = of_kind(kind).expect("a test holds that every kind in the schema has a reader");
+        let value = node.value();
+        let Err(complaint) = check(&value) else { return true };
+        let problem = Problem::complaint(node.origin.clone(), path, complaint);
+        self.refuse(if kind == "secret" { problem } else { problem.quoting(&value) })
+    }
+
+    fn word(&mut self, node: &Node, words: &[(&str, Option<&str>)], path: &str) -> bool {
+        let value = node.value();
+        if value.as_str().is_some_and(|text| words.iter().any(|(word, _)| *word == text)) {
+            return true;
+        }
+        let names: Vec<_> = words.iter().map(|(word, _)| *word).collect();
+        let later = LATER_WORDS.iter().any(|(key, word)| *key == path && value == *word);
+        let near = value.as_str().and_then(|text| nearest::to(text, names.iter().copied()));
+        let all =
+            format!("write one of {}", names.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", "));
+        let hint = near.map_or_else(|| all.clone(), |near| format!("did you mean \"{near}\"? {all}"));
+        let message = if later { NOT_YET } else { "is not a word known here" };
+        self.refuse(Problem::new(node.origin.clone(), path, message).quoting(&value).hint(hint))
+    }
+
+    fn list(&mut self, node: &mut Node, schema: &Value, path: &str) -> bool {
+        let Shape::List(items) = &mut node.shape else {
+            let hint = if schema["items"]["type"] == "object" {
+                format!("write it as [[{path}]]")
+            } else {
+                "write a list: [\"…\", \"…\"]".to_owned()
+            };
+            return self.refuse(Problem::new(node.origin.clone(), path, "is not a list").hint(hint));
+        };
+        let before = self.problems.len();
+        for (index, item) in items.iter_mut().enumerate() {
+            self.node(item, &schema["items"], &tree::at(path, index));
+        }
+        // A list with a hole would mean something else.
+        let whole = self.problems.len() == before;
+        if !whole {
+            self.broken.insert(path.to_owned());
+        }
+        whole
+    }
+
+    fn table(&mut self, node: &mut Node, schema: &Value, path: &str) -> bool {
+        let Shape::Table(table) = &mut node.shape else {
+            let problem =
+                Problem::new(node.origin.clone(), path, "is not a table").hint(format!("write it as [{path}]"));
+            return self.refuse(problem);
+        };
+        table.retain(|key, child| {
+            let path = tree::join(path, key);
+            match schema::of_key(schema, key) {
+                Some(schema) => self.node(child, schema, &path),
+                None => self.unknown(child, schema, key, &path),
+            }
+        });
+        let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let missing: Vec<_> = required.filter(|key| !table.contains_key(*key)).collect();
+        for key in &missing {
+            // What was just taken out as wrong has been reported.
+            if !self.broken.contains(&tree::join(path, key)) {
+                let example = describe::toml(&schema["properties"][key]["examples"][0]);
+                let problem = Problem::new(node.origin.clone(), path, format!("has no `{key}`"));
+                self.refuse(problem.hint(format!("write {key} = {example}")));
+            }
+        }
+        missing.is_empty()
+    }
+
+    fn unknown(&mut self, node: &Node, table: &Value, key: &str, path: &str) -> bool {
+        let general: String = path.chars().filter(|c| !c.is_ascii_digit()).collect();
+        if LATER.contains(&path) || LATER_KEYS.contains(&general.as_str()) {
+            let problem = Problem::new(node.origin.clone(), path, NOT_YET);
+            return self.refuse(problem.hint("take it out: it would have no effect"));
+        }
+        let keys: Vec<_> = table["properties"].as_object().into_iter().flatten().map(|(key, _)| key.as_str()).collect();
+        let hint = match nearest::to(key, keys.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => match elsewhere(key) {
+                Some(home) => format!("did you mean `{home}`?"),
+                None => format!("known here: {}", keys.join(", ")),
+            },
+        };
+        // Its value is not quoted: nobody knows whether it is a secret.
+        self.refuse(Problem::new(node.origin.clone(), path, "is not a known key").hint(hint))
+    }
+
+    fn leaf(&mut self, node: &Node, name: &str, schema: &Value, path: &str) -> bool {
+        let value = node.value();
+        let complaint = match name {
+            "string" => string(&value, schema),
+            "boolean" => (!value.is_boolean()).then(|| Complaint::new("is not a yes or no", "write true or false")),
+            "integer" => integer(&value, schema),
+            _ => None,
+        };
+        match complaint {
+            None => true,
+            Some(complaint) => self.refuse(Problem::complaint(node.origin.clone(), path, complaint).quoting(&value)),
+        }
+    }
+}
+
+fn string(value: &Value, schema: &Value) -> Option<Complaint> {
+    match value.as_str() {
+        None => Some(Complaint::new(
+            "is not text",
+            format!("write it in quotes: \"{}\"", value.to_string().replace('"', "'")),
+        )),
+        Some("") if schema["minLength"] == 1 => Some(Complaint::new("is empty", "write at least one character")),
+        Some(_) => None,
+    }
+}
+
+fn integer(value: &Value, schema: &Value) -> Option<Complaint> {
+    let least = schema["minimum"].as_u64().unwrap_or(0);
+    let most = schema["maximum"].as_u64().unwrap_or(u64::MAX);
+    if value.as_u64().is_some_and(|number| (least..=most).contains(&number)) {
+        return None;
+    }
+    let range = if most == u64::MAX { format!("from {least}") } else { format!("from {least} to {most}") };
+    Some(Complaint::new("is not a number that fits", format!("write a whole number {range}, without quotes")))
+}
+
+/// The one table that has `key`, if there is exactly one.
+fn elsewhere(key: &str) -> Option<String> {
+    let tables = schema::root()["properties"].as_object()?;
+    let mut homes = tables.iter().filter(|(_, table)| table["properties"].get(key).is_some());
+    match (homes.next(), homes.next()) {
+        (Some((table, _)), None) => Some(format!("{table}.{key}")),
+        _ => None,
+    }
+}

@@ -1,0 +1,144 @@
+//! How keys are described to people: what the sample and the reference have in common.
+
+use serde_json::Value;
+
+use super::schema;
+
+/// One key of a table.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Key<'s> {
+    pub(crate) name: &'s str,
+    pub(crate) schema: &'s Value,
+    pub(crate) required: bool,
+}
+
+/// A table of the file.
+#[derive(Debug)]
+pub(crate) struct Table<'s> {
+    /// Empty for the keys outside of any table.
+    pub(crate) name: &'s str,
+    /// Whether there may be several, each written `[[name]]`.
+    pub(crate) list: bool,
+    pub(crate) schema: &'s Value,
+    pub(crate) keys: Vec<Key<'s>>,
+}
+
+impl Table<'_> {
+    pub(crate) fn heading(&self) -> String {
+        match (self.name, self.list) {
+            ("", _) => "Top level".to_owned(),
+            (name, false) => format!("[{name}]"),
+            (name, true) => format!("[[{name}]]"),
+        }
+    }
+
+    /// The path of `key`, as problems and `config show` write it.
+    pub(crate) fn path(&self, key: Key<'_>) -> String {
+        match (self.name, self.list) {
+            ("", _) => key.name.to_owned(),
+            (name, false) => format!("{name}.{}", key.name),
+            (name, true) => format!("{name}[].{}", key.name),
+        }
+    }
+}
+
+/// Every table, the keys outside of any first, in the order of the reference.
+pub(crate) fn tables() -> Vec<Table<'static>> {
+    let root = schema::root();
+    let (mut outside, mut tables) = (Vec::new(), Vec::new());
+    for key in keys(root) {
+        let items = &key.schema["items"];
+        if key.schema.get("properties").is_some() {
+            tables.push(Table { name: key.name, list: false, schema: key.schema, keys: keys(key.schema) });
+        } else if items.get("properties").is_some() {
+            tables.push(Table { name: key.name, list: true, schema: key.schema, keys: keys(items) });
+        } else {
+            outside.push(key);
+        }
+    }
+    tables.insert(0, Table { name: "", list: false, schema: root, keys: outside });
+    tables
+}
+
+fn keys(table: &'static Value) -> Vec<Key<'static>> {
+    let required = |name: &str| table["required"].as_array().is_some_and(|names| names.iter().any(|key| key == name));
+    let properties = table["properties"].as_object().into_iter().flatten();
+    properties.map(|(name, schema)| Key { name, schema, required: required(name) }).collect()
+}
+
+impl Key<'_> {
+    /// The default, in words: a value, or what it depends on.
+    pub(crate) fn default(&self) -> String {
+        match (self.schema["x-default"].as_str(), self.schema.get("default")) {
+            (Some(words), _) => words.to_owned(),
+            (None, Some(value)) => format!("`{}`", toml(value)),
+            (None, None) if self.required => "must be given".to_owned(),
+            (None, None) => "none".to_owned(),
+        }
+    }
+
+    /// A value that can be written here: the default if there is something in it, else an example.
+    pub(crate) fn example(&self) -> Value {
+        let default = self.schema.get("default").filter(|value| !is_empty(value));
+        default.unwrap_or(&self.schema["examples"][0]).clone()
+    }
+
+    pub(crate) fn kind(&self) -> String {
+        kind(self.schema)
+    }
+}
+
+fn is_empty(value: &Value) -> bool {
+    value.as_array().is_some_and(Vec::is_empty) || value.as_object().is_some_and(serde_json::Map::is_empty)
+}
+
+fn kind(schema: &Value) -> String {
+    if let Some(kind) = schema["x-kind"].as_str() {
+        return kind.to_owned();
+    }
+    if schema::words(schema).is_some() {
+        return "word".to_owned();
+    }
+    match schema["type"].as_str() {
+        Some("string") => "text".to_owned(),
+        Some("boolean") => "true or false".to_owned(),
+        Some("integer") => "number".to_owned(),
+        Some("array") => format!("list: {}", kind(&schema["items"])),
+        Some("object") => format!("table: {}", kind(&schema["additionalProperties"])),
+        _ => String::new(),
+    }
+}
+
+/// The doc comment, one paragraph a line.
+pub(crate) fn description(schema: &Value) -> Vec<String> {
+    let text = schema["description"].as_str().unwrap_or_default();
+    text.split("\n\n").map(|paragraph| paragraph.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
+}
+
+/// The words that are allowed here, a line each if they have a meaning of their own.
+pub(crate) fn words(schema: &Value) -> Vec<String> {
+    let words = schema::words(schema).unwrap_or_default();
+    if words.iter().all(|(_, meaning)| meaning.is_none()) {
+        let words: Vec<_> = words.iter().map(|(word, _)| format!("`{word}`")).collect();
+        return if words.is_empty() { Vec::new() } else { vec![format!("One of {}.", words.join(", "))] };
+    }
+    let line = |(word, meaning): &(&str, Option<&str>)| match meaning {
+        Some(meaning) => format!("`{word}`: {}", meaning.replace('\n', " ")),
+        None => format!("`{word}`"),
+    };
+    words.iter().map(line).collect()
+}
+
+/// `value` as TOML. Text is escaped as in JSON, which TOML reads.
+pub(crate) fn toml(value: &Value) -> String {
+    let list = |items: Vec<String>| items.join(", ");
+    match value {
+        Value::Array(items) => format!("[{}]", list(items.iter().map(toml).collect())),
+        Value::Object(table) if table.is_empty() => "{}".to_owned(),
+        Value::Object(table) => {
+            let entry = |(key, value): (&String, &Value)| format!("{} = {}", super::tree::join("", key), toml(value));
+            format!("{{ {} }}", list(table.iter().map(entry).collect()))
+        }
+        leaf => leaf.to_string(),
+    }
+}

@@ -1,0 +1,35 @@
+//! An entry of `[[migrate]]`.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Time;
+use crate::config::units::{Argv, As, SecretSource};
+
+/// A command that runs before each start. It must be idempotent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Migrate {
+    /// What it is called in logs and errors. Unique.
+    #[schemars(length(min = 1), extend("examples" = ["schema"]))]
+    pub(crate) name: String,
+
+    /// The program and its arguments; no shell is run.
+    #[schemars(extend("examples" = [["npm", "run", "migrate"]]))]
+    pub(crate) command: As<Argv>,
+
+    /// How long it may take; after that the start fails.
+    #[serde(default = "five_minutes")]
+    pub(crate) timeout: Time,
+
+    /// Environment variables for this command, besides those of the program.
+    #[serde(default)]
+    #[schemars(extend("examples" = [{ "PGPASSWORD": { "env": "MIGRATION_PASSWORD" } }]))]
+    pub(crate) env: BTreeMap<String, As<SecretSource>>,
+}
+
+fn five_minutes() -> Time {
+    super::seconds(300)
+}

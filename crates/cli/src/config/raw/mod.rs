@@ -1,0 +1,141 @@
+//! The first stage: the configuration as it is written, one table a file.
+//!
+//! # Rules
+//!
+//! - A doc comment here *is* the reference: the schema, the sample and the guide are made from it.
+//! - A default that is always the same stands in the table's `Default`, and nowhere else. A key whose default depends on
+//!   the machine is an `Option`, and says what it depends on under `x-default`.
+//! - `x-restart` marks what a reload cannot change.
+//! - Keys are kebab-case, and an unknown one is an error.
+
+mod app;
+mod connection_limit;
+mod drain;
+mod headers;
+mod limits;
+mod log;
+mod metrics;
+mod migrate;
+mod probes;
+mod request_id;
+mod require;
+mod restart;
+mod start;
+mod stop;
+mod trace;
+mod upstream;
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub(crate) use self::app::{App, Protocol};
+pub(crate) use self::connection_limit::ConnectionLimit;
+pub(crate) use self::drain::{Drain, DrainPolicy};
+pub(crate) use self::headers::{HeaderPreset, Headers};
+pub(crate) use self::limits::Limits;
+pub(crate) use self::log::{Level, Log, LogFormat, OnFull};
+pub(crate) use self::metrics::Metrics;
+pub(crate) use self::migrate::Migrate;
+pub(crate) use self::probes::{Details, ProbeFormat, Probes, Verdict};
+pub(crate) use self::request_id::{IdFormat, RequestId, Trust};
+pub(crate) use self::require::Require;
+pub(crate) use self::restart::{Restart, RestartPolicy};
+pub(crate) use self::start::Start;
+pub(crate) use self::stop::{Stop, StopScope};
+pub(crate) use self::trace::Trace;
+pub(crate) use self::upstream::Upstream;
+use super::units::{As, Bind, Cidr, FilePath, OrOff};
+
+/// A time, as it is written.
+pub(crate) type Time = As<Duration>;
+
+fn seconds(seconds: u64) -> Time {
+    As(Duration::from_secs(seconds))
+}
+
+/// The configuration of Seaworthy. Everything has a default; a file is needed only to depart from it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(title = "seaworthy.toml")]
+pub(crate) struct Root {
+    /// What the service is called in logs, metrics and probes.
+    #[schemars(extend("x-default" = "the file name of the program, else `app`", "x-restart" = true, "examples" = ["api"]))]
+    pub(crate) service: Option<String>,
+
+    /// The version of the program, shown in logs, probes and `build_info`.
+    #[schemars(extend("x-default" = "none", "x-restart" = true, "examples" = ["1.4.2"]))]
+    pub(crate) version: Option<String>,
+
+    /// The name of the environment. `development` means pretty logs, at debug.
+    #[schemars(extend("x-default" = "`NODE_ENV`, else `production`", "x-restart" = true, "examples" = ["production"]))]
+    pub(crate) environment: Option<String>,
+
+    /// Where the public is served: `host:port`, `:port` (all addresses), a port, or `unix:/path`. Port 0 picks a free one.
+    #[schemars(extend("x-default" = "`0.0.0.0:$PORT`, else `0.0.0.0:8080`", "x-restart" = true, "examples" = ["0.0.0.0:8080"]))]
+    pub(crate) listen: Option<As<Bind>>,
+
+    /// Where probes and metrics are served, read-only. A port alone stays on loopback; under Kubernetes bind it where the
+    /// kubelet reaches it, as in `:9090`. `off` serves none.
+    #[schemars(extend(
+        "x-default" = "`127.0.0.1:$ADMIN_PORT`, else `127.0.0.1:9090`",
+        "x-restart" = true,
+        "examples" = ["127.0.0.1:9090"]
+    ))]
+    pub(crate) admin: Option<As<OrOff<Bind>>>,
+
+    /// How many threads serve the public.
+    #[schemars(extend("x-default" = "the CPU quota, at most 4", "x-restart" = true, "examples" = [2]))]
+    #[schemars(range(max = 1024))]
+    pub(crate) workers: Option<NonZeroUsize>,
+
+    /// The networks of the proxies before us. Only from there are `X-Forwarded-For` and `Forwarded` believed.
+    #[schemars(extend("examples" = [["10.0.0.0/8"]]))]
+    pub(crate) trusted_proxies: Vec<As<Cidr>>,
+
+    /// Where state is kept. Without it everything is kept in memory.
+    #[schemars(extend(
+        "x-default" = "`$STATE_DIRECTORY`, else `$XDG_STATE_HOME/seaworthy`, else none",
+        "x-restart" = true,
+        "examples" = ["/var/lib/seaworthy"]
+    ))]
+    pub(crate) state_dir: Option<As<FilePath>>,
+
+    /// The unix socket over which `seaworthy drain`, `status`, `reload` and the like reach this process, or `off`.
+    #[schemars(extend(
+        "x-default" = "`control.sock` in `state-dir`, if there is one",
+        "x-restart" = true,
+        "examples" = ["/run/seaworthy/control.sock"]
+    ))]
+    pub(crate) control: Option<As<OrOff<FilePath>>>,
+
+    pub(crate) app: App,
+    pub(crate) start: Start,
+    pub(crate) drain: Drain,
+    pub(crate) stop: Stop,
+    pub(crate) restart: Restart,
+
+    /// Commands that run before each start, in order. They must be idempotent; one that fails stops the start.
+    pub(crate) migrate: Vec<Migrate>,
+
+    pub(crate) probes: Probes,
+
+    /// Free values, shown in the bodies of probes.
+    #[schemars(extend("examples" = [{ "mode": "primary" }]))]
+    pub(crate) info: BTreeMap<String, String>,
+
+    pub(crate) require: Require,
+    pub(crate) log: Log,
+    pub(crate) metrics: Metrics,
+    pub(crate) request_id: RequestId,
+    pub(crate) trace: Trace,
+    pub(crate) headers: Headers,
+    pub(crate) connection_limit: ConnectionLimit,
+    pub(crate) limits: Limits,
+
+    /// What to forward to, when it is not the program that we start. One entry for now.
+    pub(crate) upstream: Vec<Upstream>,
+}

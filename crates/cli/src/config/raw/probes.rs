@@ -1,0 +1,81 @@
+//! The table `[probes]`.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::config::units::{As, Cidr, PublicProbes};
+
+/// The answers to whoever asks how the service is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Probes {
+    /// Whether the public listener answers probes too: all of them, none, or these paths. They win over the program's own.
+    #[schemars(extend("examples" = [["/health/ready"]]))]
+    pub(crate) public: As<PublicProbes>,
+
+    /// More paths, each with the verdict that it answers.
+    #[schemars(extend("examples" = [{ "/ready": "ready", "/health": "live" }]))]
+    pub(crate) paths: BTreeMap<String, Verdict>,
+
+    /// The networks from which probes are answered; empty means everybody.
+    #[schemars(extend("examples" = [["10.0.0.0/8"]]))]
+    pub(crate) allow: Vec<As<Cidr>>,
+
+    /// Who sees addresses and error texts in a probe's body.
+    pub(crate) details: Details,
+
+    /// The shape of the body when the request asks for none.
+    pub(crate) format: ProbeFormat,
+}
+
+impl Default for Probes {
+    fn default() -> Self {
+        Self {
+            public: As(PublicProbes::Off),
+            paths: BTreeMap::new(),
+            allow: Vec::new(),
+            details: Details::Loopback,
+            format: ProbeFormat::Default,
+        }
+    }
+}
+
+/// What a probe asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Verdict {
+    /// Whether the start is complete.
+    Startup,
+    /// Whether the process can do its work.
+    Live,
+    /// Whether requests should be sent here.
+    Ready,
+    /// How everything is, dependencies included.
+    Health,
+}
+
+/// Who sees addresses and error texts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Details {
+    /// Only who asks from this machine.
+    #[default]
+    Loopback,
+    /// Everybody.
+    Always,
+    /// Nobody.
+    Never,
+}
+
+/// The shape of a probe's body.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum ProbeFormat {
+    /// JSON, as the guide describes it.
+    #[default]
+    Default,
+    /// `ok`, or lines of `[+]name ok` with `?verbose`.
+    Kubernetes,
+}

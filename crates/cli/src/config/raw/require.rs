@@ -1,0 +1,13 @@
+//! The table `[require]`.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What must be there before the service is ready. While it is not, the process runs and is live.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Require {
+    /// Environment variables that must be set, and not empty, for the program.
+    #[schemars(extend("examples" = [["DATABASE_URL"]]))]
+    pub(crate) env: Vec<String>,
+}

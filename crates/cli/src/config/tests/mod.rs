@@ -1,0 +1,87 @@
+//! The configuration as a whole, from its sources to what is handed out. The kinds of values are tested beside them.
+
+mod coherence;
+mod documents;
+mod precedence;
+mod problems;
+mod properties;
+mod reload;
+mod secrets;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use super::*;
+
+/// A process that never was: its files, environment and arguments.
+#[derive(Debug, Clone, Default)]
+struct Given {
+    files: BTreeMap<&'static str, String>,
+    environment: BTreeMap<String, String>,
+    command_line: CommandLine,
+    terminal: bool,
+    grace: Option<Duration>,
+}
+
+fn file(text: &str) -> Given {
+    Given::default().with_file("seaworthy.toml", text)
+}
+
+impl Given {
+    fn with_file(mut self, path: &'static str, text: &str) -> Self {
+        self.files.insert(path, text.to_owned());
+        self
+    }
+
+    fn variable(mut self, name: &str, value: &str) -> Self {
+        self.environment.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    fn load(&self) -> Result<Loaded, Problems> {
+        let read = |path: &Path| {
+            let text = path.to_str().and_then(|path| self.files.get(path)).cloned();
+            text.ok_or_else(|| io::ErrorKind::NotFound.into())
+        };
+        load(&Sources {
+            command_line: self.command_line.clone(),
+            environment: self.environment.clone(),
+            read: &read,
+            terminal: self.terminal,
+            grace: self.grace,
+        })
+    }
+
+    /// The configuration, which must be valid.
+    fn config(&self) -> Config {
+        self.loaded().config
+    }
+
+    fn loaded(&self) -> Loaded {
+        self.load().unwrap_or_else(|problems| panic!("{problems}"))
+    }
+
+    /// Each problem as it is written; there must be one.
+    fn problems(&self) -> Vec<String> {
+        let problems = self.load().map(|loaded| loaded.config).expect_err("this is not valid");
+        problems.0.iter().map(ToString::to_string).collect()
+    }
+
+    /// The one problem.
+    fn problem(&self) -> String {
+        let mut problems = self.problems();
+        assert_eq!(problems.len(), 1, "{problems:#?}");
+        problems.remove(0)
+    }
+
+    fn origin(&self, path: &str) -> String {
+        self.setting(path).origin.to_string()
+    }
+
+    fn setting(&self, path: &str) -> Setting {
+        let loaded = self.loaded();
+        loaded.settings.into_iter().find(|setting| setting.path == path).unwrap_or_else(|| panic!("no key {path}"))
+    }
+}

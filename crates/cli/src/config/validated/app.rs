@@ -1,0 +1,54 @@
+//! The program that we start, and the commands around it.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub(crate) use crate::config::raw::Protocol;
+use crate::config::units::Secret;
+pub(crate) use crate::config::units::{Account, AppPort, Signal, User};
+
+/// The program. `command` is empty when there is none to start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct App {
+    /// The arguments for `execve`, byte for byte as they were given.
+    pub(crate) command: Vec<OsString>,
+    pub(crate) port: AppPort,
+    /// Must answer 2xx before the program counts as ready.
+    pub(crate) ready_path: Option<String>,
+    /// Asked every `live_interval`; without it a hang is not looked for.
+    pub(crate) live_path: Option<String>,
+    pub(crate) live_failures: NonZeroU32,
+    pub(crate) live_interval: Duration,
+    /// Sent to the program when a drain begins.
+    pub(crate) drain_signal: Option<Signal>,
+    /// Added to the environment of the program. Any value may be a secret, so none can be printed.
+    pub(crate) env: BTreeMap<String, Secret>,
+    pub(crate) cwd: Option<PathBuf>,
+    pub(crate) user: Option<User>,
+    pub(crate) protocol: Protocol,
+}
+
+/// A command at a moment of the life cycle.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Hook {
+    /// Never empty.
+    pub(crate) command: Vec<String>,
+    /// Killed after this.
+    pub(crate) timeout: Duration,
+}
+
+/// A command that runs before each start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Migration {
+    /// Unique among the migrations.
+    pub(crate) name: String,
+    /// Never empty.
+    pub(crate) command: Vec<String>,
+    /// A migration that runs longer fails the start.
+    pub(crate) timeout: Duration,
+    /// Added to the environment of the program, for this command only.
+    pub(crate) env: BTreeMap<String, Secret>,
+}

@@ -1,0 +1,62 @@
+//! Probes, logs, metrics, request ids, traces.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+
+use http::HeaderName;
+
+pub(crate) use crate::config::raw::{Details, IdFormat, Level, OnFull, ProbeFormat, Trust, Verdict};
+use crate::config::units::Cidr;
+pub(crate) use crate::config::units::PublicProbes;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Probes {
+    pub(crate) public: PublicProbes,
+    /// Paths besides the built-in ones, each with the verdict that it answers.
+    pub(crate) paths: BTreeMap<String, Verdict>,
+    /// Who may ask; empty means everybody.
+    pub(crate) allow: Vec<Cidr>,
+    pub(crate) details: Details,
+    /// The shape of a body when neither `Accept` nor `?format=` chose one.
+    pub(crate) format: ProbeFormat,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Log {
+    pub(crate) level: Level,
+    pub(crate) format: LogFormat,
+    /// One line a request.
+    pub(crate) access: bool,
+    /// Whether the line shows the query, redacted.
+    pub(crate) query: bool,
+    pub(crate) on_full: OnFull,
+    /// Name patterns to redact besides the built-in ones.
+    pub(crate) redact: Vec<String>,
+}
+
+/// How lines are written; `auto` is decided when the configuration is loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LogFormat {
+    Json,
+    Pretty,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Metrics {
+    /// Who may scrape on the public listener; empty means nobody.
+    pub(crate) allow: Vec<Cidr>,
+    pub(crate) max_series: NonZeroUsize,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RequestId {
+    pub(crate) trust: Trust,
+    pub(crate) format: IdFormat,
+    pub(crate) header: HeaderName,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Trace {
+    /// Whether `traceparent` is continued or begun.
+    pub(crate) enabled: bool,
+}
