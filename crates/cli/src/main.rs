@@ -1,5 +1,16 @@
 //! The binary.
+
+mod cli;
+mod commands;
 mod config;
+mod control;
+mod demo;
+mod exit_code;
 mod gateway;
+mod log;
+mod metrics;
+mod ops;
+mod run;
+mod supervise;
 
 fn main() {}

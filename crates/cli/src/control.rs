@@ -1,0 +1,1 @@
+//! The control socket: everything that changes a running Seaworthy.

@@ -1,0 +1,1 @@
+//! `seaworthy demo`: the whole thing with a built-in sample service.

@@ -1,0 +1,1 @@
+//! Log lines: from facts to bytes on stdout.

@@ -1,0 +1,1 @@
+//! Metrics: from facts to an exposition.

@@ -1,0 +1,1 @@
+//! The ops listener: probes and metrics, read-only.

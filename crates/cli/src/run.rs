@@ -1,0 +1,1 @@
+//! `seaworthy run`: all parts together.

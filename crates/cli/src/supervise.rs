@@ -1,0 +1,1 @@
+//! The program that we start, and every other child process.
