@@ -7,6 +7,7 @@ use seaworthy::gate::Hold;
 use seaworthy::headers::Preset;
 use seaworthy::request_id::{Format, RequestIdLayer, Trust};
 use seaworthy::stack::Settings as StackSettings;
+use seaworthy::trace::TraceContextLayer;
 
 use crate::config::{Config, DrainPolicy, HeaderPreset, IdFormat, Trust as ConfigTrust};
 use crate::gateway::{AcceptSettings, ConnectionSettings, ProxySettings, Public, WorkerSettings};
@@ -58,6 +59,7 @@ fn stack_settings(config: &Config) -> StackSettings {
     StackSettings {
         trusted: Trusted::new(config.trusted_proxies.iter().map(|cidr| cidr.net())),
         request_id: RequestIdLayer::default().trust(trust).format(format).header(header),
+        trace: TraceContextLayer::default().begin(config.trace.begin),
         route_header: Some(ROUTE),
         headers: preset(config.headers.preset),
         hold: Hold { start: config.start.hold, crash: config.start.hold_after_crash, pause: PAUSE },
