@@ -1,1 +1,3 @@
 //! `seaworthy demo`: the whole thing with a built-in sample service.
+
+mod sample;

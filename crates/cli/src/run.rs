@@ -1,1 +1,5 @@
 //! `seaworthy run`: all parts together.
+
+mod built;
+mod signals;
+mod upstream;
