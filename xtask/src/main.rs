@@ -1,5 +1,6 @@
 //! The only task runner: `cargo xtask test | tidy | docs | bench`.
 
+mod bench;
 mod command;
 mod docs;
 mod prerequisites;
@@ -35,6 +36,8 @@ enum Task {
     },
     /// Writes anew what is made from the sources: the reference, schema and sample of the configuration.
     Docs,
+    /// CPU time a request against nginx, HAProxy and a TCP relay that do the same work.
+    Bench(bench::Options),
 }
 
 fn main() -> ExitCode {
@@ -42,6 +45,7 @@ fn main() -> ExitCode {
         Task::Test { only } => test::run(only),
         Task::Tidy { only } => tidy::run(only.as_deref()),
         Task::Docs => docs::write(),
+        Task::Bench(options) => bench::run(&options),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

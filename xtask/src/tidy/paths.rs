@@ -24,8 +24,9 @@ fn foreign(line: &str) -> Option<&'static str> {
     DIRECTORIES.iter().copied().find(|directory| {
         line.match_indices(directory).any(|(at, _)| {
             let before = line[..at].chars().next_back();
-            !before
-                .is_some_and(|letter| letter.is_alphanumeric() || matches!(letter, '_' | '-' | '.' | '}' | '/' | '~'))
+            let inside = |letter: char| letter.is_alphanumeric() || matches!(letter, '_' | '-' | '.' | '}' | '/' | '~');
+            let example = ANYBODY.iter().any(|name| line[at + directory.len()..].starts_with(name));
+            !before.is_some_and(inside) && !example
         })
     })
 }
