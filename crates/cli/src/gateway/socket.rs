@@ -61,7 +61,10 @@ fn joined<T>(
     gather: impl FnOnce(&[IoSlice<'_>]) -> T,
 ) -> T {
     let total: usize = pieces.iter().map(|piece| piece.len()).sum();
-    if pieces.len() < 2 || total > GATHER_FROM {
+    if let [piece] = pieces {
+        return write(piece);
+    }
+    if total > GATHER_FROM {
         return gather(pieces);
     }
     let mut whole = [0; GATHER_FROM];
