@@ -6,6 +6,7 @@ mod bodies;
 mod connections;
 mod drain;
 mod init;
+mod observe;
 mod programs;
 mod protocols;
 mod refusals;

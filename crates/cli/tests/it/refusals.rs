@@ -1,6 +1,6 @@
 //! Requests and answers that are not as they should be.
 
-use crate::bed::{Answer, Client, Closed, Seaworthy, Upstream, get};
+use crate::bed::{Answer, Client, Closed, Seaworthy, Upstream, until};
 
 /// Asserts the status, the type of the problem and the id.
 #[track_caller]
@@ -171,14 +171,31 @@ fn an_upgrade_to_anything_but_a_websocket_does_not_pass() {
 }
 
 #[test]
-fn connections_beyond_the_limit_wait_and_those_beyond_an_address_are_refused() {
+fn connections_beyond_the_limit_of_an_address_are_closed_until_there_is_room() {
     let service = Seaworthy::app().config("[connection-limit]\nper-address = 3").ready();
     let mut kept: Vec<Client> = (0..3).map(|_| service.client()).collect();
     for client in &mut kept {
         assert_eq!(client.get("/").status, 200);
     }
-    let mut fourth = service.client();
-    let _ = fourth.read_answer(true).map(|answer| assert_eq!(answer.status, 503));
+    assert_eq!(service.client().closed().1, b"", "closed without an answer");
     drop(kept);
-    crate::bed::until("there is room again", || (get(service.public, "/").status == 200).then_some(()));
+    until("there is room again", || {
+        let mut client = service.client();
+        client.request("GET", "/", "");
+        client.read_answer(true).is_ok_and(|answer| answer.status == 200).then_some(())
+    });
+}
+
+#[test]
+fn connections_beyond_the_total_wait_until_there_is_room() {
+    let service = Seaworthy::app().config("[connection-limit]\ntotal = 2").ready();
+    let mut kept: Vec<Client> = (0..2).map(|_| service.client()).collect();
+    for client in &mut kept {
+        assert_eq!(client.get("/").status, 200);
+    }
+    let mut third = service.client();
+    third.request("GET", "/json", "");
+    service.log.event("connection_limit_hit");
+    drop(kept);
+    assert_eq!(third.answer().status, 200);
 }

@@ -111,6 +111,15 @@ impl Starting {
         Seaworthy { starting: self, child, log, errors, public: nobody, ops: nobody }
     }
 
+    /// Starts it, and reads nothing of what it writes.
+    #[track_caller]
+    pub(crate) fn muted(self) -> Seaworthy {
+        self.write();
+        let child = self.command().spawn().unwrap_or_else(|error| panic!("cannot start {BINARY}: {error}"));
+        let nobody = SocketAddr::from(([127, 0, 0, 1], 0));
+        Seaworthy { starting: self, child, log: Log::default(), errors: Log::default(), public: nobody, ops: nobody }
+    }
+
     /// Starts it, and waits until it listens.
     #[track_caller]
     pub(crate) fn listening(self) -> Seaworthy {
@@ -239,6 +248,11 @@ impl Seaworthy {
         let exposition = get(self.ops, "/metrics").text();
         let value = exposition.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' ')?.parse().ok());
         value.unwrap_or(0.0)
+    }
+
+    /// Closes the pipe that a muted one writes to.
+    pub(crate) fn close_stdout(&mut self) {
+        drop(self.child.stdout.take().expect("it is piped, and read by nobody"));
     }
 
     /// Waits for its end.
