@@ -1,0 +1,1 @@
+//! Probes and the ops listener as a whole.
