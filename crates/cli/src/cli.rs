@@ -9,7 +9,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::commands;
@@ -35,6 +35,7 @@ pub(crate) fn main() -> std::process::ExitCode {
     arg_required_else_help = true,
     subcommand_required = true,
     disable_help_subcommand = true,
+    disable_help_flag = true,
     after_help = "Examples:
   seaworthy run -- node server.js     start a service, and stand in front of it on port 8080
   seaworthy demo                      see it all with a built-in sample service
@@ -47,6 +48,11 @@ pub(crate) struct Cli {
     /// Print nothing but errors and what was asked for
     #[arg(long, short, global = true)]
     pub(crate) quiet: bool,
+
+    /// Print help
+    // The short form for both: the long one would print the same with twice the lines.
+    #[arg(long, short, global = true, action = ArgAction::HelpShort)]
+    help: Option<bool>,
 }
 
 /// What is to be done.
@@ -76,9 +82,16 @@ pub(crate) enum Command {
 {port} in an argument becomes the program's port, which PORT in its environment holds too.
 
 Exit codes:
-  0 stopped in order; 1 the stop was forced or failed; 2 usage; 64 the config is invalid; 65 an address is in use;
-  69 gave up on a dependency of the start; 70 the program did not become ready; 126 it cannot be executed;
-  127 it was not found; otherwise the program's own, or 128 + the signal that ended it.")]
+  0    stopped in order
+  1    the stop was forced or failed
+  2    usage
+  64   the configuration is invalid
+  65   an address is in use
+  69   gave up on a dependency of the start
+  70   the program did not become ready
+  126  the program cannot be executed
+  127  the program was not found
+  Otherwise the program's own, or 128 + the signal that ended it.")]
 pub(crate) struct Run {
     /// The config file [default: $SEAWORTHY_CONFIG, else seaworthy.toml where there is one]
     #[arg(long, value_name = "FILE")]
@@ -119,7 +132,7 @@ impl From<Run> for CommandLine {
   seaworthy demo --listen 127.0.0.1:0 --admin 127.0.0.1:0     on free ports, which are printed
 
 Exit codes:
-  as of `seaworthy run`.")]
+  As of `seaworthy run`.")]
 pub(crate) struct Demo {
     /// Where the public is served [default: 0.0.0.0:$PORT, else 0.0.0.0:8080]
     #[arg(long, value_name = "ADDR")]
@@ -140,7 +153,9 @@ pub(crate) struct Demo {
 The address is found as `seaworthy run` finds it: by --admin, environment and config file.
 
 Exit codes:
-  0 a good answer; 1 a bad one, or none in time; 2 usage.")]
+  0  a good answer
+  1  a bad one, or none in time
+  2  usage")]
 pub(crate) struct Probe {
     /// live, ready, startup, health, a path on the ops listener, or a URL
     #[arg(default_value = "live", value_name = "PROBE")]
@@ -177,7 +192,9 @@ pub(crate) struct Reach {
   seaworthy status --format json | jq .in_flight
 
 Exit codes:
-  0 it answered, however it is; 1 it cannot be reached; 2 usage.")]
+  0  it answered, however it is
+  1  it cannot be reached
+  2  usage")]
 pub(crate) struct Status {
     #[command(flatten)]
     pub(crate) reach: Reach,
@@ -194,7 +211,9 @@ pub(crate) struct Status {
 It returns when the drain has begun.
 
 Exit codes:
-  0 it has begun; 1 it cannot be reached, or refused; 2 usage.")]
+  0  the drain has begun
+  1  it cannot be reached, or refused
+  2  usage")]
 pub(crate) struct Drain {
     #[command(flatten)]
     pub(crate) reach: Reach,
@@ -206,7 +225,9 @@ pub(crate) struct Drain {
   seaworthy pause && ./migrate.sh; seaworthy resume
 
 Exit codes:
-  0 done; 1 it cannot be reached, or refused; 2 usage.")]
+  0  done
+  1  it cannot be reached, or refused
+  2  usage")]
 pub(crate) struct Pause {
     #[command(flatten)]
     pub(crate) reach: Reach,
@@ -218,7 +239,9 @@ pub(crate) struct Pause {
   seaworthy resume
 
 Exit codes:
-  0 done; 1 it cannot be reached, or refused; 2 usage.")]
+  0  done
+  1  it cannot be reached, or refused
+  2  usage")]
 pub(crate) struct Resume {
     #[command(flatten)]
     pub(crate) reach: Reach,
@@ -232,7 +255,10 @@ pub(crate) struct Resume {
 A config that is invalid is refused whole, and the old one stays in force.
 
 Exit codes:
-  0 the new config is in force; 1 it cannot be reached, or refused; 2 usage; 64 the new config is invalid.")]
+  0   the new config is in force
+  1   it cannot be reached, or refused
+  2   usage
+  64  the new config is invalid")]
 pub(crate) struct Reload {
     #[command(flatten)]
     pub(crate) reach: Reach,
@@ -248,7 +274,9 @@ pub(crate) struct Reload {
   seaworthy loglevel info
 
 Exit codes:
-  0 done; 1 it cannot be reached, or refused; 2 usage.")]
+  0  done
+  1  it cannot be reached, or refused
+  2  usage")]
 pub(crate) struct Loglevel {
     /// trace, debug, info, warn or error
     #[arg(value_parser = level)]
@@ -279,7 +307,9 @@ pub(crate) enum Config {
   seaworthy config check --config deploy/seaworthy.toml
 
 Exit codes:
-  0 it is valid, though there may be warnings; 2 usage; 64 it is invalid.")]
+  0   it is valid, though there may be warnings
+  2   usage
+  64  it is invalid")]
 pub(crate) struct ConfigCheck {
     /// The config file [default: $SEAWORTHY_CONFIG, else seaworthy.toml where there is one]
     #[arg(long, value_name = "FILE")]
@@ -293,7 +323,9 @@ pub(crate) struct ConfigCheck {
   seaworthy config show --format json | jq '.\"drain.delay\".value'
 
 Exit codes:
-  0 shown; 2 usage; 64 the configuration is invalid.")]
+  0   shown
+  2   usage
+  64  the configuration is invalid")]
 pub(crate) struct ConfigShow {
     /// The config file [default: $SEAWORTHY_CONFIG, else seaworthy.toml where there is one]
     #[arg(long, value_name = "FILE")]

@@ -36,7 +36,7 @@ fn the_definitions_agree_with_each_other() {
 fn the_committed_help_is_the_one_that_is_printed() {
     let mut made = "# The command line\n\nWhat `--help` prints, for every command.\n".to_owned();
     for (name, mut command) in commands() {
-        let help = command.render_long_help().to_string();
+        let help = command.render_help().to_string();
         let lines: Vec<_> = help.lines().map(str::trim_end).collect();
         made += &format!("\n## {name}\n\n```text\n{}\n```\n", lines.join("\n").trim_end());
     }
@@ -51,7 +51,7 @@ fn the_committed_help_is_the_one_that_is_printed() {
 #[test]
 fn every_command_shows_an_example() {
     for (name, mut command) in commands() {
-        let help = command.render_long_help().to_string();
+        let help = command.render_help().to_string();
         assert!(help.contains("Example:\n") || help.contains("Examples:\n"), "{name}: {help}");
     }
 }

@@ -32,7 +32,7 @@ fn load(file: Option<&std::path::PathBuf>, output: Output) -> Result<Loaded, Exi
     match config::load(&Sources::of_process(command_line)) {
         Ok(loaded) => {
             for warning in &loaded.warnings {
-                output.note(&format!("{} {warning}", output.paint(Tone::Warning, "warning:")));
+                output.warning(&warning.to_string());
             }
             Ok(loaded)
         }

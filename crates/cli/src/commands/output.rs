@@ -10,15 +10,13 @@ use crate::exit_code::ExitCode;
 
 /// Where a command prints.
 #[derive(Debug, Clone, Copy)]
-#[allow(clippy::struct_excessive_bools, reason = "four facts of a process that have nothing to do with each other")]
 pub(crate) struct Output {
     /// `--quiet`: errors and results only.
     pub(crate) quiet: bool,
     /// Whether somebody reads results on a terminal.
     pub(crate) terminal: bool,
-    /// Whether results may be coloured, and errors.
+    /// Whether colours are welcome, where there is a terminal.
     pub(crate) colour: bool,
-    pub(crate) colour_errors: bool,
 }
 
 /// A meaning that a colour shows too.
@@ -34,9 +32,8 @@ impl Output {
     /// Of this process: `NO_COLOR` (<https://no-color.org>) and a dumb terminal want no colours.
     pub(crate) fn of_process(quiet: bool) -> Self {
         let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-        let wanted = set("NO_COLOR").is_none() && set("TERM").is_none_or(|term| term != "dumb");
-        let terminal = isatty(stdout());
-        Self { quiet, terminal, colour: terminal && wanted, colour_errors: isatty(stderr()) && wanted }
+        let colour = set("NO_COLOR").is_none() && set("TERM").is_none_or(|term| term != "dumb");
+        Self { quiet, terminal: isatty(stdout()), colour }
     }
 
     /// In which form to print.
@@ -60,23 +57,25 @@ impl Output {
         if self.quiet { ExitCode::Clean } else { self.result(&format!("{line}\n")) }
     }
 
-    /// Prints a line beside the result.
-    pub(crate) fn note(self, line: &str) {
+    /// Prints, beside the result, what is unwise.
+    pub(crate) fn warning(self, message: &str) {
         if !self.quiet {
-            let _ = writeln!(io::stderr(), "{line}");
+            let label = paint(self.colour && isatty(stderr()), Tone::Warning, "warning:");
+            let _ = writeln!(io::stderr(), "{label} {message}");
         }
     }
 
     /// Prints why it was not done, and gives `code` back.
     pub(crate) fn error(self, message: &str, code: ExitCode) -> ExitCode {
-        // There is nobody left to tell.
-        let _ = writeln!(io::stderr(), "{} {message}", paint(self.colour_errors, Tone::Bad, "error:"));
+        let label = paint(self.colour && isatty(stderr()), Tone::Bad, "error:");
+        // Where stderr is gone there is nobody left to tell.
+        let _ = writeln!(io::stderr(), "{label} {message}");
         code
     }
 
     /// `text` in the colour of `tone`, where colours are wanted.
     pub(crate) fn paint(self, tone: Tone, text: &str) -> String {
-        paint(self.colour, tone, text)
+        paint(self.colour && self.terminal, tone, text)
     }
 }
 

@@ -56,7 +56,7 @@ fn table(changed: &[Changed], output: Output) -> String {
 mod tests {
     use super::*;
 
-    const PLAIN: Output = Output { quiet: false, terminal: true, colour: false, colour_errors: false };
+    const PLAIN: Output = Output { quiet: false, terminal: true, colour: false };
 
     #[test]
     fn what_changed_is_shown_with_what_needs_a_restart() {

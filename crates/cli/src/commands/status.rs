@@ -136,7 +136,7 @@ mod tests {
     use crate::config::Level;
     use crate::control::{AppStatus, LogLevelStatus, ReloadStatus};
 
-    const PLAIN: Output = Output { quiet: false, terminal: true, colour: false, colour_errors: false };
+    const PLAIN: Output = Output { quiet: false, terminal: true, colour: false };
 
     #[test]
     fn a_time_shows_its_two_largest_units() {

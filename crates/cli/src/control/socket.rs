@@ -7,6 +7,9 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
 use rustix::net::sockopt::socket_peercred;
+use seaworthy::core::event::{Event, Sink};
+
+use crate::config::Config;
 
 /// A control socket that nobody serves yet. Dropping it takes the file away.
 #[derive(Debug)]
@@ -41,6 +44,27 @@ pub(super) struct File {
 }
 
 impl ControlSocket {
+    /// The control socket of a config. `None`, and a word to `sink`, where there can be none: a service that runs
+    /// without one is worth more than one that does not run. That another process has it is an error all the same.
+    pub(crate) fn of(config: &Config, sink: &dyn Sink) -> Result<Option<Self>, OpenError> {
+        let Some(path) = &config.control else {
+            if config.state_dir.is_none() {
+                let text =
+                    "no control socket: set `state-dir` or `control` to have `seaworthy status`, `drain` and the like";
+                sink.emit(&Event::Notice { text: text.to_owned() });
+            }
+            return Ok(None);
+        };
+        match Self::open(path) {
+            Ok(socket) => Ok(Some(socket)),
+            Err(error @ OpenError::Other { .. }) => {
+                sink.emit(&Event::Warning { text: error.to_string() });
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// Makes the socket at `path`, and its directory where there is none. One that a dead process left is replaced.
     pub(crate) fn open(path: &Path) -> Result<Self, OpenError> {
         let shown = || path.display().to_string();
@@ -126,6 +150,25 @@ mod tests {
         assert!(refused.contains(&format!("(pid {})", std::process::id())), "{refused}");
         assert!(path.exists());
         drop(first);
+    }
+
+    #[test]
+    fn where_there_can_be_none_the_service_runs_without_and_says_so() {
+        #[derive(Default)]
+        struct Memory(std::sync::Mutex<Vec<String>>);
+        impl Sink for Memory {
+            fn emit(&self, event: &Event) {
+                self.0.lock().unwrap().push(event.to_string());
+            }
+        }
+        let mut config = crate::config::load(&crate::config::Sources::default()).unwrap().config;
+        let memory = Memory::default();
+        assert!(ControlSocket::of(&config, &memory).unwrap().is_none());
+        config.control = Some(PathBuf::from("/proc/no/control.sock"));
+        assert!(ControlSocket::of(&config, &memory).unwrap().is_none());
+        let said = memory.0.into_inner().unwrap();
+        assert!(said[0].starts_with("no control socket: set"), "{said:?}");
+        assert!(said[1].starts_with("the control socket /proc/no/control.sock cannot be made"), "{said:?}");
     }
 
     #[test]

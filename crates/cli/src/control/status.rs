@@ -1,8 +1,12 @@
 //! How a running Seaworthy is: what `seaworthy status` shows.
 
+use std::time::Instant;
+
+use seaworthy::core::health::Check;
 use serde::{Deserialize, Serialize};
 
-use crate::config::Level;
+use crate::config::{Config, Level};
+use crate::ops::Facts;
 
 /// How a running Seaworthy is. Times are in seconds.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -78,9 +82,28 @@ pub(crate) struct ReloadStatus {
     pub(crate) refused: u32,
 }
 
+impl Status {
+    /// What probes know too. The rest is for whoever runs the program and the gateway to fill in.
+    pub(crate) fn of(config: &Config, facts: &Facts) -> Self {
+        let Facts { now, uptime, state, snapshot, .. } = facts;
+        Self {
+            service: config.service.clone(),
+            version: config.version.clone(),
+            state: state.name().to_owned(),
+            ready: snapshot.ready(*state),
+            health: snapshot.overall(*state).name().to_owned(),
+            pid: std::process::id(),
+            uptime: uptime.as_secs_f64(),
+            checks: snapshot.checks.iter().map(|check| CheckStatus::of(check, now.instant)).collect(),
+            missing: snapshot.missing.clone(),
+            ..Self::default()
+        }
+    }
+}
+
 impl CheckStatus {
     /// A check of the last snapshot, as it is at `now`. For the control socket only: it shows the text of the error.
-    pub(crate) fn of(check: &seaworthy::core::health::Check, now: std::time::Instant) -> Self {
+    fn of(check: &Check, now: Instant) -> Self {
         Self {
             name: check.name.clone(),
             status: check.status.name().to_owned(),

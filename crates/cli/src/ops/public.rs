@@ -2,8 +2,10 @@
 
 use std::net::IpAddr;
 
-use http::{Method, Request, header};
-use http_body::Body as _;
+use bytes::Bytes;
+use http::{Method, Request, Response, header};
+use http_body::Body;
+use http_body_util::Full;
 use seaworthy::client::behind;
 use seaworthy::core::address::{IpNet, Trusted};
 use seaworthy::core::refusal::Reason;
@@ -20,50 +22,74 @@ use crate::gateway::Public;
 /// Nobody counts as local here: what comes from loopback may come through a proxy on this machine, for anybody. So the
 /// texts of errors are shown only with `probes.details = "always"`.
 pub(crate) fn public(config: &Config, vitals: Vitals, scrape: Scrape) -> Public {
-    let probes = Probes::of(config);
-    let networks = config.trusted_proxies.iter().filter_map(|cidr| IpNet::new(cidr.network, cidr.prefix).ok());
-    let trusted = Trusted::new(networks);
-    let scrapers = config.metrics.allow.clone();
-    Public::new(move |request, peer| {
-        let path = request.uri().path();
-        let probed = is_public(&probes, path);
-        if !probed && (path != "/metrics" || scrapers.is_empty()) {
-            return None;
-        }
-        let client = peer.map(|peer| behind(&trusted, peer, request.headers()));
-        // To everybody else the path is the program's, which may have metrics of its own there.
-        if !probed && !is_among(&scrapers, client) {
-            return None;
-        }
-        let facts = vitals.facts();
-        let (query, accept) = (request.uri().query(), text(request.headers(), header::ACCEPT));
-        let answer = match refused(request) {
-            Some(answer) => answer,
-            None if probed => {
-                let asker = Asker { address: client, local: false };
-                probes.answer(&Ask { path, query, accept, asker }, &facts)?
-            }
-            None => scrape.answer(query, accept, &facts),
-        };
-        Some(answer.respond(request.method()))
-    })
+    let door = Door::new(config, vitals, scrape);
+    Public::new(move |request, peer| door.answer(request, peer))
 }
 
-fn refused(request: &Request<hyper::body::Incoming>) -> Option<Answer> {
+/// What is ours on the public listener.
+struct Door {
+    probes: Probes,
+    vitals: Vitals,
+    scrape: Scrape,
+    trusted: Trusted,
+    scrapers: Vec<Cidr>,
+}
+
+impl Door {
+    fn new(config: &Config, vitals: Vitals, scrape: Scrape) -> Self {
+        let networks = config.trusted_proxies.iter().filter_map(|cidr| IpNet::new(cidr.network, cidr.prefix).ok());
+        let (trusted, scrapers) = (Trusted::new(networks), config.metrics.allow.clone());
+        Self { probes: Probes::of(config), vitals, scrape, trusted, scrapers }
+    }
+
+    fn answer<B: Body>(&self, request: &Request<B>, peer: Option<IpAddr>) -> Option<Response<Full<Bytes>>> {
+        let path = request.uri().path();
+        let is_probe = self.is_public(path);
+        if !is_probe && (path != "/metrics" || self.scrapers.is_empty()) {
+            return None;
+        }
+        let client = peer.map(|peer| behind(&self.trusted, peer, request.headers()));
+        // To everybody else the path is the program's, which may have metrics of its own there.
+        if !is_probe && !is_among(&self.scrapers, client) {
+            return None;
+        }
+        let answer = match refused(request) {
+            Some(answer) => answer,
+            None => self.ours(request, is_probe, client)?,
+        };
+        Some(answer.respond(request.method()))
+    }
+
+    fn ours<B>(&self, request: &Request<B>, is_probe: bool, client: Option<IpAddr>) -> Option<Answer> {
+        let facts = self.vitals.facts();
+        let (path, query) = (request.uri().path(), request.uri().query());
+        let accept = text(request.headers(), header::ACCEPT);
+        if is_probe {
+            let asker = Asker { address: client, local: false };
+            return self.probes.answer(&Ask { path, query, accept, asker }, &facts);
+        }
+        Some(self.scrape.answer(query, accept, &facts))
+    }
+
+    fn is_public(&self, path: &str) -> bool {
+        match &self.probes.settings().public {
+            PublicProbes::Off => false,
+            PublicProbes::All => self.probes.has(path),
+            PublicProbes::Paths(paths) => paths.iter().any(|public| public == path),
+        }
+    }
+}
+
+fn refused<B: Body>(request: &Request<B>) -> Option<Answer> {
     if *request.method() != Method::GET && *request.method() != Method::HEAD {
         return Some(Answer::refusal(Reason::MethodNotAllowed, "use GET or HEAD"));
     }
     (!request.body().is_end_stream()).then(|| Answer::refusal(Reason::BodyTooLarge, "a probe takes no body"))
 }
 
-fn is_public(probes: &Probes, path: &str) -> bool {
-    match &probes.settings().public {
-        PublicProbes::Off => false,
-        PublicProbes::All => probes.has(path),
-        PublicProbes::Paths(paths) => paths.iter().any(|public| public == path),
-    }
-}
-
 fn is_among(networks: &[Cidr], client: Option<IpAddr>) -> bool {
     client.is_some_and(|client| networks.iter().any(|network| network.contains(client)))
 }
+
+#[cfg(test)]
+mod tests;
