@@ -74,17 +74,7 @@ mod tests {
         use ExitCode::{
             AddressInUse, CannotExecute, Clean, Config, DependencyMissing, Failed, NotFound, NotReady, Usage,
         };
-        let codes = [
-            Clean,
-            Failed,
-            Usage,
-            Config,
-            AddressInUse,
-            DependencyMissing,
-            NotReady,
-            CannotExecute,
-            NotFound,
-        ];
+        let codes = [Clean, Failed, Usage, Config, AddressInUse, DependencyMissing, NotReady, CannotExecute, NotFound];
         assert_eq!(codes.map(ExitCode::number), [0, 1, 2, 64, 65, 69, 70, 126, 127]);
     }
 
