@@ -4,7 +4,7 @@ mod accept;
 mod clock;
 mod connection;
 mod executor;
-mod holder;
+pub(crate) mod holder;
 mod listener;
 mod observer;
 mod proxy;
