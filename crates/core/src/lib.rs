@@ -10,6 +10,7 @@
 //! | [`health`] | results of checks → startup, live, ready and overall verdict |
 //! | [`lifecycle`] | Starting → Ready → Draining → Stopping → Stopped, what each state answers, the drain budget |
 //! | [`refusal`] | reason → HTTP status, gRPC code, problem type, close or keep |
+//! | [`restart`] | when a dead program comes back, and when to give up |
 //! | [`websocket`] | where one frame ends and the next begins |
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests need some instant to add to"))]
@@ -19,4 +20,5 @@ pub mod event;
 pub mod health;
 pub mod lifecycle;
 pub mod refusal;
+pub mod restart;
 pub mod websocket;
