@@ -4,6 +4,7 @@ mod bed;
 
 mod bodies;
 mod connections;
+mod documents;
 mod drain;
 mod init;
 mod observe;
