@@ -1,5 +1,6 @@
 //! What a worker tells log and metrics.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -10,6 +11,7 @@ use seaworthy::core::event::RequestFinished;
 use seaworthy::core::refusal::Reason;
 
 use super::shared::WorkerShare;
+use crate::log::WorkerLog;
 
 /// The observer of one worker. Clones observe for the same log and the same shard.
 #[derive(Debug, Clone)]
@@ -18,11 +20,12 @@ pub(crate) struct WorkerObserver(Rc<Inner>);
 #[derive(Debug)]
 struct Inner {
     share: Arc<WorkerShare>,
+    log: RefCell<WorkerLog>,
 }
 
 impl WorkerObserver {
-    pub(crate) fn new(share: Arc<WorkerShare>) -> Self {
-        Self(Rc::new(Inner { share }))
+    pub(crate) fn new(share: Arc<WorkerShare>, log: WorkerLog) -> Self {
+        Self(Rc::new(Inner { share, log: RefCell::new(log) }))
     }
     pub(crate) fn connection(&self, _protocol: &'static str) -> ConnectionOpen {
         ConnectionOpen
@@ -39,8 +42,16 @@ impl WorkerObserver {
     pub(crate) fn refused(&self, _reason: Reason) {}
     pub(crate) fn idle_race(&self) {}
     pub(crate) fn connection_limit_hit(&self) {}
-    pub(crate) fn reload(&self) {}
-    pub(crate) fn tick(&self) {}
+
+    /// Takes the settings that are in force now.
+    pub(crate) fn reload(&self) {
+        self.0.log.borrow_mut().reload();
+    }
+
+    /// Hands the lines of the last while to their writer.
+    pub(crate) fn tick(&self) {
+        self.0.log.borrow_mut().tick();
+    }
 }
 #[derive(Debug)]
 pub(crate) struct ConnectionOpen;
@@ -52,5 +63,6 @@ impl Observer for WorkerObserver {
         if request.refusal.is_none() && !request.aborted {
             self.0.share.completed.fetch_add(1, Ordering::Relaxed);
         }
+        self.0.log.borrow_mut().access(request);
     }
 }
