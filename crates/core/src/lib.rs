@@ -9,6 +9,7 @@
 //! | [`event`] | the closed list of facts that the rest of the system reports |
 //! | [`health`] | results of checks → startup, live, ready and overall verdict |
 //! | [`lifecycle`] | Starting → Ready → Draining → Stopping → Stopped, what each state answers, the drain budget |
+//! | [`metric`] | names, label limits, text exposition |
 //! | [`redact`] | what never leaves: secrets in headers, queries, URLs |
 //! | [`refusal`] | reason → HTTP status, gRPC code, problem type, close or keep |
 //! | [`websocket`] | where one frame ends and the next begins |
@@ -19,6 +20,7 @@ pub mod address;
 pub mod event;
 pub mod health;
 pub mod lifecycle;
+pub mod metric;
 pub mod redact;
 pub mod refusal;
 pub mod websocket;

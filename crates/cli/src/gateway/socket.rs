@@ -55,11 +55,7 @@ impl Socket {
 const GATHER_FROM: usize = 2048;
 
 /// Joins `pieces` where they are small, and gives what is to be written to `write` or `gather`.
-fn joined<T>(
-    pieces: &[IoSlice<'_>],
-    write: impl FnOnce(&[u8]) -> T,
-    gather: impl FnOnce(&[IoSlice<'_>]) -> T,
-) -> T {
+fn joined<T>(pieces: &[IoSlice<'_>], write: impl FnOnce(&[u8]) -> T, gather: impl FnOnce(&[IoSlice<'_>]) -> T) -> T {
     let total: usize = pieces.iter().map(|piece| piece.len()).sum();
     if let [piece] = pieces {
         return write(piece);
