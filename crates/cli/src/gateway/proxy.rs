@@ -145,7 +145,7 @@ impl Proxy {
         let time = started.elapsed();
         let mut answer = match outcome {
             Ok(answer) => {
-                self.0.observer.upstream_answered(answer.status().as_u16(), time);
+                self.0.observer.upstream_answered(&upstream.name, answer.status().as_u16(), time);
                 answer
             }
             Err(failure) => {
