@@ -1,4 +1,5 @@
-//! The names of metrics in the documents: each stands in the code, too.
+//! The names of metrics: each one in the documents stands in the code, and each one in the code has its place in the
+//! guide.
 
 use std::collections::BTreeSet;
 
@@ -8,6 +9,10 @@ use super::tree::Tree;
 /// How the name of a metric ends, by the conventions of Prometheus; ours may also begin with the product's.
 const UNITS: &[&str] = &["_total", "_seconds", "_bytes", "_ratio"];
 const OURS: &str = "seaworthy_";
+
+/// Where they are made, and where they are explained.
+const PAGE: &str = "crates/cli/src/metrics/page.rs";
+const GUIDE: &str = "docs/metrics.md";
 
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     let code: BTreeSet<_> = tree.rust().flat_map(|file| words(&file.text)).collect();
@@ -26,7 +31,19 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
             }));
         }
     }
+    let text = |path: &str| tree.files.iter().find(|file| file.path == path).map_or("", |file| file.text.as_str());
+    let explained: BTreeSet<_> = words(text(GUIDE)).collect();
+    let unexplained = families(text(PAGE)).filter(|name| !explained.contains(name));
+    findings.extend(
+        unexplained.map(|name| Finding::new(PAGE, 1, format!("{name} is not explained"), format!("add it to {GUIDE}"))),
+    );
     findings
+}
+
+/// The families that a source file makes: the first argument of each `family(…)`.
+fn families(code: &str) -> impl Iterator<Item = &str> {
+    let calls = code.split(".family(").skip(1);
+    calls.filter_map(|call| call.trim_start().strip_prefix('"')?.split('"').next())
 }
 
 fn words(text: &str) -> impl Iterator<Item = &str> {
@@ -41,6 +58,12 @@ fn is_metric(word: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn families_are_found_in_the_code_however_it_is_broken_into_lines() {
+        let code = "page.family(\"a_total\", Counter).sample();\n page.family(\n    \"b\",\n Gauge)";
+        assert_eq!(families(code).collect::<Vec<_>>(), ["a_total", "b"]);
+    }
 
     #[test]
     fn metrics_are_told_from_other_words_by_their_unit_or_prefix() {

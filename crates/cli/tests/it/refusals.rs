@@ -58,7 +58,9 @@ fn two_readings_of_a_length_are_refused() {
 #[test]
 fn a_request_with_two_framings_reaches_the_program_with_one() {
     let service = Seaworthy::app().ready();
-    for framings in ["Content-Length: 7\r\nTransfer-Encoding: chunked\r\n", "Transfer-Encoding: chunked\r\nContent-Length: 7\r\n"] {
+    for framings in
+        ["Content-Length: 7\r\nTransfer-Encoding: chunked\r\n", "Transfer-Encoding: chunked\r\nContent-Length: 7\r\n"]
+    {
         let mut client = service.client();
         client.request("POST", "/head", framings);
         client.send("0\r\n\r\n");
