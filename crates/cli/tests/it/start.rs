@@ -43,6 +43,17 @@ fn a_program_that_listens_elsewhere_is_told_the_port() {
 }
 
 #[test]
+fn a_program_that_wants_our_own_port_is_told_so() {
+    let free = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let address = free.local_addr().expect("it has an address");
+    drop(free);
+    let server = ["/usr/bin/python3", "-m", "http.server", "--bind", "127.0.0.1", &address.port().to_string()];
+    let exit = Seaworthy::run(server).config(QUICK).listen(address).exit();
+    assert!(exit.code.is_some_and(|code| code != 0), "{exit:?}");
+    exit.saying(&["which is ours", "$PORT"]);
+}
+
+#[test]
 fn a_port_that_somebody_has_ends_with_65_and_the_holder() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let address = taken.local_addr().expect("it has an address");

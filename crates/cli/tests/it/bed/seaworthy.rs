@@ -129,7 +129,7 @@ impl Starting {
             let text = banner[key].as_str().unwrap_or_else(|| panic!("no {key} in {banner}"));
             text.parse().unwrap_or_else(|error| panic!("{key} {text:?}: {error}"))
         };
-        (seaworthy.public, seaworthy.ops) = (address("public"), address("ops"));
+        (seaworthy.public, seaworthy.ops) = (address("public"), address("admin"));
         seaworthy
     }
 
