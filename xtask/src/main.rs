@@ -22,7 +22,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Task {
-    /// Everything that a change must pass: prerequisites, format, lints, tests, documentation, tidy.
+    /// Everything that a change must pass: prerequisites, format, lints, tests, documentation, tidy, ceilings.
     Test {
         /// Runs this step alone.
         #[arg(long, value_name = "STEP")]

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::ValueEnum;
 
 use crate::tally::Tally;
-use crate::{command, prerequisites, tidy};
+use crate::{bench, command, prerequisites, tidy};
 
 /// What is done, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -25,6 +25,8 @@ pub(crate) enum Step {
     Documentation,
     /// `cargo xtask tidy`.
     Tidy,
+    /// `cargo xtask bench --ceilings`.
+    Ceilings,
 }
 
 impl Step {
@@ -36,6 +38,7 @@ impl Step {
             Self::Tests => "tests",
             Self::Documentation => "documentation",
             Self::Tidy => "tidy",
+            Self::Ceilings => "ceilings",
         }
     }
 
@@ -59,6 +62,7 @@ impl Step {
                     .env("RUSTDOCFLAGS", "-D warnings"),
             ),
             Self::Tidy => tidy::run(None),
+            Self::Ceilings => bench::hold_ceilings(),
         }
     }
 }

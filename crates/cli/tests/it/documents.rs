@@ -26,7 +26,8 @@ fn blocks(text: &str, language: &str) -> Vec<(usize, String)> {
             (Some(_), Some(_)) => open = None,
             (None, Some(true)) => {
                 if let Some((_, block)) = blocks.last_mut() {
-                    *block += &format!("{line}\n");
+                    block.push_str(line);
+                    block.push('\n');
                 }
             }
             (None, _) => {}

@@ -1,7 +1,8 @@
-//! How many instructions a request costs, counted by callgrind: a number that does not drift with the machine.
+//! What a change may not exceed: instructions a request, the size of the binary, memory when idle. None of them drifts
+//! with the machine, so that they can be held where tests run.
 //!
-//! The same binary serves the same script twice, with a few requests and with many; start and stop cost the same both
-//! times, so the difference is what the requests cost.
+//! Instructions are counted by callgrind: the same binary serves the same script twice, with a few requests and with
+//! many; start and stop cost the same both times, so the difference is what the requests cost.
 
 use std::fs;
 use std::io::{BufReader, Read as _, Write as _};
@@ -14,35 +15,51 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::peer::{answers, free_port};
+use super::peer::{Kind, Peer, Setup, answers, free_port};
 use crate::{command, prerequisites};
 
-const CEILING: &str = "xtask/bench/instructions.toml";
+const CEILINGS: &str = "xtask/bench/ceilings.toml";
 const FEW: u32 = 500;
 const MANY: u32 = 3500;
 const BODY: &str =
     r#"{"id":7,"title":"write it down","done":false,"tags":["one","two"],"note":"some 100 bytes of JSON"}"#;
 
-/// Fails if a request costs more than the committed ceiling.
+/// Fails if the binary exceeds one of the committed ceilings.
 pub(super) fn hold(binary: &Path) -> Result<()> {
     if prerequisites::find("valgrind").is_none() {
         bail!("valgrind is missing: `apt-get install valgrind`");
     }
-    let text = fs::read_to_string(command::root().join(CEILING)).with_context(|| format!("cannot read {CEILING}"))?;
-    let table: toml::Table = text.parse().with_context(|| format!("{CEILING} is not TOML"))?;
-    let ceiling = table.get("kept-connection").and_then(toml::Value::as_integer);
-    let ceiling = ceiling.and_then(|ceiling| u64::try_from(ceiling).ok());
-    let ceiling = ceiling.with_context(|| format!("{CEILING} has no number kept-connection"))?;
+    let text = fs::read_to_string(command::root().join(CEILINGS)).with_context(|| format!("cannot read {CEILINGS}"))?;
+    let ceilings: toml::Table = text.parse().with_context(|| format!("{CEILINGS} is not TOML"))?;
     let few = counted(binary, FEW)?;
     let many = counted(binary, MANY)?;
-    let each = many.saturating_sub(few) / u64::from(MANY - FEW);
-    println!("{each} instructions a request on a kept connection; the ceiling is {ceiling}");
-    if each > ceiling {
-        bail!(
-            "a request costs {each} instructions, more than {ceiling}: make it cheaper, or raise the ceiling in {CEILING} and say why"
-        );
+    let measured = [
+        ("instructions", many.saturating_sub(few) / u64::from(MANY - FEW)),
+        ("binary", fs::metadata(binary)?.len()),
+        ("idle", idle(binary)?),
+    ];
+    let mut exceeded = Vec::new();
+    for (name, value) in measured {
+        let ceiling =
+            ceilings.get(name).and_then(toml::Value::as_integer).and_then(|ceiling| u64::try_from(ceiling).ok());
+        let ceiling = ceiling.with_context(|| format!("{CEILINGS} has no number {name}"))?;
+        println!("{name:<13} {value:>10}, at most {ceiling:>10}");
+        if value > ceiling {
+            exceeded.push(name);
+        }
+    }
+    if !exceeded.is_empty() {
+        bail!("{}: make it smaller, or raise the ceiling in {CEILINGS} and say why", exceeded.join(" and "));
     }
     Ok(())
+}
+
+/// Resident memory before the first request, in bytes.
+fn idle(binary: &Path) -> Result<u64> {
+    let directory = tempfile::tempdir()?;
+    let setup = Setup::new(binary, directory.path())?;
+    let _origin = Peer::start(Kind::Origin, &setup)?;
+    Ok(Peer::start(Kind::Seaworthy, &setup)?.idle)
 }
 
 /// All instructions of a run that serves `requests`.
