@@ -54,7 +54,7 @@ pub(super) fn hold(binary: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Resident memory before the first request, in bytes.
+/// Resident memory before any load, in bytes.
 fn idle(binary: &Path) -> Result<u64> {
     let directory = tempfile::tempdir()?;
     let setup = Setup::new(binary, directory.path())?;

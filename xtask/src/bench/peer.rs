@@ -99,7 +99,7 @@ pub(super) struct Peer {
     pub(super) kind: Kind,
     port: u16,
     child: Child,
-    /// Resident before the first request, in bytes.
+    /// Resident before the load, in bytes.
     pub(super) idle: u64,
 }
 

@@ -56,21 +56,22 @@ fn two_readings_of_a_length_are_refused() {
 }
 
 #[test]
-fn a_request_with_two_framings_reaches_the_program_with_one() {
+fn after_a_request_with_two_framings_its_connection_is_not_used_again() {
     let service = Seaworthy::app().ready();
     for framings in
-        ["Content-Length: 7\r\nTransfer-Encoding: chunked\r\n", "Transfer-Encoding: chunked\r\nContent-Length: 7\r\n"]
+        ["Content-Length: 60\r\nTransfer-Encoding: chunked\r\n", "Transfer-Encoding: chunked\r\nContent-Length: 60\r\n"]
     {
+        // By its length what follows is its body, by its chunks it is another request (RFC 9112, 6.1).
         let mut client = service.client();
-        client.request("POST", "/head", framings);
-        client.send("0\r\n\r\n");
+        client.send(format!(
+            "POST /head HTTP/1.1\r\nHost: a\r\n{framings}\r\n0\r\n\r\nGET /exit HTTP/1.1\r\nHost: a\r\n\r\n"
+        ));
         let answer = client.answer();
-        // Refused, or framed anew by its chunks (RFC 9112, 6.1).
-        if answer.status != 400 {
-            let headers = &answer.json()["headers"];
-            assert!(headers.get("content-length").is_none_or(|length| length == "0"), "{headers}");
-        }
+        assert_eq!((answer.status, answer.header("connection")), (200, Some("close")));
+        assert!(answer.json()["headers"].get("content-length").is_none_or(|length| length == "0"), "{}", answer.text());
+        assert_eq!(client.closed().1, b"", "nothing follows");
     }
+    assert!(!service.log.so_far().contains("app_died"));
 }
 
 #[test]
