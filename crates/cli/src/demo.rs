@@ -1,5 +1,7 @@
 //! `seaworthy demo`: the whole thing with a built-in sample service.
 
+mod sample;
+
 use crate::cli::{Demo, Run};
 use crate::commands::Output;
 use crate::exit_code::ExitCode;

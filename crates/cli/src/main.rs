@@ -9,6 +9,7 @@ mod exit_code;
 mod gateway;
 mod log;
 mod metrics;
+mod names;
 mod ops;
 mod run;
 mod supervise;

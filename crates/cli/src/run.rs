@@ -1,5 +1,9 @@
 //! `seaworthy run`: all parts together.
 
+mod built;
+mod signals;
+mod upstream;
+
 use crate::cli::Run;
 use crate::commands::Output;
 use crate::config::{self, Sources};

@@ -27,6 +27,7 @@ use tower_service::Service;
 pub use body::{AnswerBody, CountedBody};
 
 use crate::context::RequestContext;
+use crate::trace;
 
 /// The status of a request whose client left before there was one. nginx coined it.
 const CLIENT_LEFT: u16 = 499;
@@ -148,7 +149,7 @@ impl<O: Observer> Record<O> {
             uri: request.uri().clone(),
             version: request.version(),
             user_agent: headers.get(header::USER_AGENT).cloned(),
-            traceparent: headers.get("traceparent").cloned(),
+            traceparent: headers.get(trace::TRACEPARENT).cloned(),
             request_id: context.and_then(|context| context.request_id.clone()),
             client: context.and_then(|context| context.client),
             bytes_in: bytes_in.clone(),
@@ -174,7 +175,7 @@ impl<O: Observer> Drop for Record<O> {
     fn drop(&mut self) {
         let duration = self.started.elapsed();
         let answered = self.answered.as_ref();
-        let trace_id = self.traceparent.as_ref().and_then(|value| trace_id(value.as_bytes()));
+        let trace_id = self.traceparent.as_ref().and_then(|value| trace::trace_id(value.as_bytes()));
         self.observer.finished(&RequestFinished {
             request_id: self.request_id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or_default(),
             trace_id,
@@ -204,16 +205,6 @@ impl<O: Observer> Drop for Record<O> {
             quiet: false,
         });
     }
-}
-
-/// The trace id of a `traceparent` (W3C Trace Context, level 1).
-fn trace_id(traceparent: &[u8]) -> Option<&str> {
-    let id = traceparent
-        .get(3..35)
-        .filter(|_| traceparent.len() >= 55 && traceparent[2] == b'-' && traceparent[35] == b'-')?;
-    let hexadecimal = id.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-    let id = std::str::from_utf8(id).ok()?;
-    (hexadecimal && id.bytes().any(|byte| byte != b'0')).then_some(id)
 }
 
 pin_project_lite::pin_project! {

@@ -24,8 +24,7 @@ use std::time::{Duration, Instant};
 
 use http::{HeaderValue, Method, Request, Response, Version, header, request};
 use http_body::Body;
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
+use hyper::body::Incoming;
 use seaworthy::access::{CountedBody, Upstreamed};
 use seaworthy::context::{Correlation, RequestContext};
 use seaworthy::limit::body::LimitedBody;
@@ -36,7 +35,7 @@ use tower_service::Service;
 use self::body::{ProxyBody, UpstreamBody};
 
 use self::pool::{Kept, Pool};
-use self::upstream::{Protocol, Upstream, UpstreamStream};
+use self::upstream::{Protocol, Upstream};
 use super::clock::Ticks;
 use super::connection::body::RequestBody;
 use super::observer::WorkerObserver;
@@ -166,14 +165,15 @@ impl Proxy {
     ) -> Result<Response<ProxyBody>, Failure> {
         *request.version_mut() = Version::HTTP_11;
         head::origin_form(request.uri_mut());
-        let repeatable = is_idempotent(request.method());
+        // What has a body cannot be said again by us: its first bytes are gone when the connection proves to be.
+        let repeatable = is_idempotent(request.method()) && request.body().is_end_stream();
         let mut kept = match self.0.pool.take(repeatable) {
             Some(kept) => kept,
             None => self.connect(upstream).await?,
         };
         // What is needed to say it again, where that is allowed.
-        let again = (kept.reused && repeatable && request.body().is_end_stream()).then(|| copy_of(&request));
-        let answer = match kept.sender.send_request(request).await {
+        let again = (kept.reused && repeatable).then(|| copy_of(&request));
+        let answer = match kept.send(request).await {
             Ok(answer) => answer,
             Err(error) => {
                 let failure = Failure::of(&error);
@@ -182,14 +182,14 @@ impl Proxy {
                 self.0.observer.upstream_retried();
                 kept = self.connect(upstream).await?;
                 let (parts, body) = again;
-                kept.sender.send_request(Request::from_parts(parts, body)).await.map_err(|error| Failure::of(&error))?
+                kept.send(Request::from_parts(parts, body)).await.map_err(|error| Failure::of(&error))?
             }
         };
         Ok(self.pass_on(answer, kept))
     }
 
     /// Makes the answer of a kept connection ours; its body gives the connection back.
-    fn pass_on(&self, mut answer: Response<hyper::body::Incoming>, mut kept: Kept<InnerBody>) -> Response<ProxyBody> {
+    fn pass_on(&self, mut answer: Response<Incoming>, mut kept: Box<Kept<InnerBody>>) -> Response<ProxyBody> {
         if let Some(seconds) = head::keep_alive_timeout(answer.headers()) {
             kept.keep_for(seconds);
         }
@@ -198,21 +198,12 @@ impl Proxy {
         answer.map(|body| ProxyBody::Upstream { body: UpstreamBody::new(body, kept, self.0.pool.clone()) })
     }
 
-    async fn connect(&self, upstream: &Upstream) -> Result<Kept<InnerBody>, Failure> {
+    async fn connect(&self, upstream: &Upstream) -> Result<Box<Kept<InnerBody>>, Failure> {
         let generation = self.0.pool.generation();
         let (socket, permit) = self.socket(upstream).await?;
-        let socket = Rc::new(socket);
-        let stream = TokioIo::new(UpstreamStream::new(socket.clone()));
-        let mut http = http1::Builder::new();
-        http.preserve_header_case(false).max_headers(256);
-        let (sender, connection) = http.handshake(stream).await.map_err(|error| Failure::of(&error))?;
         let open = self.0.observer.upstream_opened();
-        tokio::task::spawn_local(async move {
-            // Its error reaches whoever sent a request over it; without a request nobody is concerned.
-            let _ = connection.await;
-            drop(open);
-        });
-        Ok(Kept::new(sender, socket, permit, generation))
+        let kept = Kept::new(socket, permit, open, generation).await.map_err(|error| Failure::of(&error))?;
+        Ok(Box::new(kept))
     }
 
     /// A connected socket, within the time for connecting and the cap on connections.

@@ -172,22 +172,22 @@ impl Desk {
             let ended = tokio::select! {
                 result = connection.as_mut() => Some(result),
                 // What it gives is a lock that must not be held any longer.
-                _ = async { drop(closing.wait_for(|closing| *closing).await) } => None,
+                () = async { drop(closing.wait_for(|closing| *closing).await) } => None,
             };
-            let result = match ended {
-                Some(result) => result,
-                None => {
-                    connection.as_mut().graceful_shutdown();
-                    connection.await
-                }
+            let result = if let Some(result) = ended {
+                result
+            } else {
+                connection.as_mut().graceful_shutdown();
+                connection.await
             };
             if let Err(error) = result
                 && error.is_parse()
             {
                 let client = peer.map_or_else(|| "a unix socket".to_owned(), |peer| peer.to_canonical().to_string());
-                let (problem, status) = match error.is_parse_too_large() {
-                    true => ("the request head is too large", 431),
-                    false => ("the request is malformed", 400),
+                let (problem, status) = if error.is_parse_too_large() {
+                    ("the request head is too large", 431)
+                } else {
+                    ("the request is malformed", 400)
                 };
                 let problem = format!("on the ops listener: {problem}");
                 sink.emit(&Event::ClientError { client, problem, status });
