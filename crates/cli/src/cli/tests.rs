@@ -2,10 +2,12 @@
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Command as Clap, CommandFactory as _, Parser as _};
 
 use super::*;
+use crate::config::{CommandLine, Level};
 
 /// Every command that can be run or asked for help, with its name in full.
 fn commands() -> Vec<(String, Clap)> {

@@ -2,7 +2,6 @@
 
 use std::fmt::{self, Write as _};
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
@@ -79,13 +78,11 @@ pub(crate) struct Endpoints {
     vitals: Vitals,
     scrape: Scrape,
     sink: Arc<dyn Sink>,
-    /// Which verdicts were bad when they were last asked for, a bit each.
-    failing: AtomicU8,
 }
 
 impl Endpoints {
     pub(crate) fn new(probes: Probes, vitals: Vitals, scrape: Scrape, sink: Arc<dyn Sink>) -> Self {
-        Self { probes: RwLock::new(Arc::new(probes)), vitals, scrape, sink, failing: AtomicU8::new(0) }
+        Self { probes: RwLock::new(Arc::new(probes)), vitals, scrape, sink }
     }
 
     /// Answers by `probes` from the next request on.
@@ -126,8 +123,7 @@ impl Endpoints {
         }
     }
 
-    /// Reports what was refused, and a verdict when it turns bad or good: a probe that is asked each second must not
-    /// write a line each second.
+    /// Reports what was refused, and which verdict was given.
     fn report<B>(&self, probes: &Probes, request: &Request<B>, peer: Option<IpAddr>, answer: &Answer, facts: &Facts) {
         let path = request.uri().path();
         if answer.refusal.is_some() {
@@ -139,17 +135,8 @@ impl Endpoints {
             });
             return;
         }
-        let Some(verdict) = probes.verdict_at(path) else { return };
-        // As it is for everybody: `?exclude` makes a verdict of its own, which is no news.
-        let (word, passes) = verdict.judge(&facts.snapshot, facts);
-        let bit = 1 << verdict as u8;
-        let (probe, answer) = (verdict.name(), word);
-        if passes {
-            if self.failing.fetch_and(!bit, Ordering::Relaxed) & bit != 0 {
-                self.sink.emit(&Event::ProbeRecovered { probe, answer });
-            }
-        } else if self.failing.fetch_or(bit, Ordering::Relaxed) & bit == 0 {
-            self.sink.emit(&Event::ProbeFailed { probe, answer });
+        if let Some(verdict) = probes.verdict_at(path) {
+            self.vitals.answered(verdict, facts);
         }
     }
 }

@@ -66,7 +66,11 @@ impl Door {
         let accept = text(request.headers(), header::ACCEPT);
         if is_probe {
             let asker = Asker { address: client, local: false };
-            return self.probes.answer(&Ask { path, query, accept, asker }, &facts);
+            let answer = self.probes.answer(&Ask { path, query, accept, asker }, &facts)?;
+            if let (Some(verdict), None) = (self.probes.verdict_at(path), answer.refusal) {
+                self.vitals.answered(verdict, &facts);
+            }
+            return Some(answer);
         }
         Some(self.scrape.answer(query, accept, &facts))
     }
