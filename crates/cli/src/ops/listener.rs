@@ -122,6 +122,7 @@ impl Desk {
     async fn run(mut self, acceptor: Acceptor) {
         let mut connections = JoinSet::new();
         let mut seats: Vec<Seat> = Vec::new();
+        let mut failing = false;
         loop {
             let accepted = tokio::select! {
                 biased;
@@ -131,13 +132,17 @@ impl Desk {
             while connections.try_join_next().is_some() {}
             match accepted {
                 Ok((socket, peer)) => {
+                    failing = false;
                     make_room(&mut seats);
                     let asked = Arc::new(AtomicU64::new(self.elapsed()));
                     let task = connections.spawn(self.connection(socket, peer, asked.clone()));
                     seats.push(Seat { task, asked });
                 }
                 Err(error) => {
-                    self.sink.emit(&Event::AcceptFailed { reason: format!("on the ops listener: {error}") });
+                    // Once, and not ten times a second for as long as it lasts.
+                    if !std::mem::replace(&mut failing, true) {
+                        self.sink.emit(&Event::AcceptFailed { reason: format!("on the ops listener: {error}") });
+                    }
                     tokio::time::sleep(BREATH).await;
                 }
             }

@@ -130,9 +130,15 @@ async fn clients_that_are_stuck_keep_nobody_from_an_answer_however_many_they_are
         stream.write_all(b"GET /livez HTTP/1.1\r\nHost").await.unwrap();
         stuck.push(stream);
     }
-    assert_eq!(status(&running.get("/livez", "").await), 200);
-    // The oldest made room for the newest.
-    assert_eq!(stuck[0].read(&mut [0; 1]).await.unwrap_or(0), 0);
+    // Long before any of them runs out of its own time.
+    let soon = Duration::from_secs(5);
+    let probe = tokio::time::timeout(soon, running.get("/livez", "")).await.expect("answered at once");
+    assert_eq!(status(&probe), 200);
+    let mut byte = [0; 1];
+    let oldest = tokio::time::timeout(soon, stuck[0].read(&mut byte)).await.expect("it made room for the newest");
+    assert_eq!(oldest.unwrap_or(0), 0);
+    let newest = tokio::time::timeout(Duration::from_millis(50), stuck[299].read(&mut byte)).await;
+    assert!(newest.is_err(), "the newest is still open");
 }
 
 #[tokio::test]
