@@ -30,7 +30,7 @@ mod summary;
 mod tests;
 mod turns;
 
-pub(crate) use self::endpoints::{Endpoints, Exposition, Scrape};
+pub(crate) use self::endpoints::{Endpoints, Scrape};
 pub(crate) use self::facts::{Facts, Vitals};
 pub(crate) use self::listener::Ops;
 pub(crate) use self::probes::Probes;

@@ -9,6 +9,7 @@ use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use http_body::Body;
 use http_body_util::Full;
 use seaworthy::core::event::{Event, Sink};
+use seaworthy::core::metric::Format;
 use seaworthy::core::refusal::Reason;
 use serde_json::json;
 
@@ -19,48 +20,35 @@ use super::probes::{Ask, Asker, Probes};
 use super::summary::Summary;
 use crate::config::Verdict;
 
-const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
-const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-
 /// More of a path is not reported.
 const LONGEST_PATH: usize = 200;
 
-/// In which text format metrics are exposed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Exposition {
-    /// Prometheus text 0.0.4.
-    Prometheus,
-    /// `OpenMetrics` 1.0, with exemplars.
-    OpenMetrics,
-}
-
 /// Writes all metrics out. Clones are the same.
 #[derive(Clone)]
-pub(crate) struct Scrape(Arc<dyn Fn(Exposition) -> Vec<u8> + Send + Sync>);
+pub(crate) struct Scrape(Arc<dyn Fn(Format) -> Vec<u8> + Send + Sync>);
 
 impl Scrape {
-    pub(crate) fn new(write: impl Fn(Exposition) -> Vec<u8> + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(write: impl Fn(Format) -> Vec<u8> + Send + Sync + 'static) -> Self {
         Self(Arc::new(write))
     }
 
     /// The answer to `GET /metrics`.
     pub(super) fn answer(&self, query: Option<&str>, accept: &str, facts: &Facts) -> Answer {
-        let offers = ["text/plain", "application/openmetrics-text", JSON];
         let by_query = form_urlencoded::parse(query.unwrap_or_default().as_bytes())
             .find_map(|(key, value)| (key == "format").then(|| value.into_owned()));
-        let kind = match by_query.as_deref() {
-            None => Accept::parse(accept).best(&offers).unwrap_or(offers[0]),
-            Some("prometheus" | "text") => offers[0],
-            Some("openmetrics") => offers[1],
-            Some("json") => offers[2],
+        let format = match by_query.as_deref() {
+            None if names_json(accept) => None,
+            None => Some(Format::accepted(accept)),
+            Some("json") => None,
+            Some("prometheus" | "text") => Some(Format::Text),
+            Some("openmetrics") => Some(Format::OpenMetrics),
             Some(_) => {
                 return Answer::refusal(Reason::BadRequest, "unknown format: use prometheus, openmetrics or json");
             }
         };
-        match kind {
-            "application/openmetrics-text" => Answer::ok(OPEN_METRICS, (self.0)(Exposition::OpenMetrics)),
-            JSON => Answer::json(StatusCode::OK, &Summary::of(facts)),
-            _ => Answer::ok(PROMETHEUS, (self.0)(Exposition::Prometheus)),
+        match format {
+            Some(format) => Answer::ok(format.media_type(), (self.0)(format)),
+            None => Answer::json(StatusCode::OK, &Summary::of(facts)),
         }
     }
 }
@@ -163,7 +151,7 @@ fn index(probes: &Probes, accept: &str, facts: &Facts) -> Answer {
         (format!("/health/check/{name}"), "one check")
     }));
     let identity = probes.identity();
-    if Accept::parse(accept).named(&["text/plain", JSON]) == Some(JSON) {
+    if names_json(accept) {
         let list: Vec<_> = endpoints.iter().map(|(path, what)| json!({ "path": path, "what": what })).collect();
         let (service, version) = (&identity.service, &identity.version);
         let body = json!({ "service": service, "version": version, "state": facts.state.name(), "endpoints": list });
@@ -177,6 +165,11 @@ fn index(probes: &Probes, accept: &str, facts: &Facts) -> Answer {
         let _ = writeln!(text, "{path:width$}  {what}");
     }
     Answer::ok(TEXT, text)
+}
+
+/// Whether a client would rather have JSON than any text that we have.
+fn names_json(accept: &str) -> bool {
+    Accept::parse(accept).named(&["text/plain", "application/openmetrics-text", JSON]) == Some(JSON)
 }
 
 /// A header as text; empty where there is none, or where it is none.

@@ -21,7 +21,7 @@ struct Running {
 
 fn endpoints(lifecycle: &Lifecycle, health: &Health, memory: &Arc<Memory>) -> Arc<Endpoints> {
     let vitals = Vitals::new(lifecycle.clone(), health.clone(), Instant::now(), memory.clone(), || true);
-    let scrape = Scrape::new(|exposition| format!("{exposition:?}\n").into_bytes());
+    let scrape = Scrape::new(|format| format!("{format:?}\n").into_bytes());
     Arc::new(Endpoints::new(probes(settings()), vitals, scrape, memory.clone()))
 }
 
@@ -69,7 +69,7 @@ async fn probes_metrics_and_the_list_of_both_are_served() {
     assert_eq!(status(&ready), 200, "{ready}");
     assert!(ready.contains("cache-control: no-store\r\n"), "{ready}");
     assert!(ready.contains("content-type: application/json\r\n"), "{ready}");
-    assert_eq!(body(&running.get("/metrics", "").await), "Prometheus\n");
+    assert_eq!(body(&running.get("/metrics", "").await), "Text\n");
     let open = running.get("/metrics", "Accept: application/openmetrics-text;version=1.0.0,*/*;q=0.1\r\n").await;
     assert_eq!(body(&open), "OpenMetrics\n");
     assert!(open.contains("content-type: application/openmetrics-text; version=1.0.0; charset=utf-8\r\n"));
