@@ -53,21 +53,6 @@ pub(super) struct Life {
     restarts: Restarts,
 }
 
-/// Commands in the surroundings of the program.
-pub(super) fn commands(setup: &Setup, reaper: Reaper) -> Result<Commands, SpawnError> {
-    let identity = setup.app.user.as_ref().map(Identity::of).transpose()?.filter(|identity| !identity.is_ours());
-    let login = identity.iter().flat_map(Identity::environment);
-    let environment = Environment::inherited(std::env::vars_os()).with_ports(None).with(login);
-    Ok(Commands {
-        reaper,
-        environment: environment.with_configured(&setup.app.env),
-        cwd: setup.app.cwd.clone(),
-        identity,
-        lines: setup.lines.clone(),
-        sink: setup.sink.clone(),
-    })
-}
-
 impl Life {
     pub(super) fn new(
         setup: Setup,
