@@ -117,7 +117,7 @@ pub(crate) async fn start(inputs: &Inputs, loaded: Loaded, output: Output) -> Re
     let reaper = Reaper::start(sink.clone()).map_err(system("the reaper"))?;
     let lines: Arc<dyn Lines> = Arc::new(ProgramOutput(logger.clone()));
     let commands = Commands::of(&config.app, lines.clone(), sink.clone(), reaper.clone())?;
-    banner::listening(config, gateway.as_ref(), ops.as_ref(), control.as_ref(), &*sink, output);
+    banner::listening(config, gateway.as_ref(), ops.as_ref(), control.as_ref(), &*sink, output, inputs.is_demo());
     let (supervisor, reports) = match config.app.command.is_empty() {
         true => (None, None),
         false => {
