@@ -31,6 +31,7 @@ pub(crate) use self::proxy::ProxySettings;
 pub(crate) use self::proxy::upstream::{Address, Protocol, Upstream};
 pub(crate) use self::registry::CutRequest;
 pub(crate) use self::shared::WorkerShare;
+pub(crate) use self::socket::Socket;
 pub(crate) use self::worker::{Public, WorkerSettings};
 
 use self::accept::Acceptor;

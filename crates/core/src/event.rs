@@ -293,6 +293,18 @@ events! {
     /// A client sent what is not HTTP, or left in the middle of it.
     ClientError { client: String, problem: String, status: u16 } = "client_error", Warn, "{problem}";
         "client" => client.as_str(), "status" => *status;
+    /// A probe began to answer that something is wrong. Its repeats are not reported.
+    ProbeFailed { probe: &'static str, answer: &'static str } = "probe_failed", Warn, "the {probe} probe answers {answer}";
+        "probe" => *probe, "answer" => *answer;
+    /// A probe answers well again.
+    ProbeRecovered { probe: &'static str, answer: &'static str } = "probe_recovered", Info, "the {probe} probe answers {answer} again";
+        "probe" => *probe, "answer" => *answer;
+    /// Something that the ops listener was asked for was refused.
+    OpsRequestRefused { client: String, method: String, path: String, status: u16 } = "ops_request_refused", Debug, "refused on the ops listener: {method} {path}";
+        "client" => client.as_str(), "method" => method.as_str(), "path" => path.as_str(), "status" => *status;
+    /// A connection to the control socket was refused.
+    ControlRefused { by: String } = "control_refused", Warn, "refused on the control socket: {by} is neither root nor our own user";
+        "by" => by.as_str();
     /// Connections cannot be accepted for the moment.
     AcceptFailed { reason: String } = "accept_failed", Error, "cannot accept connections: {reason}";
         "reason" => reason.as_str();
