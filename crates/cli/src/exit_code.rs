@@ -1,58 +1,87 @@
-//! How the process ends.
+//! How the process ends: what its exit code tells a shell, a platform or a script.
 
-use std::fmt;
+use std::process::Termination;
 
-/// How the process ends. The numbers are a contract with scripts and orchestrators.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+use seaworthy_core::event::Ending;
+
+/// The exit codes. Each command documents which of them it uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum ExitCode {
-    /// 0: done, or stopped in order.
+    /// 0: all went well; a stop was graceful.
     Clean,
-    /// 1: a shutdown that was forced or failed, or a command that was not carried out.
+    /// 1: a stop had to be forced, or what was asked for failed.
     Failed,
-    /// 2: the command line cannot be understood.
+    /// 2: the command line makes no sense.
     Usage,
-    /// 64: the configuration is invalid.
+    /// 64: the configuration is not valid. Nothing was started.
     Config,
-    /// 65: an address is in use.
+    /// 65: an address that we were to listen on is in use.
     AddressInUse,
-    /// 69: the start gave up on a dependency.
-    Dependency,
+    /// 69: something that the start depends on did not come.
+    DependencyMissing,
     /// 70: the program did not become ready.
     NotReady,
-    /// 126: the program cannot be executed.
+    /// 126: the program exists but cannot be executed.
     CannotExecute,
     /// 127: the program was not found.
     NotFound,
-    /// The program's own: its exit code, or 128 + signal.
-    Program(u8),
+    /// The program's own: its code, or 128 + the number of the signal that ended it.
+    Program(i32),
 }
 
 impl ExitCode {
-    /// The number.
-    pub(crate) const fn code(self) -> u8 {
+    pub(crate) fn number(self) -> u8 {
         match self {
             Self::Clean => 0,
             Self::Failed => 1,
             Self::Usage => 2,
             Self::Config => 64,
             Self::AddressInUse => 65,
-            Self::Dependency => 69,
+            Self::DependencyMissing => 69,
             Self::NotReady => 70,
             Self::CannotExecute => 126,
             Self::NotFound => 127,
-            Self::Program(code) => code,
+            // The kernel keeps eight bits. One that does not fit is a failure all the same, never a 0.
+            Self::Program(code) => u8::try_from(code).unwrap_or(u8::MAX),
         }
+    }
+}
+
+impl From<Ending> for ExitCode {
+    fn from(ending: Ending) -> Self {
+        Self::Program(ending.code())
     }
 }
 
 impl From<ExitCode> for std::process::ExitCode {
     fn from(code: ExitCode) -> Self {
-        Self::from(code.code())
+        code.number().into()
     }
 }
 
-impl fmt::Display for ExitCode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.code().fmt(f)
+impl Termination for ExitCode {
+    fn report(self) -> std::process::ExitCode {
+        self.into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_numbers_are_those_of_the_documentation() {
+        use ExitCode::{
+            AddressInUse, CannotExecute, Clean, Config, DependencyMissing, Failed, NotFound, NotReady, Usage,
+        };
+        let codes = [Clean, Failed, Usage, Config, AddressInUse, DependencyMissing, NotReady, CannotExecute, NotFound];
+        assert_eq!(codes.map(ExitCode::number), [0, 1, 2, 64, 65, 69, 70, 126, 127]);
+    }
+
+    #[test]
+    fn a_program_passes_its_code_on_and_a_signal_becomes_128_more() {
+        assert_eq!(ExitCode::from(Ending::Exited(7)).number(), 7);
+        assert_eq!(ExitCode::from(Ending::Signalled(9)).number(), 137);
+        assert_eq!(ExitCode::Program(256).number(), 255);
     }
 }
