@@ -27,6 +27,8 @@ pub(crate) use self::accept::AcceptSettings;
 pub(crate) use self::connection::ConnectionSettings;
 pub(crate) use self::listener::{BindError, Bound, Listener};
 pub(crate) use self::observer::WorkerObserver;
+#[cfg(test)]
+pub(crate) use self::proxy::Failure;
 pub(crate) use self::proxy::ProxySettings;
 pub(crate) use self::proxy::upstream::{Address, Protocol, Upstream};
 pub(crate) use self::registry::CutRequest;

@@ -317,6 +317,9 @@ events! {
     /// A panic was caught.
     Panicked { message: String, place: String } = "panicked", Error, "panic: {message}";
         "place" => place.as_str();
+    /// Lines of the log were dropped because its output did not take them.
+    LogLinesDropped { lines: u32 } = "log_lines_dropped", Warn, "{lines} log lines were dropped: stdout did not take them in time";
+        "lines" => *lines;
     /// Something worth knowing that needs no reaction by a machine.
     Notice { text: String } = "notice", Info, "{text}";
     /// Something that somebody should mend.

@@ -231,7 +231,7 @@ impl Exchange {
         let time = started.elapsed();
         let answer = match outcome {
             Ok(answer) => {
-                proxy.0.observer.upstream_answered(answer.status().as_u16(), time);
+                proxy.0.observer.upstream_answered(&upstream.name, answer.status().as_u16(), time);
                 answer
             }
             Err(failure) => {
