@@ -196,3 +196,6 @@ impl Supervisor {
 fn current(family: &Mutex<Option<Family>>) -> MutexGuard<'_, Option<Family>> {
     family.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests;
