@@ -26,21 +26,11 @@ impl Frame {
 
     /// Begins a line with time, level, message, service and version.
     pub(super) fn begin<'o>(&self, out: &'o mut Vec<u8>, time: &[u8], level: Level, message: &str) -> Line<'o> {
-        let mut line = self.begin_with(out, time, level);
+        let mut line = Line::begin(out, time, level);
         line.text("message", message);
         line.service(self);
         line.version(self);
         line
-    }
-
-    /// Begins a line with time and level; message, service and version are up to the caller.
-    pub(super) fn begin_with<'o>(&self, out: &'o mut Vec<u8>, time: &[u8], level: Level) -> Line<'o> {
-        out.extend_from_slice(b"{\"time\":\"");
-        out.extend_from_slice(time);
-        out.extend_from_slice(b"\",\"level\":\"");
-        out.extend_from_slice(level.name().as_bytes());
-        out.push(b'"');
-        Line(out)
     }
 }
 
@@ -48,10 +38,20 @@ impl Frame {
 #[derive(Debug)]
 pub(super) struct Line<'o>(&'o mut Vec<u8>);
 
-impl Line<'_> {
+impl<'o> Line<'o> {
+    /// Begins a line with time and level.
+    pub(super) fn begin(out: &'o mut Vec<u8>, time: &[u8], level: Level) -> Self {
+        out.extend_from_slice(b"{\"time\":\"");
+        out.extend_from_slice(time);
+        out.extend_from_slice(b"\",\"level\":\"");
+        out.extend_from_slice(level.name().as_bytes());
+        out.push(b'"');
+        Self(out)
+    }
+
     /// Goes on with what `out` holds so far.
-    pub(super) fn of(out: &mut Vec<u8>) -> Line<'_> {
-        Line(out)
+    pub(super) fn of(out: &'o mut Vec<u8>) -> Self {
+        Self(out)
     }
 
     pub(super) fn service(&mut self, frame: &Frame) {
