@@ -63,6 +63,7 @@ impl<'o> Line<'o> {
         self.0.extend_from_slice(&frame.version);
     }
 
+    #[inline]
     pub(super) fn text(&mut self, name: &str, text: &str) {
         self.name(name);
         self.0.push(b'"');
@@ -71,6 +72,7 @@ impl<'o> Line<'o> {
     }
 
     /// Text that may be no UTF-8.
+    #[inline]
     pub(super) fn bytes(&mut self, name: &str, bytes: &[u8]) {
         self.name(name);
         self.0.push(b'"');
@@ -78,6 +80,7 @@ impl<'o> Line<'o> {
         self.0.push(b'"');
     }
 
+    #[inline]
     pub(super) fn integer(&mut self, name: &str, integer: impl itoa::Integer) {
         self.name(name);
         self.0.extend_from_slice(itoa::Buffer::new().format(integer).as_bytes());
@@ -89,6 +92,7 @@ impl<'o> Line<'o> {
     }
 
     /// In seconds, to the microsecond.
+    #[inline]
     pub(super) fn seconds(&mut self, name: &str, duration: Duration) {
         self.name(name);
         self.0.extend_from_slice(itoa::Buffer::new().format(duration.as_secs()).as_bytes());
@@ -131,6 +135,7 @@ impl<'o> Line<'o> {
         self.0.extend_from_slice(b"}\n");
     }
 
+    #[inline]
     fn name(&mut self, name: &str) {
         self.0.extend_from_slice(b",\"");
         self.0.extend_from_slice(name.as_bytes());
