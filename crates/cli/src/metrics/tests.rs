@@ -1,3 +1,5 @@
+mod prometheus;
+
 use std::fs::File;
 use std::io::Write;
 use std::process::{Command, Stdio};
