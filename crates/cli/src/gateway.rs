@@ -4,7 +4,7 @@ mod accept;
 mod clock;
 mod connection;
 mod executor;
-mod holder;
+pub(crate) mod holder;
 mod listener;
 mod observer;
 mod proxy;
@@ -33,6 +33,7 @@ pub(crate) use self::proxy::ProxySettings;
 pub(crate) use self::proxy::upstream::{Address, Protocol, Upstream};
 pub(crate) use self::registry::CutRequest;
 pub(crate) use self::shared::WorkerShare;
+pub(crate) use self::socket::Socket;
 pub(crate) use self::worker::{Public, WorkerSettings};
 
 use self::accept::Acceptor;

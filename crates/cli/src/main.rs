@@ -14,4 +14,6 @@ mod ops;
 mod run;
 mod supervise;
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    cli::main()
+}

@@ -12,6 +12,7 @@
 //! | [`metric`] | names, label limits, text exposition |
 //! | [`redact`] | what never leaves: secrets in headers, queries, URLs |
 //! | [`refusal`] | reason → HTTP status, gRPC code, problem type, close or keep |
+//! | [`restart`] | when a dead program comes back, and when to give up |
 //! | [`websocket`] | where one frame ends and the next begins |
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests need some instant to add to"))]
@@ -23,4 +24,5 @@ pub mod lifecycle;
 pub mod metric;
 pub mod redact;
 pub mod refusal;
+pub mod restart;
 pub mod websocket;

@@ -15,6 +15,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use http::{Extensions, HeaderMap, HeaderValue, header};
 
+use crate::access::Learnt;
+
 /// What is known of a request. Inserted by the first layer that knows something.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
@@ -31,6 +33,8 @@ pub struct RequestContext {
     pub connection: Option<usize>,
     /// The id in `X-Request-ID`.
     pub request_id: Option<HeaderValue>,
+    /// Where a service leaves word for the access event.
+    pub learnt: Option<Learnt>,
 }
 
 impl RequestContext {

@@ -28,7 +28,7 @@
 
 mod check;
 mod describe;
-mod nearest;
+pub(crate) mod nearest;
 mod problem;
 mod raw;
 mod reference;
@@ -53,7 +53,9 @@ pub(crate) use self::sample::sample;
 pub(crate) use self::settings::{ChangedKey, Format, Setting, diff, show};
 pub(crate) use self::sources::{CommandLine, Sources};
 pub(crate) use self::tree::Origin;
-pub(crate) use self::units::{Account, Address, AppPort, Cidr, Host, PublicProbes, Secret, Signal, Target, User};
+pub(crate) use self::units::{
+    Account, Address, AppPort, Bind, Cidr, Host, Kind, MASK, PublicProbes, Secret, Signal, Target, User, duration,
+};
 pub(crate) use self::validate::PROBE_PATHS;
 use self::validate::Review;
 pub(crate) use self::validated::*;

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use seaworthy::core::event::Sink;
+use seaworthy::core::event::{Nowhere, Sink};
 use seaworthy::lifecycle::Lifecycle;
 use seaworthy::stack::{Settings as StackSettings, Stack, Stacked};
 use tokio::sync::{Semaphore, mpsc, oneshot};
@@ -168,7 +168,7 @@ pub(crate) fn run(setup: Setup) -> std::io::Result<()> {
         let registry = Registry::new(share.clone());
         let observer = make_observer(share.clone());
         let proxy = Proxy::new(settings.proxy.clone(), permits, registry.clone(), observer.clone(), ticks.clone());
-        let stack = stack(&settings, &lifecycle, &observer, &sink, &proxy);
+        let stack = stack(&settings, &lifecycle, &observer, &proxy);
         let worker = Rc::new(Worker {
             ticks,
             registry,
@@ -210,14 +210,9 @@ pub(crate) fn run(setup: Setup) -> std::io::Result<()> {
     Ok(())
 }
 
-fn stack(
-    settings: &WorkerSettings,
-    lifecycle: &Lifecycle,
-    observer: &WorkerObserver,
-    sink: &Arc<dyn Sink>,
-    proxy: &Proxy,
-) -> StackService {
-    Stack::new(settings.stack.clone(), lifecycle.clone(), observer.clone(), sink.clone()).layer(proxy.clone())
+fn stack(settings: &WorkerSettings, lifecycle: &Lifecycle, observer: &WorkerObserver, proxy: &Proxy) -> StackService {
+    // A panic is reported by the hook of the process, which knows its place.
+    Stack::new(settings.stack.clone(), lifecycle.clone(), observer.clone(), Arc::new(Nowhere)).layer(proxy.clone())
 }
 
 impl Worker {
@@ -248,7 +243,7 @@ impl Worker {
     }
 
     fn reload(&self, settings: &WorkerSettings) {
-        *self.stack.borrow_mut() = stack(settings, &self.lifecycle, &self.observer, &self.sink.0, &self.proxy);
+        *self.stack.borrow_mut() = stack(settings, &self.lifecycle, &self.observer, &self.proxy);
         *self.connection_settings.borrow_mut() = settings.connection.clone();
         *self.public.0.borrow_mut() = settings.public.clone();
         self.proxy.set(settings.proxy.clone());

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use seaworthy::core::event::Level;
 
@@ -44,6 +44,12 @@ impl Threshold {
             self.base.store(level as u8, Ordering::Relaxed);
             self.stand_in.store(NOBODY, Ordering::Relaxed);
         }
+    }
+
+    /// How long another level stands in for it, if one does.
+    pub(super) fn left(&self, now: Instant) -> Option<Duration> {
+        let end = *self.until.lock().unwrap_or_else(PoisonError::into_inner);
+        end.map(|end| end.saturating_duration_since(now)).filter(|left| !left.is_zero())
     }
 
     pub(super) fn at(&self, now: Instant) -> Level {

@@ -50,7 +50,6 @@ pub(crate) struct Kept<B: Body + 'static> {
     keep: u32,
     /// Which program it leads to: a restart makes all older ones useless.
     generation: u32,
-    pub(crate) reused: bool,
 }
 
 impl<B> Kept<B>
@@ -78,13 +77,20 @@ where
             idle_since: 0,
             keep: ticks(UNKNOWN),
             generation,
-            reused: false,
         })
     }
 
-    /// Sends a request, and waits for the head of its answer.
-    pub(crate) async fn send(&mut self, request: Request<B>) -> hyper::Result<Response<Incoming>> {
-        let mut answer = std::pin::pin!(self.sender.send_request(request));
+    /// Gives a request to the connection. It goes out, and its answer comes, while [`Kept::driving`] is waited for.
+    pub(crate) fn send(
+        &mut self,
+        request: Request<B>,
+    ) -> impl Future<Output = hyper::Result<Response<Incoming>>> + use<B> {
+        self.sender.send_request(request)
+    }
+
+    /// Drives the connection until `answer` is there.
+    pub(crate) async fn driving<T>(&mut self, answer: impl Future<Output = T>) -> T {
+        let mut answer = std::pin::pin!(answer);
         poll_fn(|cx| {
             drive(&mut self.connection, cx);
             answer.as_mut().poll(cx)
@@ -176,7 +182,7 @@ where
     pub(crate) fn take(&self, repeatable: bool) -> Option<Box<Kept<B>>> {
         let now = self.0.ticks.now();
         loop {
-            let mut kept = {
+            let kept = {
                 let mut idle = self.0.idle.borrow_mut();
                 let last = idle.last()?;
                 let patience = if repeatable { last.keep } else { last.keep / 2 };
@@ -191,7 +197,6 @@ where
                 && kept.sender.is_ready()
                 && (repeatable || kept.socket.peek() == Waiting::Nothing);
             if usable {
-                kept.reused = true;
                 return Some(kept);
             }
         }
