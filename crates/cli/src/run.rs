@@ -68,7 +68,7 @@ pub(crate) fn serve(inputs: &Inputs, output: Output) -> ExitCode {
         if let Err(error) = raise_descriptors() {
             output.warning(&format!("the limit on open files stays as it is: {error}"));
         }
-        match start::start(inputs, loaded, output).await {
+        match start::start(inputs, loaded, output) {
             Ok(started) => service::run(started, signals).await,
             Err(error) => output.error(&error.to_string(), error.exit_code()),
         }

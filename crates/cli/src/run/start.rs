@@ -66,7 +66,7 @@ fn system(what: &'static str) -> impl FnOnce(io::Error) -> StartError {
 }
 
 /// Builds all parts. The program is being started when this is done.
-pub(crate) async fn start(inputs: &Inputs, loaded: Loaded, output: Output) -> Result<Started, StartError> {
+pub(crate) fn start(inputs: &Inputs, loaded: Loaded, output: Output) -> Result<Started, StartError> {
     let started = Instant::now();
     let config = &loaded.config;
     let serves = has_gateway(config);
@@ -118,26 +118,25 @@ pub(crate) async fn start(inputs: &Inputs, loaded: Loaded, output: Output) -> Re
     let lines: Arc<dyn Lines> = Arc::new(ProgramOutput(logger.clone()));
     let commands = Commands::of(&config.app, lines.clone(), sink.clone(), reaper.clone())?;
     banner::listening(config, gateway.as_ref(), ops.as_ref(), control.as_ref(), &*sink, output, inputs.is_demo());
-    let (supervisor, reports) = match config.app.command.is_empty() {
-        true => (None, None),
-        false => {
-            let setup = supervise::Setup {
-                app: config.app.clone(),
-                start: config.start.clone(),
-                stop: config.stop.clone(),
-                restart: config.restart.clone(),
-                migrations: config.migrate.clone(),
-                output: program_output(config, output),
-                our_ports,
-                completed: Arc::new(move || shares.iter().map(|share| share.completed()).sum()),
-                lines,
-                sink: sink.clone(),
-            };
-            let (supervisor, reports) = Supervisor::start(setup, reaper)?;
-            // Nobody else sets it.
-            let _ = program.set(supervisor.clone());
-            (Some(supervisor), Some(reports))
-        }
+    let (supervisor, reports) = if config.app.command.is_empty() {
+        (None, None)
+    } else {
+        let setup = supervise::Setup {
+            app: config.app.clone(),
+            start: config.start.clone(),
+            stop: config.stop.clone(),
+            restart: config.restart.clone(),
+            migrations: config.migrate.clone(),
+            output: program_output(config, output),
+            our_ports,
+            completed: Arc::new(move || shares.iter().map(|share| share.completed()).sum()),
+            lines,
+            sink: sink.clone(),
+        };
+        let (supervisor, reports) = Supervisor::start(setup, reaper)?;
+        // Nobody else sets it.
+        let _ = program.set(supervisor.clone());
+        (Some(supervisor), Some(reports))
     };
     let following = config.upstream.as_ref().filter(|_| serves).map(Following::new);
     let parts = Parts {

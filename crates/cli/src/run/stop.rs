@@ -51,13 +51,11 @@ pub(crate) async fn stop(parts: &Parts, order: Order) -> Ended {
         hooks::run(&parts.commands, "drain.on-start", &drain.on_start, left).await;
     };
     let draining = async {
-        match &parts.gateway {
-            Some(gateway) => drain_gateway(parts, gateway, served, &mut forced).await,
-            None => {
-                parts.lifecycle.apply(Change::DelayOver);
-                0
-            }
+        if let Some(gateway) = &parts.gateway {
+            return drain_gateway(parts, gateway, served, &mut forced).await;
         }
+        parts.lifecycle.apply(Change::DelayOver);
+        0
     };
     let (requests_cut, ()) = tokio::join!(draining, beginning);
 
@@ -113,7 +111,7 @@ async fn drain_gateway(parts: &Parts, gateway: &Gateway, served: bool, forced: &
 async fn insisted(forced: &mut watch::Receiver<bool>) {
     if forced.wait_for(|forced| *forced).await.is_err() {
         // Nobody can insist any more.
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 
