@@ -11,7 +11,7 @@ use seaworthy_core::event::{Ending, Event, Sink};
 use tokio::time::timeout;
 
 use super::capture::{Capture, Writer};
-use super::environment::Environment;
+use super::environment::{Environment, Ports};
 use super::lines::Lines;
 use super::reaper::{Child, Reaper};
 use super::spawn::{Launch, Launched, Output, SpawnError};
@@ -22,7 +22,10 @@ use crate::config::{Hook, Migration, Secret};
 #[derive(Clone)]
 pub(crate) struct Commands {
     pub(super) reaper: Reaper,
+    /// With what is configured.
     pub(super) environment: Environment,
+    /// `app.env`.
+    pub(super) configured: BTreeMap<String, Secret>,
     pub(super) cwd: Option<PathBuf>,
     pub(super) identity: Option<Identity>,
     pub(super) lines: Arc<dyn Lines>,
@@ -66,6 +69,14 @@ impl Commands {
             // What went wrong is in the event.
             let _ = self.run(&name, &hook.command, &BTreeMap::new(), hook.timeout).await;
         }
+    }
+
+    #[must_use]
+    pub(super) fn with_ports(mut self, ports: Option<Ports>) -> Self {
+        if ports.is_some() {
+            self.environment = self.environment.with_ports(ports).with_configured(&self.configured);
+        }
+        self
     }
 
     pub(super) async fn migration(&self, migration: &Migration) -> Result<(), CommandError> {
