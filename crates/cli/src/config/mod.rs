@@ -56,7 +56,7 @@ pub(crate) use self::settings::{ChangedKey, Format, Setting, diff, show};
 pub(crate) use self::sources::{CommandLine, Sources};
 pub(crate) use self::tree::Origin;
 pub(crate) use self::units::{
-    Account, Address, AppPort, Bind, Cidr, Host, Kind, MASK, PublicProbes, Secret, Signal, Target, User, duration,
+    Account, Address, AppPort, Bind, Cidr, Host, Kind, PublicProbes, Secret, Signal, Target, User, duration,
 };
 #[cfg(test)]
 pub(crate) use self::validate::PROBE_PATHS;
