@@ -78,4 +78,8 @@ pub(crate) struct Demo {
     /// Where probes and metrics are served [default: 127.0.0.1:9090]
     #[arg(long, value_name = "ADDR")]
     pub(crate) admin: Option<String>,
+
+    /// Be the sample service on this port, which is what the demo starts
+    #[arg(long, value_name = "PORT", hide = true)]
+    pub(crate) serve: Option<u16>,
 }

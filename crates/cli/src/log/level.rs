@@ -80,9 +80,9 @@ mod tests {
     #[test]
     fn a_level_with_an_end_gives_way_to_the_one_before() {
         let (threshold, start) = (Threshold::new(Level::Warn), Instant::now());
-        threshold.set(Level::Trace, Some(start + Duration::from_secs(600)));
+        threshold.set(Level::Trace, Some(start + Duration::from_mins(10)));
         assert_eq!(threshold.at(start), Level::Trace);
-        assert_eq!(threshold.at(start + Duration::from_secs(600)), Level::Warn);
+        assert_eq!(threshold.at(start + Duration::from_mins(10)), Level::Warn);
     }
 
     #[test]
@@ -91,6 +91,6 @@ mod tests {
         threshold.set(Level::Trace, Some(start + Duration::from_secs(1)));
         threshold.set(Level::Debug, None);
         assert_eq!(threshold.at(start), Level::Debug);
-        assert_eq!(threshold.at(start + Duration::from_secs(3600)), Level::Debug);
+        assert_eq!(threshold.at(start + Duration::from_hours(1)), Level::Debug);
     }
 }

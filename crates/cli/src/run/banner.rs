@@ -18,6 +18,7 @@ pub(crate) fn listening(
     control: Option<&Control>,
     sink: &dyn Sink,
     output: Output,
+    demo: bool,
 ) {
     let public = gateway.and_then(|gateway| gateway.bound().first()).map(ToString::to_string);
     let admin = ops.map(|ops| ops.bound().to_string());
@@ -48,6 +49,9 @@ pub(crate) fn listening(
         }
         // Whoever closed the terminal reads no banner.
         let _ = output.result(&text);
+        if demo && let (Some(gateway), Some(ops)) = (gateway.and_then(|gateway| gateway.bound().first()), ops) {
+            let _ = output.result(&crate::demo::hints(&url(gateway), &url(ops.bound()), control.as_deref()));
+        }
         return;
     }
     let or_off = |address: Option<String>| address.unwrap_or_else(|| "off".to_owned());

@@ -24,6 +24,11 @@ impl Inputs {
         Self { command_line, built_in: Some(file) }
     }
 
+    /// Whether this is a demo: who runs one wants to be told what to try.
+    pub(crate) fn is_demo(&self) -> bool {
+        self.built_in.is_some()
+    }
+
     /// Reads the sources as they are now and hands them to `use_them`.
     pub(crate) fn with<T>(&self, use_them: impl FnOnce(&Sources<'_>) -> T) -> T {
         let mut sources = Sources::of_process(self.command_line.clone());

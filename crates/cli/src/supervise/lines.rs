@@ -1,8 +1,11 @@
 //! Output cut into lines, and the last of them.
 
 use std::collections::VecDeque;
+use std::pin::Pin;
 
 use seaworthy_core::event::Stream;
+
+use crate::log::{self, Logger};
 
 /// The longest piece that is handed on; a longer line comes in several.
 pub(crate) const LONGEST: usize = 64 * 1024;
@@ -33,10 +36,27 @@ pub(crate) enum Source<'a> {
     Command(&'a str),
 }
 
-/// Takes lines. Must never wait: what cannot be passed on at once is dropped, because a program whose pipe is not read
-/// stands still.
+/// Takes lines.
 pub(crate) trait Lines: Send + Sync {
+    /// Must never wait: what cannot be passed on at once is dropped, because a program whose pipe is not read stands still.
     fn line(&self, line: OutputLine<'_>);
+
+    /// Completes when more may be read of what the program writes. Only for those who would rather have it stand still
+    /// than lose a line.
+    fn room(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(std::future::ready(()))
+    }
+}
+
+impl Lines for Logger {
+    fn line(&self, line: OutputLine<'_>) {
+        let OutputLine { stream, pid, bytes: text, unfinished: continued, .. } = line;
+        self.line(&log::OutputLine { stream, pid, text, continued });
+    }
+
+    fn room(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(self.room())
+    }
 }
 
 /// A piece of a line: its bytes, and whether it continues one and is continued.

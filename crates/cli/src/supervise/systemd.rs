@@ -1,4 +1,4 @@
-//! What systemd is told, and what it hands over: sd_notify(3), sd_listen_fds(3).
+//! What systemd is told: `sd_notify(3)`.
 
 use std::env;
 use std::ffi::OsStr;
@@ -93,4 +93,55 @@ fn connect(path: &OsStr) -> io::Result<(UnixDatagram, SocketAddr)> {
 /// A line break would begin another assignment.
 fn one_line(text: &str) -> String {
     text.replace(['\n', '\r'], " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn received(socket: &UnixDatagram) -> String {
+        let mut buffer = [0; 512];
+        let length = socket.recv(&mut buffer).unwrap();
+        String::from_utf8_lossy(&buffer[..length]).into_owned()
+    }
+
+    #[test]
+    fn the_manager_hears_each_state_over_a_path_and_over_an_abstract_name() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("notify");
+        let name = format!("seaworthy-test-{}", std::process::id());
+        let address = SocketAddr::from_abstract_name(&name).unwrap();
+        let sockets = [
+            (UnixDatagram::bind(&path).unwrap(), path.into_os_string()),
+            (UnixDatagram::bind_addr(&address).unwrap(), format!("@{name}").into()),
+        ];
+        for (socket, address) in sockets {
+            let notifier = Notifier::to(&address).unwrap();
+            notifier.ready("serving\nREADY=0");
+            let own = std::process::id();
+            assert_eq!(received(&socket), format!("READY=1\nMAINPID={own}\nSTATUS=serving READY=0"));
+            notifier.reloading();
+            let reloading = received(&socket);
+            let micros = reloading.strip_prefix("RELOADING=1\nMONOTONIC_USEC=").expect(&reloading);
+            assert!(micros.parse::<u64>().unwrap() > 0);
+            notifier.stopping("draining");
+            assert_eq!(received(&socket), "STOPPING=1\nSTATUS=draining");
+            notifier.alive();
+            assert_eq!(received(&socket), "WATCHDOG=1");
+        }
+    }
+
+    #[test]
+    fn a_manager_that_does_not_read_holds_nobody_up() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("notify");
+        let _deaf = UnixDatagram::bind(&path).unwrap();
+        let notifier = Notifier::to(path.as_os_str()).unwrap();
+        for _ in 0..10_000 {
+            notifier.status("busy");
+        }
+        assert!(notifier.is_on());
+        assert!(!Notifier::default().is_on());
+        assert!(Notifier::to("vsock:2:1234".as_ref()).is_err());
+    }
 }
