@@ -103,6 +103,11 @@ impl Logger {
         self.0.threshold.at(Instant::now())
     }
 
+    /// When the level of the configuration comes back, where another one stands in for a while.
+    pub(crate) fn expires_in(&self) -> Option<Duration> {
+        self.0.threshold.left(Instant::now())
+    }
+
     /// How many lines could not be written since the start.
     pub(crate) fn dropped(&self) -> u64 {
         self.0.ring.dropped()

@@ -9,6 +9,7 @@
 //! - Numbers stay when their worker is gone, so that no counter ever falls.
 
 mod cell;
+mod cells;
 mod facts;
 mod page;
 mod process;
@@ -24,10 +25,11 @@ use std::time::Instant;
 use seaworthy::core::event::{Event, Sink};
 use seaworthy::core::metric::{Format, OTHER, SeriesLimit, UNMATCHED};
 
-pub(crate) use self::shard::{Cells, Counted, Open, Shard};
+pub(crate) use self::cells::{Cells, Counted, Open};
+pub(crate) use self::shard::Shard;
 
+use self::cells::RequestKey;
 use self::facts::Facts;
-use self::shard::RequestKey;
 use crate::gateway::WorkerShare;
 use crate::log::Logger;
 

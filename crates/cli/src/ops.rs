@@ -28,10 +28,10 @@ mod stream;
 mod summary;
 #[cfg(test)]
 mod tests;
+mod turns;
 
-pub(crate) use self::answer::Answer;
-pub(crate) use self::endpoints::{Endpoints, Exposition, Scrape};
-pub(crate) use self::facts::{Facts, Identity, Moment, Vitals};
+pub(crate) use self::endpoints::{Endpoints, Scrape};
+pub(crate) use self::facts::{Facts, Vitals};
 pub(crate) use self::listener::Ops;
-pub(crate) use self::probes::{Asker, Probes};
+pub(crate) use self::probes::Probes;
 pub(crate) use self::public::public;

@@ -156,7 +156,7 @@ impl Supervisor {
         let (report, reports) = mpsc::unbounded_channel();
         let (forced, is_forced) = watch::channel(false);
         let current = Arc::default();
-        let commands = life::commands(&setup, reaper)?;
+        let commands = Commands::of(&setup.app, setup.lines.clone(), setup.sink.clone(), reaper)?;
         let supervisor = Self { orders, forced, current: Arc::clone(&current), commands: commands.clone() };
         let life = Life::new(setup, commands, receive_orders, is_forced, report, current);
         tokio::spawn(life.run());

@@ -242,12 +242,31 @@ events! {
         "pid" => *pid, "patience" => *patience;
     /// The last hooks run.
     CleaningUp = "cleaning_up", Info, "cleaning up resources";
+    /// Somebody insists: what is left of the stop is cut short.
+    StopForced = "stop_forced", Warn, "signal repeated: ending now";
     /// Everything has ended.
     StopEnded { outcome: Outcome, took: Duration, requests_cut: u32 } = "stop_ended", Info, "{}", match outcome { Outcome::Graceful => "Graceful shutdown complete", Outcome::Forced => "Forced shutdown after timeout" };
         "outcome" => outcome.name(), "took" => *took, "requests_cut" => *requests_cut;
+    /// What is listened on.
+    Listening { public: String, admin: String, control: String } = "listening", Info, "listening on {public}, probes and metrics on {admin}";
+        "public" => public.as_str(), "admin" => admin.as_str(), "control" => control.as_str();
+    /// An upstream that somebody else started accepts connections.
+    UpstreamReady { upstream: String, took: Duration } = "upstream_ready", Info, "upstream {upstream} is there after {took:.1?}";
+        "upstream" => upstream.as_str(), "took" => *took;
+    /// An upstream that somebody else started is not there.
+    UpstreamAbsent { upstream: String, reason: String } = "upstream_absent", Warn, "upstream {upstream} is not there: {reason}";
+        "upstream" => upstream.as_str(), "reason" => reason.as_str();
+    /// An upstream failed requests. Said at most once a second by each worker.
+    UpstreamFailed { upstream: String, reason: String, suppressed: u32 } = "upstream_failed", Warn, "upstream {upstream} failed: {reason}";
+        "upstream" => upstream.as_str(), "reason" => reason.as_str(), "suppressed" => *suppressed;
+    /// An upstream is at another address now.
+    UpstreamMoved { upstream: String, address: String } = "upstream_moved", Info, "upstream {upstream} is at {address} now";
+        "upstream" => upstream.as_str(), "address" => address.as_str();
     /// The program was started.
     AppStarted { pid: u32, port: Option<u16>, command: String } = "app_started", Info, "app started: {command}";
         "pid" => *pid, "port" => port.map_or(0, i64::from);
+    /// There will be no program any more.
+    ProgramFailed { reason: String } = "program_failed", Error, "{reason}";
     /// The program accepts requests.
     AppReady { pid: u32, took: Duration } = "app_ready", Info, "app ready after {took:.1?}";
         "pid" => *pid, "took" => *took;
@@ -276,8 +295,8 @@ events! {
     CommandFailed { what: String, reason: String } = "command_failed", Error, "{what} failed: {reason}";
         "command" => what.as_str(), "reason" => reason.as_str();
     /// A new config is in force.
-    ConfigReloaded { changed: Vec<String>, needs_restart: Vec<String> } = "config_reloaded", Info, "config reloaded: {} changed, {} need a restart", changed.len(), needs_restart.len();
-        "changed" => changed.join(" ").as_str(), "needs_restart" => needs_restart.join(" ").as_str();
+    ConfigReloaded { by: String, changed: Vec<String>, needs_restart: Vec<String> } = "config_reloaded", Info, "config reloaded: {} changed, {} need a restart", changed.len(), needs_restart.len();
+        "by" => by.as_str(), "changed" => changed.join(" ").as_str(), "needs_restart" => needs_restart.join(" ").as_str();
     /// A new config was refused; the old one stays in force.
     ConfigRefused { reason: String } = "config_refused", Error, "config refused, the old one stays in force: {reason}";
         "reason" => reason.as_str();

@@ -1,10 +1,13 @@
 //! The command line as people see it: its help word for word, its examples, its mistakes.
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Command as Clap, CommandFactory as _, Parser as _};
 
 use super::*;
+use crate::config::{CommandLine, Level};
 
 /// Every command that can be run or asked for help, with its name in full.
 fn commands() -> Vec<(String, Clap)> {
@@ -38,7 +41,7 @@ fn the_committed_help_is_the_one_that_is_printed() {
     for (name, mut command) in commands() {
         let help = command.render_help().to_string();
         let lines: Vec<_> = help.lines().map(str::trim_end).collect();
-        made += &format!("\n## {name}\n\n```text\n{}\n```\n", lines.join("\n").trim_end());
+        let _ = write!(made, "\n## {name}\n\n```text\n{}\n```\n", lines.join("\n").trim_end());
     }
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference/cli.md");
     if std::env::var_os("UPDATE_DOCS").is_some() {

@@ -1,17 +1,17 @@
 //! `seaworthy config`: the configuration, without running anything.
 
 use super::output::{Output, Tone};
-use crate::cli::{Config, OutputFormat};
+use crate::cli::{Config, ConfigFile, OutputFormat};
 use crate::config::{self, CommandLine, Format, Loaded, Sources};
 use crate::exit_code::ExitCode;
 
 pub(super) fn config(command: &Config, output: Output) -> ExitCode {
     match command {
-        Config::Check(check) => match load(check.config.as_ref(), output) {
+        Config::Check(check) => match load(&check.file, output) {
             Ok(loaded) => output.done(&valid(&loaded, output)),
             Err(code) => code,
         },
-        Config::Show(show) => match load(show.config.as_ref(), output) {
+        Config::Show(show) => match load(&show.file, output) {
             Ok(loaded) => output.result(&config::show(
                 &loaded,
                 match output.form(show.form) {
@@ -27,8 +27,8 @@ pub(super) fn config(command: &Config, output: Output) -> ExitCode {
 }
 
 /// Loads it and prints what is wrong, or unwise.
-fn load(file: Option<&std::path::PathBuf>, output: Output) -> Result<Loaded, ExitCode> {
-    let command_line = CommandLine { config: file.cloned(), ..CommandLine::default() };
+fn load(file: &ConfigFile, output: Output) -> Result<Loaded, ExitCode> {
+    let command_line = CommandLine { config: file.config.clone(), ..CommandLine::default() };
     match config::load(&Sources::of_process(command_line)) {
         Ok(loaded) => {
             for warning in &loaded.warnings {

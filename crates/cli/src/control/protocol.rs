@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn commands_read_as_they_are_written_by_hand() {
-        let expires = Some(Duration::from_secs(600));
+        let expires = Some(Duration::from_mins(10));
         let debug = Command::LogLevel { level: Level::Debug, expires };
         assert_eq!(read(&json!({ "do": "loglevel", "level": "debug", "for": "10m" })), Ok(debug.clone()));
         assert_eq!(serde_json::to_value(debug).unwrap(), json!({ "do": "loglevel", "level": "debug", "for": "10m" }));

@@ -92,6 +92,7 @@ struct Desk {
 impl Desk {
     async fn run(self, listener: UnixListener, mut closed: oneshot::Receiver<()>) {
         let mut connections = JoinSet::new();
+        let mut failing = false;
         let seats = Arc::new(Semaphore::new(CONNECTIONS));
         loop {
             let accept = async {
@@ -107,6 +108,7 @@ impl Desk {
             while connections.try_join_next().is_some() {}
             match accepted {
                 Ok((stream, _)) => {
+                    failing = false;
                     let desk = self.clone();
                     connections.spawn(async move {
                         desk.serve(stream).await;
@@ -114,7 +116,10 @@ impl Desk {
                     });
                 }
                 Err(error) => {
-                    self.sink.emit(&Event::AcceptFailed { reason: format!("on the control socket: {error}") });
+                    // Once, and not ten times a second for as long as it lasts.
+                    if !std::mem::replace(&mut failing, true) {
+                        self.sink.emit(&Event::AcceptFailed { reason: format!("on the control socket: {error}") });
+                    }
                     tokio::time::sleep(BREATH).await;
                 }
             }

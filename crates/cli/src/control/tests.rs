@@ -10,6 +10,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::sync::mpsc;
 
+use super::client::AskError;
 use super::peer::Peer;
 use super::*;
 use crate::config::Level;
@@ -84,7 +85,7 @@ async fn a_command_reaches_the_process_with_the_name_of_who_asked() {
     let running = obedient();
     let me = format!("uid {} pid {}", rustix::process::geteuid().as_raw(), std::process::id());
     assert_eq!(running.ask(Command::Drain).await.unwrap(), Reply::done(format!("Drain by {me}")));
-    let command = Command::LogLevel { level: Level::Debug, expires: Some(Duration::from_secs(600)) };
+    let command = Command::LogLevel { level: Level::Debug, expires: Some(Duration::from_mins(10)) };
     let done = Reply::done(format!("LogLevel {{ level: Debug, expires: Some(600s) }} by {me}"));
     assert_eq!(running.ask(command).await.unwrap(), done);
 }

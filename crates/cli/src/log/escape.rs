@@ -2,7 +2,7 @@
 
 /// Appends `text` as the inside of a JSON string.
 pub(super) fn json(out: &mut Vec<u8>, text: &str) {
-    if text.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\') {
+    if is_plain(text.as_bytes()) {
         out.extend_from_slice(text.as_bytes());
         return;
     }
@@ -21,6 +21,10 @@ pub(super) fn json(out: &mut Vec<u8>, text: &str) {
 
 /// Appends bytes that may be no UTF-8 as the inside of a JSON string; what is none becomes U+FFFD.
 pub(super) fn json_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+    if is_plain(bytes) {
+        out.extend_from_slice(bytes);
+        return;
+    }
     for chunk in bytes.utf8_chunks() {
         json(out, chunk.valid());
         if !chunk.invalid().is_empty() {
@@ -50,6 +54,14 @@ pub(super) fn plain_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
             push(out, char::REPLACEMENT_CHARACTER);
         }
     }
+}
+
+/// Printable ASCII that needs no escape in JSON, as nearly everything is.
+fn is_plain(bytes: &[u8]) -> bool {
+    // Looks at every byte, where stopping at the first would look at one at a time: the compiler makes vectors of it.
+    let special =
+        |byte: u8| u8::from(!(b' '..=b'~').contains(&byte)) | u8::from(byte == b'"') | u8::from(byte == b'\\');
+    bytes.iter().fold(0, |any, &byte| any | special(byte)) == 0
 }
 
 /// Control characters, line separators, and what turns the direction of writing (Unicode TR 36, 2.7).

@@ -26,21 +26,11 @@ impl Frame {
 
     /// Begins a line with time, level, message, service and version.
     pub(super) fn begin<'o>(&self, out: &'o mut Vec<u8>, time: &[u8], level: Level, message: &str) -> Line<'o> {
-        let mut line = self.begin_with(out, time, level);
+        let mut line = Line::begin(out, time, level);
         line.text("message", message);
         line.service(self);
         line.version(self);
         line
-    }
-
-    /// Begins a line with time and level; message, service and version are up to the caller.
-    pub(super) fn begin_with<'o>(&self, out: &'o mut Vec<u8>, time: &[u8], level: Level) -> Line<'o> {
-        out.extend_from_slice(b"{\"time\":\"");
-        out.extend_from_slice(time);
-        out.extend_from_slice(b"\",\"level\":\"");
-        out.extend_from_slice(level.name().as_bytes());
-        out.push(b'"');
-        Line(out)
     }
 }
 
@@ -48,10 +38,20 @@ impl Frame {
 #[derive(Debug)]
 pub(super) struct Line<'o>(&'o mut Vec<u8>);
 
-impl Line<'_> {
+impl<'o> Line<'o> {
+    /// Begins a line with time and level.
+    pub(super) fn begin(out: &'o mut Vec<u8>, time: &[u8], level: Level) -> Self {
+        out.extend_from_slice(b"{\"time\":\"");
+        out.extend_from_slice(time);
+        out.extend_from_slice(b"\",\"level\":\"");
+        out.extend_from_slice(level.name().as_bytes());
+        out.push(b'"');
+        Self(out)
+    }
+
     /// Goes on with what `out` holds so far.
-    pub(super) fn of(out: &mut Vec<u8>) -> Line<'_> {
-        Line(out)
+    pub(super) fn of(out: &'o mut Vec<u8>) -> Self {
+        Self(out)
     }
 
     pub(super) fn service(&mut self, frame: &Frame) {
@@ -63,6 +63,7 @@ impl Line<'_> {
         self.0.extend_from_slice(&frame.version);
     }
 
+    #[inline]
     pub(super) fn text(&mut self, name: &str, text: &str) {
         self.name(name);
         self.0.push(b'"');
@@ -71,6 +72,7 @@ impl Line<'_> {
     }
 
     /// Text that may be no UTF-8.
+    #[inline]
     pub(super) fn bytes(&mut self, name: &str, bytes: &[u8]) {
         self.name(name);
         self.0.push(b'"');
@@ -78,6 +80,7 @@ impl Line<'_> {
         self.0.push(b'"');
     }
 
+    #[inline]
     pub(super) fn integer(&mut self, name: &str, integer: impl itoa::Integer) {
         self.name(name);
         self.0.extend_from_slice(itoa::Buffer::new().format(integer).as_bytes());
@@ -89,6 +92,7 @@ impl Line<'_> {
     }
 
     /// In seconds, to the microsecond.
+    #[inline]
     pub(super) fn seconds(&mut self, name: &str, duration: Duration) {
         self.name(name);
         self.0.extend_from_slice(itoa::Buffer::new().format(duration.as_secs()).as_bytes());
@@ -131,6 +135,7 @@ impl Line<'_> {
         self.0.extend_from_slice(b"}\n");
     }
 
+    #[inline]
     fn name(&mut self, name: &str) {
         self.0.extend_from_slice(b",\"");
         self.0.extend_from_slice(name.as_bytes());

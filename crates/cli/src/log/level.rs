@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use seaworthy::core::event::Level;
 
@@ -46,6 +46,12 @@ impl Threshold {
         }
     }
 
+    /// How long another level stands in for it, if one does.
+    pub(super) fn left(&self, now: Instant) -> Option<Duration> {
+        let end = *self.until.lock().unwrap_or_else(PoisonError::into_inner);
+        end.map(|end| end.saturating_duration_since(now)).filter(|left| !left.is_zero())
+    }
+
     pub(super) fn at(&self, now: Instant) -> Level {
         if self.stand_in.load(Ordering::Relaxed) != NOBODY {
             let end = self.until.lock().unwrap_or_else(PoisonError::into_inner);
@@ -74,9 +80,9 @@ mod tests {
     #[test]
     fn a_level_with_an_end_gives_way_to_the_one_before() {
         let (threshold, start) = (Threshold::new(Level::Warn), Instant::now());
-        threshold.set(Level::Trace, Some(start + Duration::from_secs(600)));
+        threshold.set(Level::Trace, Some(start + Duration::from_mins(10)));
         assert_eq!(threshold.at(start), Level::Trace);
-        assert_eq!(threshold.at(start + Duration::from_secs(600)), Level::Warn);
+        assert_eq!(threshold.at(start + Duration::from_mins(10)), Level::Warn);
     }
 
     #[test]
@@ -85,6 +91,6 @@ mod tests {
         threshold.set(Level::Trace, Some(start + Duration::from_secs(1)));
         threshold.set(Level::Debug, None);
         assert_eq!(threshold.at(start), Level::Debug);
-        assert_eq!(threshold.at(start + Duration::from_secs(3600)), Level::Debug);
+        assert_eq!(threshold.at(start + Duration::from_hours(1)), Level::Debug);
     }
 }

@@ -32,23 +32,23 @@ pub(super) fn json(out: &mut Vec<u8>, frame: &Frame, time: &[u8], line: &OutputL
         out.extend(text[..text.len() - 1].iter().map(|byte| if byte.is_ascii_whitespace() { b' ' } else { *byte }));
         (Line::of(out), fields)
     } else {
-        let mut target = frame.begin_with(out, time, Level::Info);
+        let mut target = Line::begin(out, time, Level::Info);
         target.bytes("message", line.text);
-        (target, Fields { time: true, ..Fields::default() })
+        (target, Fields::default().with(Name::Time))
     };
-    if !fields.time {
+    if !fields.has(Name::Time) {
         target.bytes("time", time);
     }
-    if !fields.service {
+    if !fields.has(Name::Service) {
         target.service(frame);
     }
-    if !fields.version {
+    if !fields.has(Name::Version) {
         target.version(frame);
     }
-    if !fields.stream {
+    if !fields.has(Name::Stream) {
         target.text("stream", line.stream.name());
     }
-    if !fields.pid {
+    if !fields.has(Name::Pid) {
         target.integer("pid", line.pid);
     }
     if line.continued {
@@ -103,16 +103,19 @@ fn without_colour(mut text: &[u8], mut plain: impl FnMut(&[u8]), mut colour: imp
 }
 
 /// Which of our fields an object of the program has.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-struct Fields {
-    time: bool,
-    service: bool,
-    version: bool,
-    stream: bool,
-    pid: bool,
-}
+#[derive(Debug, Default, Clone, Copy)]
+struct Fields([bool; 6]);
 
 impl Fields {
+    fn with(mut self, name: Name) -> Self {
+        self.0[name as usize] = true;
+        self
+    }
+
+    fn has(self, name: Name) -> bool {
+        self.0[name as usize]
+    }
+
     /// `None` where the text is no JSON object, or an empty one, which says nothing.
     fn of(text: &[u8]) -> Option<Self> {
         if text.trim_ascii_start().first() != Some(&b'{') {
@@ -139,14 +142,7 @@ impl<'de> Visitor<'de> for FieldsVisitor {
         let (mut fields, mut empty) = (Fields::default(), true);
         while let Some(name) = map.next_key::<Name>()? {
             empty = false;
-            match name {
-                Name::Time => fields.time = true,
-                Name::Service => fields.service = true,
-                Name::Version => fields.version = true,
-                Name::Stream => fields.stream = true,
-                Name::Pid => fields.pid = true,
-                Name::Other => {}
-            }
+            fields = fields.with(name);
             map.next_value::<IgnoredAny>()?;
         }
         Ok((!empty).then_some(fields))

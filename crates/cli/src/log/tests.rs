@@ -170,7 +170,7 @@ fn a_level_is_changed_while_running() {
     let (logger, reader) = start(settings());
     let reaped = Event::OrphanReaped { pid: 3 };
     logger.emit(&reaped);
-    logger.set_level(Level::Debug, Some(Duration::from_secs(3600)));
+    logger.set_level(Level::Debug, Some(Duration::from_hours(1)));
     logger.emit(&reaped);
     logger.configure(&settings());
     logger.emit(&reaped);

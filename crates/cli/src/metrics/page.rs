@@ -9,9 +9,9 @@ use seaworthy::core::metric::{DURATIONS, Exemplar, Exposition, Format, Kind, MET
 use seaworthy::core::refusal::Reason;
 
 use super::cell::Total;
+use super::cells::{CLIENT_ERRORS, Cells, OUTCOMES, RequestKey};
 use super::facts::{RESTARTS, STATES};
 use super::process::{self, Usage};
-use super::shard::{CLIENT_ERRORS, Cells, OUTCOMES, RequestKey};
 use super::{Metrics, lock};
 
 use Kind::{Counter, Gauge, Histogram};

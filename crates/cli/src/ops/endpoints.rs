@@ -2,7 +2,6 @@
 
 use std::fmt::{self, Write as _};
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
@@ -10,6 +9,7 @@ use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use http_body::Body;
 use http_body_util::Full;
 use seaworthy::core::event::{Event, Sink};
+use seaworthy::core::metric::Format;
 use seaworthy::core::refusal::Reason;
 use serde_json::json;
 
@@ -20,48 +20,35 @@ use super::probes::{Ask, Asker, Probes};
 use super::summary::Summary;
 use crate::config::Verdict;
 
-const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
-const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-
 /// More of a path is not reported.
 const LONGEST_PATH: usize = 200;
 
-/// In which text format metrics are exposed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Exposition {
-    /// Prometheus text 0.0.4.
-    Prometheus,
-    /// `OpenMetrics` 1.0, with exemplars.
-    OpenMetrics,
-}
-
 /// Writes all metrics out. Clones are the same.
 #[derive(Clone)]
-pub(crate) struct Scrape(Arc<dyn Fn(Exposition) -> Vec<u8> + Send + Sync>);
+pub(crate) struct Scrape(Arc<dyn Fn(Format) -> Vec<u8> + Send + Sync>);
 
 impl Scrape {
-    pub(crate) fn new(write: impl Fn(Exposition) -> Vec<u8> + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(write: impl Fn(Format) -> Vec<u8> + Send + Sync + 'static) -> Self {
         Self(Arc::new(write))
     }
 
     /// The answer to `GET /metrics`.
     pub(super) fn answer(&self, query: Option<&str>, accept: &str, facts: &Facts) -> Answer {
-        let offers = ["text/plain", "application/openmetrics-text", JSON];
         let by_query = form_urlencoded::parse(query.unwrap_or_default().as_bytes())
             .find_map(|(key, value)| (key == "format").then(|| value.into_owned()));
-        let kind = match by_query.as_deref() {
-            None => Accept::parse(accept).best(&offers).unwrap_or(offers[0]),
-            Some("prometheus" | "text") => offers[0],
-            Some("openmetrics") => offers[1],
-            Some("json") => offers[2],
+        let format = match by_query.as_deref() {
+            None if names_json(accept) => None,
+            None => Some(Format::accepted(accept)),
+            Some("json") => None,
+            Some("prometheus" | "text") => Some(Format::Text),
+            Some("openmetrics") => Some(Format::OpenMetrics),
             Some(_) => {
                 return Answer::refusal(Reason::BadRequest, "unknown format: use prometheus, openmetrics or json");
             }
         };
-        match kind {
-            "application/openmetrics-text" => Answer::ok(OPEN_METRICS, (self.0)(Exposition::OpenMetrics)),
-            JSON => Answer::json(StatusCode::OK, &Summary::of(facts)),
-            _ => Answer::ok(PROMETHEUS, (self.0)(Exposition::Prometheus)),
+        match format {
+            Some(format) => Answer::ok(format.media_type(), (self.0)(format)),
+            None => Answer::json(StatusCode::OK, &Summary::of(facts)),
         }
     }
 }
@@ -79,13 +66,11 @@ pub(crate) struct Endpoints {
     vitals: Vitals,
     scrape: Scrape,
     sink: Arc<dyn Sink>,
-    /// Which verdicts were bad when they were last asked for, a bit each.
-    failing: AtomicU8,
 }
 
 impl Endpoints {
     pub(crate) fn new(probes: Probes, vitals: Vitals, scrape: Scrape, sink: Arc<dyn Sink>) -> Self {
-        Self { probes: RwLock::new(Arc::new(probes)), vitals, scrape, sink, failing: AtomicU8::new(0) }
+        Self { probes: RwLock::new(Arc::new(probes)), vitals, scrape, sink }
     }
 
     /// Answers by `probes` from the next request on.
@@ -126,8 +111,7 @@ impl Endpoints {
         }
     }
 
-    /// Reports what was refused, and a verdict when it turns bad or good: a probe that is asked each second must not
-    /// write a line each second.
+    /// Reports what was refused, and which verdict was given.
     fn report<B>(&self, probes: &Probes, request: &Request<B>, peer: Option<IpAddr>, answer: &Answer, facts: &Facts) {
         let path = request.uri().path();
         if answer.refusal.is_some() {
@@ -139,17 +123,8 @@ impl Endpoints {
             });
             return;
         }
-        let Some(verdict) = probes.verdict_at(path) else { return };
-        // As it is for everybody: `?exclude` makes a verdict of its own, which is no news.
-        let (word, passes) = verdict.judge(&facts.snapshot, facts);
-        let bit = 1 << verdict as u8;
-        let (probe, answer) = (verdict.name(), word);
-        if passes {
-            if self.failing.fetch_and(!bit, Ordering::Relaxed) & bit != 0 {
-                self.sink.emit(&Event::ProbeRecovered { probe, answer });
-            }
-        } else if self.failing.fetch_or(bit, Ordering::Relaxed) & bit == 0 {
-            self.sink.emit(&Event::ProbeFailed { probe, answer });
+        if let Some(verdict) = probes.verdict_at(path) {
+            self.vitals.answered(verdict, facts);
         }
     }
 }
@@ -176,7 +151,7 @@ fn index(probes: &Probes, accept: &str, facts: &Facts) -> Answer {
         (format!("/health/check/{name}"), "one check")
     }));
     let identity = probes.identity();
-    if Accept::parse(accept).named(&["text/plain", JSON]) == Some(JSON) {
+    if names_json(accept) {
         let list: Vec<_> = endpoints.iter().map(|(path, what)| json!({ "path": path, "what": what })).collect();
         let (service, version) = (&identity.service, &identity.version);
         let body = json!({ "service": service, "version": version, "state": facts.state.name(), "endpoints": list });
@@ -190,6 +165,11 @@ fn index(probes: &Probes, accept: &str, facts: &Facts) -> Answer {
         let _ = writeln!(text, "{path:width$}  {what}");
     }
     Answer::ok(TEXT, text)
+}
+
+/// Whether a client would rather have JSON than any text that we have.
+fn names_json(accept: &str) -> bool {
+    Accept::parse(accept).named(&["text/plain", "application/openmetrics-text", JSON]) == Some(JSON)
 }
 
 /// A header as text; empty where there is none, or where it is none.

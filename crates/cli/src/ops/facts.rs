@@ -6,10 +6,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
+use seaworthy::core::event::Sink;
 use seaworthy::core::health::{Live, Snapshot};
 use seaworthy::core::lifecycle::State;
 use seaworthy::health::Health;
 use seaworthy::lifecycle::Lifecycle;
+
+use super::turns::Turns;
+use crate::config::Verdict;
 
 /// Who answers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -57,17 +61,25 @@ pub(crate) struct Vitals {
     health: Health,
     turning: Arc<dyn Fn() -> bool + Send + Sync>,
     started: Instant,
+    turns: Arc<Turns>,
 }
 
 impl Vitals {
-    /// `turning` says whether every worker's loop has turned lately; `started` is when this process began.
+    /// `turning` says whether every worker's loop has turned lately; `started` is when this process began. `sink` is
+    /// told when a verdict turns.
     pub(crate) fn new(
         lifecycle: Lifecycle,
         health: Health,
         started: Instant,
+        sink: Arc<dyn Sink>,
         turning: impl Fn() -> bool + Send + Sync + 'static,
     ) -> Self {
-        Self { lifecycle, health, turning: Arc::new(turning), started }
+        Self { lifecycle, health, turning: Arc::new(turning), started, turns: Arc::new(Turns::new(sink)) }
+    }
+
+    /// Somebody was answered `verdict` by `facts`.
+    pub(super) fn answered(&self, verdict: Verdict, facts: &Facts) {
+        self.turns.answered(verdict, facts);
     }
 
     /// The facts now.

@@ -122,6 +122,7 @@ impl Desk {
     async fn run(mut self, acceptor: Acceptor) {
         let mut connections = JoinSet::new();
         let mut seats: Vec<Seat> = Vec::new();
+        let mut failing = false;
         loop {
             let accepted = tokio::select! {
                 biased;
@@ -131,13 +132,17 @@ impl Desk {
             while connections.try_join_next().is_some() {}
             match accepted {
                 Ok((socket, peer)) => {
+                    failing = false;
                     make_room(&mut seats);
                     let asked = Arc::new(AtomicU64::new(self.elapsed()));
                     let task = connections.spawn(self.connection(socket, peer, asked.clone()));
                     seats.push(Seat { task, asked });
                 }
                 Err(error) => {
-                    self.sink.emit(&Event::AcceptFailed { reason: format!("on the ops listener: {error}") });
+                    // Once, and not ten times a second for as long as it lasts.
+                    if !std::mem::replace(&mut failing, true) {
+                        self.sink.emit(&Event::AcceptFailed { reason: format!("on the ops listener: {error}") });
+                    }
                     tokio::time::sleep(BREATH).await;
                 }
             }
@@ -172,22 +177,22 @@ impl Desk {
             let ended = tokio::select! {
                 result = connection.as_mut() => Some(result),
                 // What it gives is a lock that must not be held any longer.
-                _ = async { drop(closing.wait_for(|closing| *closing).await) } => None,
+                () = async { drop(closing.wait_for(|closing| *closing).await) } => None,
             };
-            let result = match ended {
-                Some(result) => result,
-                None => {
-                    connection.as_mut().graceful_shutdown();
-                    connection.await
-                }
+            let result = if let Some(result) = ended {
+                result
+            } else {
+                connection.as_mut().graceful_shutdown();
+                connection.await
             };
             if let Err(error) = result
                 && error.is_parse()
             {
                 let client = peer.map_or_else(|| "a unix socket".to_owned(), |peer| peer.to_canonical().to_string());
-                let (problem, status) = match error.is_parse_too_large() {
-                    true => ("the request head is too large", 431),
-                    false => ("the request is malformed", 400),
+                let (problem, status) = if error.is_parse_too_large() {
+                    ("the request head is too large", 431)
+                } else {
+                    ("the request is malformed", 400)
                 };
                 let problem = format!("on the ops listener: {problem}");
                 sink.emit(&Event::ClientError { client, problem, status });

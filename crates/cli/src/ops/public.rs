@@ -7,7 +7,7 @@ use http::{Method, Request, Response, header};
 use http_body::Body;
 use http_body_util::Full;
 use seaworthy::client::behind;
-use seaworthy::core::address::{IpNet, Trusted};
+use seaworthy::core::address::Trusted;
 use seaworthy::core::refusal::Reason;
 
 use super::answer::Answer;
@@ -37,8 +37,8 @@ struct Door {
 
 impl Door {
     fn new(config: &Config, vitals: Vitals, scrape: Scrape) -> Self {
-        let networks = config.trusted_proxies.iter().filter_map(|cidr| IpNet::new(cidr.network, cidr.prefix).ok());
-        let (trusted, scrapers) = (Trusted::new(networks), config.metrics.allow.clone());
+        let trusted = Trusted::new(config.trusted_proxies.iter().map(|cidr| cidr.net()));
+        let scrapers = config.metrics.allow.clone();
         Self { probes: Probes::of(config), vitals, scrape, trusted, scrapers }
     }
 
@@ -66,7 +66,11 @@ impl Door {
         let accept = text(request.headers(), header::ACCEPT);
         if is_probe {
             let asker = Asker { address: client, local: false };
-            return self.probes.answer(&Ask { path, query, accept, asker }, &facts);
+            let answer = self.probes.answer(&Ask { path, query, accept, asker }, &facts)?;
+            if let (Some(verdict), None) = (self.probes.verdict_at(path), answer.refusal) {
+                self.vitals.answered(verdict, &facts);
+            }
+            return Some(answer);
         }
         Some(self.scrape.answer(query, accept, &facts))
     }

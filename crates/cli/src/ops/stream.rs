@@ -131,7 +131,7 @@ mod tests {
         };
         let mut sink = Vec::new();
         let read = timed_out(server.read_to_end(&mut sink));
-        assert_eq!(tokio::select! { _ = drip => 0, seconds = read => seconds }, 10);
+        assert_eq!(tokio::select! { () = drip => 0, seconds = read => seconds }, 10);
     }
 
     #[tokio::test(start_paused = true)]

@@ -12,6 +12,7 @@ use seaworthy::core::event::{Event, Sink};
 use seaworthy::core::health::{Affects, Check, Class, Live, Snapshot, Status};
 use seaworthy::core::lifecycle::State;
 
+use super::facts::{Identity, Moment};
 use super::*;
 use crate::config::{self, Details, ProbeFormat, PublicProbes};
 

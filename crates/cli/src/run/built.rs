@@ -9,11 +9,11 @@ use seaworthy::request_id::{Format, RequestIdLayer, Trust};
 use seaworthy::stack::Settings as StackSettings;
 use seaworthy::trace::TraceContextLayer;
 
-use crate::config::{Config, DrainPolicy, HeaderPreset, IdFormat, Trust as ConfigTrust};
-use crate::gateway::{AcceptSettings, ConnectionSettings, ProxySettings, Public, WorkerSettings};
+use crate::config::{self, Config, DrainPolicy, HeaderPreset, IdFormat, Trust as ConfigTrust};
+use crate::gateway::{AcceptSettings, ConnectionSettings, Protocol, ProxySettings, Public, WorkerSettings};
 
 /// Longer than any process lives; a timer cannot hold the longest of all durations.
-const EVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+const EVER: Duration = Duration::from_hours(10 * 365 * 24);
 
 /// How long a request waits for the end of a pause: as long as the program could take to answer it.
 const PAUSE: Duration = Duration::from_secs(30);
@@ -87,4 +87,13 @@ pub(crate) fn workers(config: &Config) -> usize {
         || std::thread::available_parallelism().map_or(1, |quota| quota.get().min(MOST)),
         std::num::NonZero::get,
     )
+}
+
+/// What the program speaks.
+pub(crate) fn protocol(protocol: config::Protocol) -> Protocol {
+    match protocol {
+        config::Protocol::Auto => Protocol::Auto,
+        config::Protocol::Http1 => Protocol::Http1,
+        config::Protocol::H2c => Protocol::H2c,
+    }
 }

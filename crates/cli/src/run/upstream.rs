@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::time::{sleep, sleep_until, timeout};
 
+use super::built;
 use crate::config::{self, Host, Target};
 use crate::gateway::{Address, Protocol, Upstream};
 use crate::names::{NameError, Names};
@@ -32,20 +33,19 @@ pub(crate) struct Following {
 }
 
 /// Why an upstream is not there.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub(crate) enum Absent {
     #[error(transparent)]
     Name(#[from] NameError),
-    #[error("{address} does not accept connections: {source}")]
-    Connect { address: String, source: std::io::Error },
+    #[error("{address} does not accept connections: {reason}")]
+    Connect { address: String, reason: String },
 }
 
 impl Following {
     pub(crate) fn new(upstream: &config::Upstream) -> Self {
-        let protocol = match (&upstream.target, upstream.protocol) {
-            (Target::Tcp { h2c: true, .. }, _) | (_, config::Protocol::H2c) => Protocol::H2c,
-            (_, config::Protocol::Http1) => Protocol::Http1,
-            (_, config::Protocol::Auto) => Protocol::Auto,
+        let protocol = match &upstream.target {
+            Target::Tcp { h2c: true, .. } => Protocol::H2c,
+            _ => built::protocol(upstream.protocol),
         };
         Self { target: upstream.target.clone(), protocol, names: None, valid_until: None, current: None }
     }
@@ -103,18 +103,15 @@ impl Following {
         }
         Err(absent.unwrap_or_else(|| Absent::Connect {
             address: format!("{host}:{port}"),
-            source: std::io::ErrorKind::AddrNotAvailable.into(),
+            reason: "its name has no address".to_owned(),
         }))
     }
 
     async fn resolve(&mut self, name: &str) -> Result<Vec<IpAddr>, Absent> {
-        let names = match &self.names {
-            Some(names) => names,
-            none @ None => {
-                let _ = none;
-                self.names.insert(Names::of_machine()?)
-            }
-        };
+        if self.names.is_none() {
+            self.names = Some(Names::of_machine()?);
+        }
+        let Some(names) = &self.names else { return Ok(Vec::new()) };
         let found = names.lookup(name).await;
         // A name that is gone is asked for again as well.
         self.valid_until = Some(found.as_ref().map_or_else(|_| Instant::now(), |found| found.valid_until));
@@ -129,10 +126,10 @@ fn in_order(mut addresses: Vec<IpAddr>, current: Option<SocketAddr>) -> Vec<IpAd
 }
 
 async fn accepts(upstream: &Upstream) -> Result<(), Absent> {
-    let absent = |source| Absent::Connect { address: upstream.address.to_string(), source };
+    let absent = |reason: String| Absent::Connect { address: upstream.address.to_string(), reason };
     match timeout(CONNECT, upstream.connect()).await {
-        Ok(connected) => connected.map(drop).map_err(absent),
-        Err(_) => Err(absent(std::io::ErrorKind::TimedOut.into())),
+        Ok(connected) => connected.map(drop).map_err(|error| absent(error.to_string())),
+        Err(_) => Err(absent(format!("no answer within {CONNECT:?}"))),
     }
 }
 
@@ -141,14 +138,9 @@ mod tests {
     use super::*;
 
     fn following(url: &str) -> Following {
-        let target = match url.strip_prefix("unix:") {
-            Some(path) => Target::Unix(path.into()),
-            None => {
-                let (host, port) = url.rsplit_once(':').unwrap();
-                let host = host.parse().map_or_else(|_| Host::Name(host.to_owned()), Host::Address);
-                Target::Tcp { host, port: port.parse().unwrap(), h2c: false }
-            }
-        };
+        let (host, port) = url.rsplit_once(':').unwrap();
+        let host = host.parse().map_or_else(|_| Host::Name(host.to_owned()), Host::Address);
+        let target = Target::Tcp { host, port: port.parse().unwrap(), h2c: false };
         Following::new(&config::Upstream { target, protocol: config::Protocol::Auto })
     }
 
@@ -183,7 +175,7 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let mut following = following(&listener.local_addr().unwrap().to_string());
         following.there(|_| ()).await;
-        assert!(timeout(Duration::from_secs(3600), following.moved()).await.is_err());
+        assert!(timeout(Duration::from_hours(1), following.moved()).await.is_err());
     }
 
     #[test]

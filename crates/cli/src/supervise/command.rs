@@ -16,7 +16,7 @@ use super::lines::Lines;
 use super::reaper::{Child, Reaper};
 use super::spawn::{Launch, Launched, Output, SpawnError};
 use super::user::Identity;
-use crate::config::{Hook, Migration, Secret};
+use crate::config::{App, Hook, Migration, Secret};
 
 /// Runs commands in the surroundings of the program: its environment, directory and user.
 #[derive(Clone)]
@@ -60,6 +60,25 @@ impl CommandError {
 }
 
 impl Commands {
+    /// In the surroundings of `app`, whether or not it has a command.
+    ///
+    /// # Errors
+    ///
+    /// [`SpawnError`] if `app.user` is nobody that can be taken on.
+    pub(crate) fn of(
+        app: &App,
+        lines: Arc<dyn Lines>,
+        sink: Arc<dyn Sink>,
+        reaper: Reaper,
+    ) -> Result<Self, SpawnError> {
+        let identity = app.user.as_ref().map(Identity::of).transpose()?.filter(|identity| !identity.is_ours());
+        let login = identity.iter().flat_map(Identity::environment);
+        let environment = Environment::inherited(std::env::vars_os()).with_ports(None).with(login);
+        let environment = environment.with_configured(&app.env);
+        let configured = app.env.clone();
+        Ok(Self { reaper, environment, configured, cwd: app.cwd.clone(), identity, lines, sink })
+    }
+
     /// Runs hooks one after another. One that fails is reported and keeps none of the others from running.
     ///
     /// `moment` names them in events: `stop.before`. Dropped unfinished, the one that runs is killed.

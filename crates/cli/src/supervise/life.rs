@@ -20,7 +20,6 @@ use super::ready::Readiness;
 use super::reaper::{Child, Reaper};
 use super::spawn::{self, Launch, Launched, SpawnError};
 use super::stop::{Stop, Stopped};
-use super::user::Identity;
 use super::{Current, Failure, FailureKind, Report, Setup, port, shown};
 use crate::config::{AppPort, RestartPolicy};
 use crate::exit_code::ExitCode;
@@ -51,22 +50,6 @@ pub(super) struct Life {
     reports: mpsc::UnboundedSender<Report>,
     current: Arc<Mutex<Option<Current>>>,
     restarts: Restarts,
-}
-
-/// Commands in the surroundings of the program.
-pub(super) fn commands(setup: &Setup, reaper: Reaper) -> Result<Commands, SpawnError> {
-    let identity = setup.app.user.as_ref().map(Identity::of).transpose()?.filter(|identity| !identity.is_ours());
-    let login = identity.iter().flat_map(Identity::environment);
-    let environment = Environment::inherited(std::env::vars_os()).with_ports(None).with(login);
-    Ok(Commands {
-        reaper,
-        environment: environment.with_configured(&setup.app.env),
-        configured: setup.app.env.clone(),
-        cwd: setup.app.cwd.clone(),
-        identity,
-        lines: setup.lines.clone(),
-        sink: setup.sink.clone(),
-    })
 }
 
 impl Life {

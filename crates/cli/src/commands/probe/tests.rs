@@ -1,7 +1,10 @@
+use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::sync::mpsc;
 use std::thread;
+use std::time::Duration;
 
+use super::exchange::Verdict;
 use super::*;
 use crate::cli::Reach;
 
@@ -109,4 +112,45 @@ fn what_is_bound_everywhere_is_asked_over_loopback() {
 fn a_good_answer_is_one_that_the_kubelet_would_take() {
     let good = |status| Verdict { status, word: None }.is_good();
     assert!(good(200) && good(399) && !good(199) && !good(400) && !good(503));
+}
+
+#[test]
+fn our_own_ops_listener_is_understood() {
+    use std::sync::Arc;
+
+    use seaworthy::core::event::Nowhere;
+    use seaworthy::health::Health;
+    use seaworthy::lifecycle::Lifecycle;
+
+    use crate::config::{self, Sources};
+    use crate::gateway::{Bound, Listener};
+    use crate::ops::{Endpoints, Ops, Probes, Scrape, Vitals};
+
+    let config = config::load(&Sources::default()).unwrap().config;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (address, done) = mpsc::channel();
+    let (finish, finished) = tokio::sync::oneshot::channel::<()>();
+    let server = thread::spawn(move || {
+        runtime.block_on(async {
+            let (lifecycle, sink) = (Lifecycle::new(Arc::new(Nowhere)), Arc::new(Nowhere));
+            let vitals = Vitals::new(lifecycle, Health::default(), Instant::now(), sink.clone(), || true);
+            let endpoints = Endpoints::new(Probes::of(&config), vitals, Scrape::new(|_| Vec::new()), sink.clone());
+            let listener = Listener::tcp("127.0.0.1:0".parse().unwrap()).unwrap();
+            let ops = Ops::serve(listener, Arc::new(endpoints), sink).unwrap();
+            let Bound::Tcp(bound) = *ops.bound() else { panic!("a TCP address") };
+            address.send(bound).unwrap();
+            let _ = finished.await;
+            ops.close().await;
+        });
+    });
+    let admin = Some(done.recv().unwrap().to_string());
+    let asked = |target: &str| verdict(&Probe { admin: admin.clone(), timeout: Duration::from_secs(5), ..of(target) });
+    let said = |status, word: &str| Verdict { status, word: Some(word.to_owned()) };
+    assert_eq!(asked("live").unwrap(), said(200, "alive"));
+    assert_eq!(asked("startup").unwrap(), said(503, "starting"));
+    assert_eq!(asked("ready").unwrap(), said(503, "not_ready"));
+    assert_eq!(asked("health").unwrap(), said(503, "unhealthy"));
+    assert_eq!(asked("/metrics").unwrap(), Verdict { status: 200, word: None });
+    finish.send(()).unwrap();
+    server.join().unwrap();
 }

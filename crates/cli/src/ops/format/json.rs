@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use http::StatusCode;
 use jiff::Timestamp;
-use seaworthy::core::health::Check;
+use seaworthy::core::health::{Check, Class};
 use serde::{Serialize, Serializer};
 
 use crate::ops::answer::Answer;
@@ -35,7 +35,7 @@ struct Incomplete<'a> {
 }
 
 struct Checks<'a> {
-    checks: &'a [&'a Check],
+    list: &'a [&'a Check],
     now: Moment,
     details: bool,
 }
@@ -67,7 +67,7 @@ impl Serialize for Checks<'_> {
             let latency_ms = check.latency.map(|latency| (latency.as_secs_f64() * 1e6).round() / 1e3);
             (latency_ms, check.since.map(at), check.last_checked.map(at))
         };
-        serializer.collect_map(self.checks.iter().map(|check| {
+        serializer.collect_map(self.list.iter().map(|check| {
             let (latency_ms, since, last_checked) = line(check);
             let line = Line {
                 status: check.status.name(),
@@ -77,7 +77,7 @@ impl Serialize for Checks<'_> {
                 last_checked,
                 consecutive_failures: check.consecutive_failures,
                 group: check.group.as_deref(),
-                class: check.class.map(|class| class.name()),
+                class: check.class.map(Class::name),
                 error: check.error.as_deref().filter(|_| self.details),
             };
             (check.name.as_str(), line)
@@ -94,7 +94,7 @@ pub(super) fn write(report: &Report<'_>) -> Answer {
         timestamp: written(facts.now.wall),
         uptime: (facts.uptime.as_secs_f64() * 10.0).round() / 10.0,
         lifecycle: facts.state.name(),
-        checks: Checks { checks, now: facts.now, details: *details },
+        checks: Checks { list: checks, now: facts.now, details: *details },
         config: (!missing.is_empty()).then_some(Incomplete { status: "incomplete", missing }),
         info: Some(&identity.info).filter(|info| !info.is_empty()),
     };

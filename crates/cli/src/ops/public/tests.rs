@@ -33,7 +33,7 @@ fn door(change: impl FnOnce(&mut Config)) -> Door {
         passed_once: false,
     };
     health.publish(Snapshot { checks: vec![check], ..Snapshot::default() });
-    let vitals = Vitals::new(lifecycle, health, Instant::now(), || true);
+    let vitals = Vitals::new(lifecycle, health, Instant::now(), std::sync::Arc::new(Nowhere), || true);
     Door::new(&config, vitals, Scrape::new(|_| b"up 1\n".to_vec()))
 }
 

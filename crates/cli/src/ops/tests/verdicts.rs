@@ -4,7 +4,8 @@ use std::net::IpAddr;
 
 use serde_json::{Value, json};
 
-use super::super::probes::Ask;
+use super::super::answer::Answer;
+use super::super::probes::{Ask, Asker};
 use super::*;
 use crate::config::{Cidr, Kind as _, Verdict};
 

@@ -1,0 +1,261 @@
+//! Builds every part, in an order in which a failure leaves nothing behind: what can be refused comes first, the program
+//! last.
+
+use std::io;
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
+use seaworthy::core::event::{Event, Sink};
+use seaworthy::core::health::Snapshot;
+use seaworthy::health::Health;
+use seaworthy::lifecycle::Lifecycle;
+use tokio::sync::mpsc;
+
+use super::parts::{Parts, Program};
+use super::{Inputs, banner, built, panics, upstream::Following};
+use crate::commands::Output;
+use crate::config::{Address, AppPort, Config, Loaded, LogFormat};
+use crate::control::{Control, ControlRequest, ControlSocket, OpenError, ReloadStatus};
+use crate::exit_code::ExitCode;
+use crate::gateway::{
+    BindError, Bound, Gateway, GatewaySetup, Listener, MakeObserver, Public, WorkerObserver, WorkerShare,
+};
+use crate::log::{self, Fanout, LogSetup, Logger};
+use crate::metrics::{Metrics, MetricsSetup};
+use crate::ops::{Endpoints, Ops, Probes, Scrape, Vitals};
+use crate::supervise::{self, Commands, Lines, Notifier, OutputLine, Reaper, Report, SpawnError, Supervisor};
+
+/// How many requests of people may wait for the loop.
+const REQUESTS: usize = 16;
+
+/// Everything that was started, and where it is heard from.
+pub(crate) struct Started {
+    pub(crate) parts: Parts,
+    pub(crate) reports: Option<mpsc::UnboundedReceiver<Report>>,
+    pub(crate) requests: mpsc::Receiver<ControlRequest>,
+    /// Where requests go, when that is not the program.
+    pub(crate) following: Option<Following>,
+    pub(crate) output: Output,
+}
+
+/// Why nothing runs.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StartError {
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    #[error(transparent)]
+    Control(#[from] OpenError),
+    #[error(transparent)]
+    Spawn(#[from] SpawnError),
+    #[error("{what} cannot be started: {source}")]
+    System { what: &'static str, source: io::Error },
+}
+
+impl StartError {
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Bind(BindError::InUse { .. }) | Self::Control(OpenError::Live { .. }) => ExitCode::AddressInUse,
+            Self::Spawn(error) => error.exit_code(),
+            Self::Bind(BindError::Other { .. }) | Self::Control(_) | Self::System { .. } => ExitCode::Failed,
+        }
+    }
+}
+
+fn system(what: &'static str) -> impl FnOnce(io::Error) -> StartError {
+    move |source| StartError::System { what, source }
+}
+
+/// Builds all parts. The program is being started when this is done.
+pub(crate) fn start(inputs: &Inputs, loaded: Loaded, output: Output) -> Result<Started, StartError> {
+    let started = Instant::now();
+    let config = &loaded.config;
+    let serves = has_gateway(config);
+    let public = if serves { Some(listen(&config.listen)?) } else { None };
+    let admin = config.admin.as_ref().map(listen).transpose()?;
+
+    let logger = logger(config, output).map_err(system("the log"))?;
+    // The metrics ask for the processes of a program that is started after them.
+    let program: Arc<OnceLock<Supervisor>> = Arc::default();
+    let metrics = metrics(config, &logger, program.clone());
+    let sink: Arc<dyn Sink> = Arc::new(Fanout::new([Arc::new(logger.clone()) as Arc<dyn Sink>, metrics.clone()]));
+    panics::report_to(sink.clone());
+    let control = ControlSocket::of(config, &*sink)?;
+
+    let (lifecycle, health) = (Lifecycle::new(sink.clone()), Health::default());
+    health.publish(Snapshot { missing: missing(config), ..Snapshot::default() });
+    let exposition = metrics.clone();
+    let scrape = Scrape::new(move |format| exposition.exposition(format));
+    let mut our_ports = Vec::new();
+    let mut shares: Arc<[Arc<WorkerShare>]> = Arc::new([]);
+    let gateway = match public {
+        None => None,
+        Some(listener) => {
+            our_ports.extend(port_of(&listener.bound));
+            let setup = gateway_setup(config, listener, &lifecycle, &sink, &logger, &metrics);
+            let gateway = Gateway::start(setup).map_err(system("a worker"))?;
+            shares = gateway.shares();
+            Some(gateway)
+        }
+    };
+    let vitals = match &gateway {
+        Some(gateway) => Vitals::new(lifecycle.clone(), health.clone(), started, sink.clone(), gateway.turning()),
+        None => Vitals::new(lifecycle.clone(), health.clone(), started, sink.clone(), || true),
+    };
+    let ops = match admin {
+        None => None,
+        Some(listener) => {
+            our_ports.extend(port_of(&listener.bound));
+            let endpoints = Endpoints::new(Probes::of(config), vitals.clone(), scrape.clone(), sink.clone());
+            let ops = Ops::serve(listener, Arc::new(endpoints), sink.clone());
+            Some(ops.map_err(system("the ops listener"))?)
+        }
+    };
+    let (ask, requests) = mpsc::channel(REQUESTS);
+    let control = control.map(|socket| Control::serve(socket, ask, sink.clone())).transpose();
+    let control = control.map_err(system("the control socket"))?;
+
+    let reaper = Reaper::start(sink.clone()).map_err(system("the reaper"))?;
+    let lines: Arc<dyn Lines> = Arc::new(ProgramOutput(logger.clone()));
+    let commands = Commands::of(&config.app, lines.clone(), sink.clone(), reaper.clone())?;
+    banner::listening(config, gateway.as_ref(), ops.as_ref(), control.as_ref(), &*sink, output, inputs.is_demo());
+    let (supervisor, reports) = if config.app.command.is_empty() {
+        (None, None)
+    } else {
+        let setup = supervise::Setup {
+            app: config.app.clone(),
+            start: config.start.clone(),
+            stop: config.stop.clone(),
+            restart: config.restart.clone(),
+            migrations: config.migrate.clone(),
+            output: program_output(config, output),
+            our_ports,
+            completed: Arc::new(move || shares.iter().map(|share| share.completed()).sum()),
+            lines,
+            sink: sink.clone(),
+        };
+        let (supervisor, reports) = Supervisor::start(setup, reaper)?;
+        // Nobody else sets it.
+        let _ = program.set(supervisor.clone());
+        (Some(supervisor), Some(reports))
+    };
+    let following = config.upstream.as_ref().filter(|_| serves).map(Following::new);
+    let parts = Parts {
+        inputs: inputs.clone(),
+        loaded,
+        started,
+        lifecycle,
+        health,
+        sink,
+        logger,
+        vitals,
+        scrape,
+        gateway,
+        ops,
+        control,
+        supervisor,
+        commands,
+        notifier: Notifier::of_process(),
+        program: Program::default(),
+        reloads: ReloadStatus::default(),
+    };
+    if let Some(gateway) = &parts.gateway {
+        gateway.reload(built::worker_settings(parts.config(), parts.public()));
+    }
+    Ok(Started { parts, reports, requests, following, output })
+}
+
+/// Whether there is HTTP to stand in front of.
+fn has_gateway(config: &Config) -> bool {
+    config.upstream.is_some() || config.app.port != AppPort::None
+}
+
+fn listen(address: &Address) -> Result<Listener, BindError> {
+    match address {
+        Address::Tcp(address) => Listener::tcp(*address),
+        Address::Unix(path) => Listener::unix(path),
+    }
+}
+
+fn port_of(bound: &Bound) -> Option<u16> {
+    match bound {
+        Bound::Tcp(address) => Some(address.port()),
+        Bound::Unix(_) => None,
+    }
+}
+
+fn logger(config: &Config, output: Output) -> io::Result<Logger> {
+    Logger::start(LogSetup {
+        service: config.service.clone(),
+        version: config.version.clone(),
+        log: config.log.clone(),
+        colour: output.colour && output.terminal,
+        output: log::stdout()?,
+    })
+}
+
+fn metrics(config: &Config, logger: &Logger, program: Arc<OnceLock<Supervisor>>) -> Arc<Metrics> {
+    Metrics::new(MetricsSetup {
+        service: config.service.clone(),
+        version: config.version.clone(),
+        max_series: config.metrics.max_series.get(),
+        log: logger.clone(),
+        app: Box::new(move || program.get().map(Supervisor::pids).unwrap_or_default()),
+    })
+}
+
+fn gateway_setup(
+    config: &Config,
+    listener: Listener,
+    lifecycle: &Lifecycle,
+    sink: &Arc<dyn Sink>,
+    logger: &Logger,
+    metrics: &Arc<Metrics>,
+) -> GatewaySetup {
+    let workers = built::workers(config);
+    let make_observer = |_| -> MakeObserver {
+        let (log, metrics) = (logger.clone(), metrics.clone());
+        Box::new(move |share| WorkerObserver::new(share.clone(), log.worker(), metrics.worker(share)))
+    };
+    GatewaySetup {
+        workers,
+        listeners: vec![listener],
+        // What is answered here needs to know how the workers are, so it follows once they are there.
+        settings: built::worker_settings(config, Public::new(|_, _| None)),
+        upstream_connections: config.limits.upstream_connections.get(),
+        lifecycle: lifecycle.clone(),
+        sink: sink.clone(),
+        observers: (0..workers).map(make_observer).collect(),
+    }
+}
+
+/// The names that `[require]` demands and that are not set.
+pub(crate) fn missing(config: &Config) -> Vec<String> {
+    let is_set = |name: &String| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    config.require.env.iter().filter(|name| !is_set(name)).cloned().collect()
+}
+
+/// Whoever watches on a terminal sees what the program prints as it prints it.
+fn program_output(config: &Config, output: Output) -> supervise::Output {
+    if output.terminal && config.log.format == LogFormat::Pretty {
+        supervise::Output::Inherited
+    } else {
+        supervise::Output::Captured
+    }
+}
+
+/// What the program and the commands print goes to the log.
+struct ProgramOutput(Logger);
+
+impl Lines for ProgramOutput {
+    fn line(&self, line: OutputLine<'_>) {
+        let OutputLine { stream, pid, bytes, continued, .. } = line;
+        self.0.line(&log::OutputLine { stream, pid, text: bytes, continued });
+    }
+}
+
+/// Says that the configuration is unwise in places.
+pub(crate) fn warn(loaded: &Loaded, sink: &dyn Sink) {
+    for warning in &loaded.warnings {
+        sink.emit(&Event::Warning { text: warning.to_string() });
+    }
+}

@@ -1,0 +1,15 @@
+//! The binary as its users meet it: real programs behind it, real sockets before it.
+
+mod bed;
+
+mod bodies;
+mod connections;
+mod documents;
+mod drain;
+mod init;
+mod observe;
+mod programs;
+mod protocols;
+mod refusals;
+mod reload;
+mod start;
