@@ -23,7 +23,7 @@ use crate::gateway::{
 use crate::log::{self, Fanout, LogSetup, Logger};
 use crate::metrics::{Metrics, MetricsSetup};
 use crate::ops::{Endpoints, Ops, Probes, Scrape, Vitals};
-use crate::supervise::{self, Commands, Lines, Notifier, OutputLine, Reaper, Report, SpawnError, Supervisor};
+use crate::supervise::{self, Commands, Notifier, Reaper, Report, SpawnError, Supervisor};
 
 /// How many requests of people may wait for the loop.
 const REQUESTS: usize = 16;
@@ -115,14 +115,18 @@ pub(crate) fn start(inputs: &Inputs, loaded: Loaded, output: Output) -> Result<S
     let control = control.map_err(system("the control socket"))?;
 
     let reaper = Reaper::start(sink.clone()).map_err(system("the reaper"))?;
-    let lines: Arc<dyn Lines> = Arc::new(ProgramOutput(logger.clone()));
-    let commands = Commands::of(&config.app, lines.clone(), sink.clone(), reaper.clone())?;
+    let commands = Commands::of(&config.app, Arc::new(logger.clone()), sink.clone(), reaper)?;
     banner::listening(config, gateway.as_ref(), ops.as_ref(), control.as_ref(), &*sink, output, inputs.is_demo());
     let (supervisor, reports) = if config.app.command.is_empty() {
         (None, None)
     } else {
+        let mut app = config.app.clone();
+        if config.upstream.is_some() {
+            // Requests go elsewhere, so nobody waits for the program to take a port.
+            app.port = AppPort::None;
+        }
         let setup = supervise::Setup {
-            app: config.app.clone(),
+            app,
             start: config.start.clone(),
             stop: config.stop.clone(),
             restart: config.restart.clone(),
@@ -130,10 +134,8 @@ pub(crate) fn start(inputs: &Inputs, loaded: Loaded, output: Output) -> Result<S
             output: program_output(config, output),
             our_ports,
             completed: Arc::new(move || shares.iter().map(|share| share.completed()).sum()),
-            lines,
-            sink: sink.clone(),
         };
-        let (supervisor, reports) = Supervisor::start(setup, reaper)?;
+        let (supervisor, reports) = Supervisor::start(setup, commands.clone());
         // Nobody else sets it.
         let _ = program.set(supervisor.clone());
         (Some(supervisor), Some(reports))
@@ -240,16 +242,6 @@ fn program_output(config: &Config, output: Output) -> supervise::Output {
         supervise::Output::Inherited
     } else {
         supervise::Output::Captured
-    }
-}
-
-/// What the program and the commands print goes to the log.
-struct ProgramOutput(Logger);
-
-impl Lines for ProgramOutput {
-    fn line(&self, line: OutputLine<'_>) {
-        let OutputLine { stream, pid, bytes, continued, .. } = line;
-        self.0.line(&log::OutputLine { stream, pid, text: bytes, continued });
     }
 }
 

@@ -45,8 +45,11 @@ pub(crate) async fn stop(parts: &Parts, order: Order) -> Ended {
     // Beside the drain: the program's background work winds down while its requests still run.
     let left = drain.grace.saturating_sub(FLUSH);
     let beginning = async {
-        if let (Some(supervisor), Some(signal)) = (&parts.supervisor, parts.config().app.drain_signal) {
-            supervisor.signal(signal);
+        if let Some(supervisor) = &parts.supervisor {
+            supervisor.wind_down();
+            if let Some(signal) = parts.config().app.drain_signal {
+                supervisor.signal(signal);
+            }
         }
         hooks::run(&parts.commands, "drain.on-start", &drain.on_start, left).await;
     };

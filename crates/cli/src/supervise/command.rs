@@ -13,6 +13,7 @@ use tokio::time::timeout;
 use super::capture::{Capture, Writer};
 use super::environment::{Environment, Ports};
 use super::lines::Lines;
+use super::program::Program;
 use super::reaper::{Child, Reaper};
 use super::spawn::{Launch, Launched, Output, SpawnError};
 use super::user::Identity;
@@ -22,7 +23,7 @@ use crate::config::{App, Hook, Migration, Secret};
 #[derive(Clone)]
 pub(crate) struct Commands {
     pub(super) reaper: Reaper,
-    /// With what is configured.
+    /// Without the ports, which differ from start to start.
     pub(super) environment: Environment,
     /// `app.env`.
     pub(super) configured: BTreeMap<String, Secret>,
@@ -30,6 +31,8 @@ pub(crate) struct Commands {
     pub(super) identity: Option<Identity>,
     pub(super) lines: Arc<dyn Lines>,
     pub(super) sink: Arc<dyn Sink>,
+    /// The program beside which they run.
+    pub(super) program: Program,
 }
 
 impl std::fmt::Debug for Commands {
@@ -73,13 +76,20 @@ impl Commands {
     ) -> Result<Self, SpawnError> {
         let identity = app.user.as_ref().map(Identity::of).transpose()?.filter(|identity| !identity.is_ours());
         let login = identity.iter().flat_map(Identity::environment);
-        let environment = Environment::inherited(std::env::vars_os()).with_ports(None).with(login);
-        let environment = environment.with_configured(&app.env);
-        let configured = app.env.clone();
-        Ok(Self { reaper, environment, configured, cwd: app.cwd.clone(), identity, lines, sink })
+        let environment = Environment::inherited(std::env::vars_os()).with(login);
+        Ok(Self {
+            reaper,
+            environment,
+            configured: app.env.clone(),
+            cwd: app.cwd.clone(),
+            identity,
+            lines,
+            sink,
+            program: Program::default(),
+        })
     }
 
-    /// Runs hooks one after another. One that fails is reported and keeps none of the others from running.
+    /// Runs hooks one after another, with the ports that the program has at this moment. One that fails is reported and keeps none of the others from running.
     ///
     /// `moment` names them in events: `stop.before`. Dropped unfinished, the one that runs is killed.
     pub(crate) async fn hooks(&self, moment: &str, hooks: &[Hook]) {
@@ -90,12 +100,9 @@ impl Commands {
         }
     }
 
-    #[must_use]
-    pub(super) fn with_ports(mut self, ports: Option<Ports>) -> Self {
-        if ports.is_some() {
-            self.environment = self.environment.with_ports(ports).with_configured(&self.configured);
-        }
-        self
+    /// What a process that is started now is given: the ports are those of the program.
+    pub(super) fn environment(&self, ports: Option<Ports>) -> Environment {
+        self.environment.clone().with_ports(ports).with_configured(&self.configured)
     }
 
     pub(super) async fn migration(&self, migration: &Migration) -> Result<(), CommandError> {
@@ -128,7 +135,7 @@ impl Commands {
     ) -> Result<(), CommandError> {
         let launch = Launch {
             command: command.iter().map(OsString::from).collect(),
-            environment: self.environment.clone().with_configured(more),
+            environment: self.environment(self.program.ports()).with_configured(more),
             cwd: self.cwd.clone(),
             identity: self.identity.clone(),
             output: Output::Captured,

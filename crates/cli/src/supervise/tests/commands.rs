@@ -72,7 +72,7 @@ async fn a_hook_that_fails_or_hangs_is_reported_and_the_next_one_runs() {
         hook("sleep 300 & echo \"child $!\"; wait", Duration::from_millis(300)),
         hook("echo third", LONG),
     ];
-    harness.supervisor.hooks("stop.before", &hooks).await;
+    harness.commands.hooks("stop.before", &hooks).await;
     let texts = harness.recorder.texts();
     assert!(texts.contains(&"stop.before hook sh failed: it ended with exit code 5".to_owned()), "{texts:?}");
     assert!(texts.iter().any(|text| text.ends_with("it took longer than 300ms and was killed")), "{texts:?}");
@@ -86,9 +86,9 @@ async fn a_hook_knows_the_port_of_the_program_while_it_runs() {
     let mut harness = setup(node_server("r.end()"), AppPort::Pick).start();
     let (_, address) = harness.ready().await;
     let hooks = [hook("echo \"port ${PORT-none}\"", LONG)];
-    harness.supervisor.hooks("stop.before", &hooks).await;
+    harness.commands.hooks("stop.before", &hooks).await;
     harness.stop(LONG).await;
     assert!(harness.recorder.lines().contains(&format!("port {}", address.unwrap().port())));
-    harness.supervisor.hooks("stop.after", &hooks).await;
+    harness.commands.hooks("stop.after", &hooks).await;
     assert!(harness.recorder.lines().contains(&"port none".to_owned()));
 }
