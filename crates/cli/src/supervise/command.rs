@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use seaworthy_core::event::{Ending, Event, Sink};
+use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use super::capture::{Capture, Writer};
@@ -89,14 +90,15 @@ impl Commands {
         })
     }
 
-    /// Runs hooks one after another, with the ports that the program has at this moment. One that fails is reported and keeps none of the others from running.
+    /// Runs hooks one after another, with the ports that the program has at this moment.
     ///
-    /// `moment` names them in events: `stop.before`. Dropped unfinished, the one that runs is killed.
+    /// One that fails is reported and keeps none of the others from running. `moment` names them in events:
+    /// `stop.before`. Dropped unfinished, the one that runs is killed.
     pub(crate) async fn hooks(&self, moment: &str, hooks: &[Hook]) {
         for hook in hooks {
             let name = format!("{moment} hook {}", hook.command.first().map_or("", String::as_str));
             // What went wrong is in the event.
-            let _ = self.run(&name, &hook.command, &BTreeMap::new(), hook.timeout).await;
+            let _ = self.run(&name, &hook.command, &BTreeMap::new(), hook.timeout, &Notify::new()).await;
         }
     }
 
@@ -105,9 +107,10 @@ impl Commands {
         self.environment.clone().with_ports(ports).with_configured(&self.configured)
     }
 
-    pub(super) async fn migration(&self, migration: &Migration) -> Result<(), CommandError> {
+    /// Told by `interrupt`, it gets a TERM and may roll back; dropped unfinished, it is killed.
+    pub(super) async fn migration(&self, migration: &Migration, interrupt: &Notify) -> Result<(), CommandError> {
         let name = format!("migration {}", migration.name);
-        self.run(&name, &migration.command, &migration.env, migration.timeout).await
+        self.run(&name, &migration.command, &migration.env, migration.timeout, interrupt).await
     }
 
     async fn run(
@@ -116,9 +119,10 @@ impl Commands {
         command: &[String],
         more: &BTreeMap<String, Secret>,
         limit: Duration,
+        interrupt: &Notify,
     ) -> Result<(), CommandError> {
         let began = Instant::now();
-        let done = self.run_unreported(name, command, more, limit).await;
+        let done = self.run_unreported(name, command, more, limit, interrupt).await;
         self.sink.emit(&match &done {
             Ok(()) => Event::CommandRan { what: name.to_owned(), took: began.elapsed() },
             Err(error) => Event::CommandFailed { what: name.to_owned(), reason: error.to_string() },
@@ -132,6 +136,7 @@ impl Commands {
         command: &[String],
         more: &BTreeMap<String, Secret>,
         limit: Duration,
+        interrupt: &Notify,
     ) -> Result<(), CommandError> {
         let launch = Launch {
             command: command.iter().map(OsString::from).collect(),
@@ -142,10 +147,20 @@ impl Commands {
         };
         let Launched { child, outputs } = launch.spawn(&self.reaper)?;
         let writer = Writer { command: Some(name.into()), pid: child.pid().as_raw_pid().unsigned_abs() };
-        let mut group = Group { child, reaper: &self.reaper };
+        let group = Group { child, reaper: &self.reaper };
         let capture = outputs.map(|outputs| Capture::start(outputs, &writer, &self.lines)).transpose();
         let capture = capture.map_err(|source| SpawnError::Output { source })?.unwrap_or_default();
-        let ended = timeout(limit, group.child.ended()).await;
+        let mut child = group.child.clone();
+        let in_time = async {
+            tokio::select! {
+                ending = child.ended() => ending,
+                () = interrupt.notified() => {
+                    group.reaper.signal_group(&group.child, Signal::TERM);
+                    child.ended().await
+                }
+            }
+        };
+        let ended = timeout(limit, in_time).await;
         // What it left in the background is no part of it, but whoever did not end in time takes all along.
         if ended.is_err() {
             group.kill();

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal as RawSignal;
 use seaworthy_core::event::{Ending, Event};
 use seaworthy_core::restart::{Policy, Restarts, Verdict, When};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::{sleep, sleep_until};
 
 use super::capture::{Capture, Writer};
@@ -18,7 +18,7 @@ use super::orders::{Order, Orders, Want};
 use super::ready::Readiness;
 use super::reaper::Child;
 use super::spawn::{self, Launch, Launched, SpawnError};
-use super::stop::{Stop, Stopped};
+use super::stop::{self, Stop, Stopped};
 use super::{Failure, FailureKind, Report, Setup, port, shown};
 use crate::config::{AppPort, RestartPolicy};
 use crate::exit_code::ExitCode;
@@ -145,10 +145,23 @@ impl Life {
 
     async fn migrate(&mut self) -> Result<(), End> {
         for migration in &self.setup.migrations {
+            let interrupt = Notify::new();
+            let mut running = std::pin::pin!(self.commands.migration(migration, &interrupt));
             let done = tokio::select! {
-                done = self.commands.migration(migration) => done,
-                // Dropped, it is killed: half a migration is what its transaction is for.
-                want = self.orders.next(None) => return Err(End::Wanted(want)),
+                done = &mut running => done,
+                want = self.orders.next(None) => {
+                    interrupt.notify_one();
+                    let patience = match &want {
+                        Want::Stop { patience, .. } => *patience,
+                        Want::Restart | Want::Rest => self.setup.stop.timeout,
+                    };
+                    tokio::select! {
+                        _ = running => {}
+                        () = sleep(patience) => {}
+                        () = stop::forced(&mut self.forced) => {}
+                    }
+                    return Err(End::Wanted(want));
+                }
             };
             if let Err(error) = done {
                 return Err(End::Failed(migration_failed(&migration.name, &error)));

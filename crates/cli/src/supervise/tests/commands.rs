@@ -53,12 +53,23 @@ async fn a_migration_that_takes_too_long_is_killed_with_its_group() {
 }
 
 #[tokio::test]
-async fn a_stop_during_a_migration_ends_it() {
+async fn a_stop_during_a_migration_lets_it_roll_back() {
     let mut built = worker("echo app");
-    built.setup.migrations = vec![migration("slow", "echo \"pid $$\"; exec sleep 300")];
+    let script = "trap 'echo rolled back; exit 1' TERM; echo begun; while :; do sleep 0.02; done";
+    built.setup.migrations = vec![migration("slow", script)];
+    let harness = built.start();
+    harness.recorder.said("begun").await;
+    assert_eq!(harness.stop(LONG).await, Stopped::default());
+    assert_eq!(harness.recorder.lines(), ["begun", "rolled back"]);
+}
+
+#[tokio::test]
+async fn a_migration_that_does_not_end_is_killed_when_the_patience_is_over() {
+    let mut built = worker("echo app");
+    built.setup.migrations = vec![migration("deaf", "trap '' TERM; echo \"pid $$\"; while :; do sleep 0.1; done")];
     let harness = built.start();
     let pid = harness.recorder.said_after("pid ").await.parse().unwrap();
-    assert_eq!(harness.stop(LONG).await, Stopped::default());
+    assert_eq!(harness.stop(Duration::from_millis(200)).await, Stopped::default());
     gone(pid).await;
     assert!(!harness.recorder.lines().contains(&"app".to_owned()));
 }
