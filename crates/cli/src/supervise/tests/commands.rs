@@ -60,7 +60,8 @@ async fn a_stop_during_a_migration_lets_it_roll_back() {
     let harness = built.start();
     harness.recorder.said("begun").await;
     assert_eq!(harness.stop(LONG).await, Stopped::default());
-    assert_eq!(harness.recorder.lines(), ["begun", "rolled back"]);
+    let lines = harness.recorder.lines();
+    assert!(lines.contains(&"rolled back".to_owned()) && !lines.contains(&"app".to_owned()), "{lines:?}");
 }
 
 #[tokio::test]
