@@ -54,7 +54,7 @@ use seaworthy_core::event::{Ending, Sink};
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub(crate) use self::command::{CommandError, Commands};
-pub(crate) use self::lines::{Lines, OutputLine, Source};
+pub(crate) use self::lines::{Lines, OutputLine, Room, Source};
 pub(crate) use self::reaper::{Child, Reaper};
 pub(crate) use self::spawn::{Output, SpawnError};
 pub(crate) use self::stop::Stopped;

@@ -120,14 +120,19 @@ impl Ring {
         self.room.notify_waiters();
     }
 
-    /// Completes when there is room for the longest of lines.
+    /// Whether at least half of it is free, which fits the longest of lines many times.
+    pub(super) fn has_room(&self) -> bool {
+        self.lock().bytes <= self.capacity / 2
+    }
+
+    /// Completes when it has room.
     pub(super) async fn room(&self) {
         loop {
             let room = self.room.notified();
             let mut room = std::pin::pin!(room);
             // Enrolled before it looks, or a release in between would go unnoticed.
             room.as_mut().enable();
-            if self.lock().bytes <= self.capacity / 2 {
+            if self.has_room() {
                 return;
             }
             room.await;

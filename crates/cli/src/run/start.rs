@@ -23,7 +23,7 @@ use crate::gateway::{
 use crate::log::{self, Fanout, LogSetup, Logger};
 use crate::metrics::{Metrics, MetricsSetup};
 use crate::ops::{Endpoints, Ops, Probes, Scrape, Vitals};
-use crate::supervise::{self, Commands, Lines, Notifier, OutputLine, Reaper, Report, SpawnError, Supervisor};
+use crate::supervise::{self, Commands, Lines, Notifier, Reaper, Report, SpawnError, Supervisor};
 
 /// How many requests of people may wait for the loop.
 const REQUESTS: usize = 16;
@@ -115,7 +115,7 @@ pub(crate) async fn start(inputs: &Inputs, loaded: Loaded, output: Output) -> Re
     let control = control.map_err(system("the control socket"))?;
 
     let reaper = Reaper::start(sink.clone()).map_err(system("the reaper"))?;
-    let lines: Arc<dyn Lines> = Arc::new(ProgramOutput(logger.clone()));
+    let lines: Arc<dyn Lines> = Arc::new(logger.clone());
     let commands = Commands::of(&config.app, lines.clone(), sink.clone(), reaper.clone())?;
     banner::listening(config, gateway.as_ref(), ops.as_ref(), control.as_ref(), &*sink, output, inputs.is_demo());
     let (supervisor, reports) = match config.app.command.is_empty() {
@@ -241,16 +241,6 @@ fn program_output(config: &Config, output: Output) -> supervise::Output {
         supervise::Output::Inherited
     } else {
         supervise::Output::Captured
-    }
-}
-
-/// What the program and the commands print goes to the log.
-struct ProgramOutput(Logger);
-
-impl Lines for ProgramOutput {
-    fn line(&self, line: OutputLine<'_>) {
-        let OutputLine { stream, pid, bytes, continued, .. } = line;
-        self.0.line(&log::OutputLine { stream, pid, text: bytes, continued });
     }
 }
 

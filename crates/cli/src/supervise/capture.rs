@@ -88,6 +88,9 @@ impl Reader {
                 break;
             }
             splitter.push(&buffer[..read], |piece| self.hand_on(piece));
+            if let Some(room) = self.lines.room() {
+                room.await;
+            }
             if read == buffer.len() && read < LONGEST {
                 buffer.resize(read * 4, 0);
             }

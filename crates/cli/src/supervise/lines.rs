@@ -1,6 +1,7 @@
 //! Output cut into lines, and the last of them.
 
 use std::collections::VecDeque;
+use std::pin::Pin;
 
 use seaworthy_core::event::Stream;
 
@@ -37,7 +38,15 @@ pub(crate) enum Source<'a> {
 /// stands still.
 pub(crate) trait Lines: Send + Sync {
     fn line(&self, line: OutputLine<'_>);
+
+    /// What to wait for before more is read, where the program is to stand still rather than lose a line.
+    fn room(&self) -> Option<Room<'_>> {
+        None
+    }
 }
+
+/// Completes when more lines are welcome.
+pub(crate) type Room<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
 /// A piece of a line: its bytes, and whether it continues one and is continued.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

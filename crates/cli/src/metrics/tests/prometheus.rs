@@ -114,8 +114,7 @@ fn get(address: SocketAddr, path: &str) -> std::io::Result<Value> {
 
 fn encoded(query: &str) -> String {
     let (name, value) = query.split_once('=').expect("name=value");
-    let value: String = value.bytes().map(|byte| format!("%{byte:02X}")).collect();
-    format!("{name}={value}")
+    value.bytes().fold(format!("{name}="), |query, byte| format!("{query}%{byte:02X}"))
 }
 
 #[test]
