@@ -29,6 +29,7 @@ mod worker;
 mod writer;
 
 use std::os::fd::OwnedFd;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -41,7 +42,7 @@ pub(crate) use self::worker::WorkerLog;
 use self::level::Threshold;
 use self::ring::Ring;
 use crate::config::{Log, OnFull};
-use crate::supervise::{Lines, OutputLine, Room};
+use crate::supervise::{Lines, OutputLine};
 
 /// The log of the process. Clones share it.
 #[derive(Debug, Clone)]
@@ -153,8 +154,11 @@ impl Lines for Logger {
     }
 
     /// With `log.on-full = "block"` the program waits for stdout, and none of its lines is lost.
-    fn room(&self) -> Option<Room<'_>> {
-        (self.0.on_full == OnFull::Block && !self.0.ring.has_room()).then(|| Box::pin(self.0.ring.room()) as Room<'_>)
+    fn room(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        match self.0.on_full {
+            OnFull::Drop => Box::pin(std::future::ready(())),
+            OnFull::Block => Box::pin(self.0.ring.room()),
+        }
     }
 }
 

@@ -23,6 +23,7 @@
 //! }
 //! ```
 
+mod activation;
 mod capture;
 mod command;
 mod diagnosis;
@@ -53,13 +54,15 @@ use std::time::Duration;
 use seaworthy_core::event::{Ending, Sink};
 use tokio::sync::{mpsc, oneshot, watch};
 
+pub(crate) use self::activation::{HandedOver, NoListener, handed_over};
 pub(crate) use self::command::{CommandError, Commands};
-pub(crate) use self::lines::{Lines, OutputLine, Room, Source};
+pub(crate) use self::lines::{Lines, OutputLine, Source};
 pub(crate) use self::reaper::{Child, Reaper};
 pub(crate) use self::spawn::{Output, SpawnError};
 pub(crate) use self::stop::Stopped;
 pub(crate) use self::systemd::Notifier;
 
+use self::environment::Ports;
 use self::family::Family;
 use self::life::Life;
 use self::orders::Order;
@@ -122,7 +125,7 @@ pub(crate) enum FailureKind {
     NotReady,
     /// It died too often.
     GaveUp,
-    /// It ended, and `restart.policy` leaves it at that.
+    /// It ended, and `restart.policy` leaves it at that, or the service is about to end.
     Ended,
 }
 
@@ -131,8 +134,15 @@ pub(crate) enum FailureKind {
 pub(crate) struct Supervisor {
     orders: mpsc::UnboundedSender<Order>,
     forced: watch::Sender<bool>,
-    current: Arc<Mutex<Option<Family>>>,
+    current: Arc<Mutex<Option<Current>>>,
     commands: Commands,
+}
+
+/// The program that runs.
+#[derive(Debug, Clone)]
+struct Current {
+    family: Family,
+    ports: Option<Ports>,
 }
 
 impl Supervisor {
@@ -174,6 +184,13 @@ impl Supervisor {
         let _ = self.orders.send(Order::Signal(signal));
     }
 
+    /// Says that the service is about to end: from now on the program is not started again. One that ends by itself is
+    /// reported as ever; a platform may have sent its signal to every process of ours, as systemd does unless told
+    /// otherwise.
+    pub(crate) fn wind_down(&self) {
+        let _ = self.orders.send(Order::WindDown);
+    }
+
     /// Stops the program as a shutdown would, and starts it again.
     pub(crate) fn restart(&self) {
         let _ = self.orders.send(Order::Restart);
@@ -181,20 +198,22 @@ impl Supervisor {
 
     /// All processes of the program. Reads /proc: for a scrape, not for each request.
     pub(crate) fn pids(&self) -> Vec<u32> {
-        let family = current(&self.current).clone();
-        let members = family.map(|family| family.members()).unwrap_or_default();
+        let current = current(&self.current).clone();
+        let members = current.map(|current| current.family.members()).unwrap_or_default();
         members.into_iter().map(|member| member.pid.as_raw_pid().unsigned_abs()).collect()
     }
 
-    /// Runs hooks one after another, in the environment of the program; see [`Commands::hooks`].
+    /// Runs hooks one after another, in the environment of the program with the ports it has at this moment; see
+    /// [`Commands::hooks`].
     pub(crate) async fn hooks(&self, moment: &str, hooks: &[Hook]) {
-        self.commands.hooks(moment, hooks).await;
+        let ports = current(&self.current).as_ref().and_then(|current| current.ports);
+        self.commands.clone().with_ports(ports).hooks(moment, hooks).await;
     }
 }
 
-/// The family of the program that runs, if one does.
-fn current(family: &Mutex<Option<Family>>) -> MutexGuard<'_, Option<Family>> {
-    family.lock().unwrap_or_else(PoisonError::into_inner)
+/// The program that runs, if one does.
+fn current(current: &Mutex<Option<Current>>) -> MutexGuard<'_, Option<Current>> {
+    current.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

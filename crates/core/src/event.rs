@@ -256,6 +256,9 @@ events! {
     /// An upstream that somebody else started is not there.
     UpstreamAbsent { upstream: String, reason: String } = "upstream_absent", Warn, "upstream {upstream} is not there: {reason}";
         "upstream" => upstream.as_str(), "reason" => reason.as_str();
+    /// An upstream failed requests. Said at most once a second by each worker.
+    UpstreamFailed { upstream: String, reason: String, suppressed: u32 } = "upstream_failed", Warn, "upstream {upstream} failed: {reason}";
+        "upstream" => upstream.as_str(), "reason" => reason.as_str(), "suppressed" => *suppressed;
     /// An upstream is at another address now.
     UpstreamMoved { upstream: String, address: String } = "upstream_moved", Info, "upstream {upstream} is at {address} now";
         "upstream" => upstream.as_str(), "address" => address.as_str();

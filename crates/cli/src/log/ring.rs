@@ -120,19 +120,14 @@ impl Ring {
         self.room.notify_waiters();
     }
 
-    /// Whether at least half of it is free, which fits the longest of lines many times.
-    pub(super) fn has_room(&self) -> bool {
-        self.lock().bytes <= self.capacity / 2
-    }
-
-    /// Completes when it has room.
+    /// Completes when half of it is free, which fits the longest of lines many times.
     pub(super) async fn room(&self) {
         loop {
             let room = self.room.notified();
             let mut room = std::pin::pin!(room);
             // Enrolled before it looks, or a release in between would go unnoticed.
             room.as_mut().enable();
-            if self.has_room() {
+            if self.lock().bytes <= self.capacity / 2 {
                 return;
             }
             room.await;

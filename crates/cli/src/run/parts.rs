@@ -33,6 +33,7 @@ pub(crate) struct Parts {
     pub(crate) control: Option<Control>,
     /// `None` where somebody else runs the program.
     pub(crate) supervisor: Option<Supervisor>,
+    /// For the hooks where there is no program.
     pub(crate) commands: Commands,
     pub(crate) notifier: Notifier,
     pub(crate) program: Program,

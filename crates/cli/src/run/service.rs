@@ -1,6 +1,5 @@
 //! The loop that owns the state of the service.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use seaworthy::core::event::Event;
@@ -41,7 +40,7 @@ pub(crate) async fn run(started: Started, mut signals: Signals) -> ExitCode {
     let mut ready = Ready { program: reports.is_none(), upstream: following.is_none() };
     let mut inbox = Inbox { reports, upstream: Follower::of(following, &parts) };
     let mut repeats = Repeats::default();
-    let mut watchdog = interval(parts.notifier.watchdog().unwrap_or(Duration::from_secs(3600)));
+    let mut watchdog = interval(parts.notifier.watchdog().unwrap_or(Duration::from_hours(1)));
     watchdog.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let stop = loop {
         let stop = tokio::select! {
@@ -219,7 +218,7 @@ fn on_report(parts: &mut Parts, ready: &mut Ready, report: Report, output: Outpu
             let forward = parts.gateway.as_ref().filter(|_| parts.config().upstream.is_none());
             if let (Some(gateway), Some(address)) = (forward, address) {
                 let protocol = built::protocol(parts.config().app.protocol);
-                gateway.forward_to(Some(Upstream::new(Address::Tcp(address), protocol)));
+                gateway.forward_to(Some(&Upstream::new(Address::Tcp(address), protocol)));
             }
             become_ready(parts, *ready);
         }
@@ -283,13 +282,13 @@ fn on_upstream(parts: &Parts, ready: &mut Ready, followed: Followed) -> Option<S
     match followed {
         Followed::There(upstream) => {
             parts.emit(&Event::UpstreamReady { upstream: name, took: parts.started.elapsed() });
-            gateway.forward_to(Some(upstream));
+            gateway.forward_to(Some(&upstream));
             ready.upstream = true;
             become_ready(parts, *ready);
         }
         Followed::Moved(upstream) => {
             parts.emit(&Event::UpstreamMoved { upstream: name, address: upstream.address.to_string() });
-            gateway.forward_to(Some(upstream));
+            gateway.forward_to(Some(&upstream));
         }
         Followed::Absent(absent) => parts.emit(&Event::UpstreamAbsent { upstream: name, reason: absent.to_string() }),
         Followed::GivenUp => {

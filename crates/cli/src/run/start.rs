@@ -23,7 +23,7 @@ use crate::gateway::{
 use crate::log::{self, Fanout, LogSetup, Logger};
 use crate::metrics::{Metrics, MetricsSetup};
 use crate::ops::{Endpoints, Ops, Probes, Scrape, Vitals};
-use crate::supervise::{self, Commands, Lines, Notifier, Reaper, Report, SpawnError, Supervisor};
+use crate::supervise::{self, Commands, HandedOver, Lines, Notifier, Reaper, Report, SpawnError, Supervisor};
 
 /// How many requests of people may wait for the loop.
 const REQUESTS: usize = 16;
@@ -66,12 +66,18 @@ fn system(what: &'static str) -> impl FnOnce(io::Error) -> StartError {
 }
 
 /// Builds all parts. The program is being started when this is done.
-pub(crate) async fn start(inputs: &Inputs, loaded: Loaded, output: Output) -> Result<Started, StartError> {
+pub(crate) fn start(
+    inputs: &Inputs,
+    loaded: Loaded,
+    handed_over: Vec<HandedOver>,
+    output: Output,
+) -> Result<Started, StartError> {
     let started = Instant::now();
     let config = &loaded.config;
     let serves = has_gateway(config);
-    let public = if serves { Some(listen(&config.listen)?) } else { None };
-    let admin = config.admin.as_ref().map(listen).transpose()?;
+    let mut handed_over = Inherited::of(handed_over)?;
+    let public = if serves { handed_over.public(&config.listen)? } else { Vec::new() };
+    let admin = config.admin.as_ref().map(|admin| handed_over.admin(admin)).transpose()?;
 
     let logger = logger(config, output).map_err(system("the log"))?;
     // The metrics ask for the processes of a program that is started after them.
@@ -87,15 +93,14 @@ pub(crate) async fn start(inputs: &Inputs, loaded: Loaded, output: Output) -> Re
     let scrape = Scrape::new(move |format| exposition.exposition(format));
     let mut our_ports = Vec::new();
     let mut shares: Arc<[Arc<WorkerShare>]> = Arc::new([]);
-    let gateway = match public {
-        None => None,
-        Some(listener) => {
-            our_ports.extend(port_of(&listener.bound));
-            let setup = gateway_setup(config, listener, &lifecycle, &sink, &logger, &metrics);
-            let gateway = Gateway::start(setup).map_err(system("a worker"))?;
-            shares = gateway.shares();
-            Some(gateway)
-        }
+    let gateway = if serves {
+        our_ports.extend(public.iter().filter_map(|listener| port_of(&listener.bound)));
+        let setup = gateway_setup(config, public, &lifecycle, &sink, &logger, &metrics);
+        let gateway = Gateway::start(setup).map_err(system("a worker"))?;
+        shares = gateway.shares();
+        Some(gateway)
+    } else {
+        None
     };
     let vitals = match &gateway {
         Some(gateway) => Vitals::new(lifecycle.clone(), health.clone(), started, sink.clone(), gateway.turning()),
@@ -118,26 +123,25 @@ pub(crate) async fn start(inputs: &Inputs, loaded: Loaded, output: Output) -> Re
     let lines: Arc<dyn Lines> = Arc::new(logger.clone());
     let commands = Commands::of(&config.app, lines.clone(), sink.clone(), reaper.clone())?;
     banner::listening(config, gateway.as_ref(), ops.as_ref(), control.as_ref(), &*sink, output, inputs.is_demo());
-    let (supervisor, reports) = match config.app.command.is_empty() {
-        true => (None, None),
-        false => {
-            let setup = supervise::Setup {
-                app: config.app.clone(),
-                start: config.start.clone(),
-                stop: config.stop.clone(),
-                restart: config.restart.clone(),
-                migrations: config.migrate.clone(),
-                output: program_output(config, output),
-                our_ports,
-                completed: Arc::new(move || shares.iter().map(|share| share.completed()).sum()),
-                lines,
-                sink: sink.clone(),
-            };
-            let (supervisor, reports) = Supervisor::start(setup, reaper)?;
-            // Nobody else sets it.
-            let _ = program.set(supervisor.clone());
-            (Some(supervisor), Some(reports))
-        }
+    let (supervisor, reports) = if config.app.command.is_empty() {
+        (None, None)
+    } else {
+        let setup = supervise::Setup {
+            app: config.app.clone(),
+            start: config.start.clone(),
+            stop: config.stop.clone(),
+            restart: config.restart.clone(),
+            migrations: config.migrate.clone(),
+            output: program_output(config, output),
+            our_ports,
+            completed: Arc::new(move || shares.iter().map(|share| share.completed()).sum()),
+            lines,
+            sink: sink.clone(),
+        };
+        let (supervisor, reports) = Supervisor::start(setup, reaper)?;
+        // Nobody else sets it.
+        let _ = program.set(supervisor.clone());
+        (Some(supervisor), Some(reports))
     };
     let following = config.upstream.as_ref().filter(|_| serves).map(Following::new);
     let parts = Parts {
@@ -177,6 +181,37 @@ fn listen(address: &Address) -> Result<Listener, BindError> {
     }
 }
 
+/// The sockets that a service manager listens on for us: `admin` by its name, all others for the public.
+struct Inherited {
+    public: Vec<Listener>,
+    admin: Option<Listener>,
+}
+
+impl Inherited {
+    fn of(handed_over: Vec<HandedOver>) -> Result<Self, BindError> {
+        let (mut public, mut admin) = (Vec::new(), None);
+        for HandedOver { socket, name } in handed_over {
+            let listener = Listener::inherited(socket)?;
+            if name.as_deref() == Some("admin") {
+                admin = Some(listener);
+            } else {
+                public.push(listener);
+            }
+        }
+        Ok(Self { public, admin })
+    }
+
+    /// What was handed over, or else `address`.
+    fn public(&mut self, address: &Address) -> Result<Vec<Listener>, BindError> {
+        let inherited = std::mem::take(&mut self.public);
+        if inherited.is_empty() { Ok(vec![listen(address)?]) } else { Ok(inherited) }
+    }
+
+    fn admin(&mut self, address: &Address) -> Result<Listener, BindError> {
+        self.admin.take().map_or_else(|| listen(address), Ok)
+    }
+}
+
 fn port_of(bound: &Bound) -> Option<u16> {
     match bound {
         Bound::Tcp(address) => Some(address.port()),
@@ -206,7 +241,7 @@ fn metrics(config: &Config, logger: &Logger, program: Arc<OnceLock<Supervisor>>)
 
 fn gateway_setup(
     config: &Config,
-    listener: Listener,
+    listeners: Vec<Listener>,
     lifecycle: &Lifecycle,
     sink: &Arc<dyn Sink>,
     logger: &Logger,
@@ -219,7 +254,7 @@ fn gateway_setup(
     };
     GatewaySetup {
         workers,
-        listeners: vec![listener],
+        listeners,
         // What is answered here needs to know how the workers are, so it follows once they are there.
         settings: built::worker_settings(config, Public::new(|_, _| None)),
         upstream_connections: config.limits.upstream_connections.get(),

@@ -11,7 +11,7 @@ use seaworthy_core::event::{Ending, Event, Sink};
 use tokio::time::timeout;
 
 use super::capture::{Capture, Writer};
-use super::environment::Environment;
+use super::environment::{Environment, Ports};
 use super::lines::Lines;
 use super::reaper::{Child, Reaper};
 use super::spawn::{Launch, Launched, Output, SpawnError};
@@ -22,7 +22,10 @@ use crate::config::{App, Hook, Migration, Secret};
 #[derive(Clone)]
 pub(crate) struct Commands {
     pub(super) reaper: Reaper,
+    /// With what is configured.
     pub(super) environment: Environment,
+    /// `app.env`.
+    pub(super) configured: BTreeMap<String, Secret>,
     pub(super) cwd: Option<PathBuf>,
     pub(super) identity: Option<Identity>,
     pub(super) lines: Arc<dyn Lines>,
@@ -72,7 +75,8 @@ impl Commands {
         let login = identity.iter().flat_map(Identity::environment);
         let environment = Environment::inherited(std::env::vars_os()).with_ports(None).with(login);
         let environment = environment.with_configured(&app.env);
-        Ok(Self { reaper, environment, cwd: app.cwd.clone(), identity, lines, sink })
+        let configured = app.env.clone();
+        Ok(Self { reaper, environment, configured, cwd: app.cwd.clone(), identity, lines, sink })
     }
 
     /// Runs hooks one after another. One that fails is reported and keeps none of the others from running.
@@ -84,6 +88,14 @@ impl Commands {
             // What went wrong is in the event.
             let _ = self.run(&name, &hook.command, &BTreeMap::new(), hook.timeout).await;
         }
+    }
+
+    #[must_use]
+    pub(super) fn with_ports(mut self, ports: Option<Ports>) -> Self {
+        if ports.is_some() {
+            self.environment = self.environment.with_ports(ports).with_configured(&self.configured);
+        }
+        self
     }
 
     pub(super) async fn migration(&self, migration: &Migration) -> Result<(), CommandError> {

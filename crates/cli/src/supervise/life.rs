@@ -21,7 +21,7 @@ use super::reaper::{Child, Reaper};
 use super::spawn::{self, Launch, Launched, SpawnError};
 use super::stop::{Stop, Stopped};
 use super::user::Identity;
-use super::{Failure, FailureKind, Report, Setup, port, shown};
+use super::{Current, Failure, FailureKind, Report, Setup, port, shown};
 use crate::config::{AppPort, RestartPolicy};
 use crate::exit_code::ExitCode;
 
@@ -49,7 +49,7 @@ pub(super) struct Life {
     orders: Orders,
     forced: watch::Receiver<bool>,
     reports: mpsc::UnboundedSender<Report>,
-    current: Arc<Mutex<Option<Family>>>,
+    current: Arc<Mutex<Option<Current>>>,
     restarts: Restarts,
 }
 
@@ -60,7 +60,7 @@ impl Life {
         orders: mpsc::UnboundedReceiver<Order>,
         forced: watch::Receiver<bool>,
         reports: mpsc::UnboundedSender<Report>,
-        current: Arc<Mutex<Option<Family>>>,
+        current: Arc<Mutex<Option<Current>>>,
     ) -> Self {
         let policy = Policy {
             when: match setup.restart.policy {
@@ -95,6 +95,7 @@ impl Life {
             match want {
                 None | Some(Want::Restart) => {}
                 Some(Want::Stop { answer, .. }) => return stopped(answer, Stopped::default()),
+                Some(Want::Rest) => return,
             }
         }
     }
@@ -137,6 +138,7 @@ impl Life {
                 self.stop(running, patience).await;
                 End::Wanted(Want::Restart)
             }
+            Watched::Wanted(Want::Rest) => End::Wanted(Want::Rest),
             Watched::Wanted(Want::Stop { patience, answer }) => {
                 let outcome = self.stop(running, patience).await;
                 stopped(answer, outcome);
@@ -195,7 +197,7 @@ impl Life {
                 return Err(SpawnError::Output { source });
             }
         };
-        *super::current(&self.current) = Some(family.clone());
+        *super::current(&self.current) = Some(Current { family: family.clone(), ports });
         self.setup.sink.emit(&Event::AppStarted { pid, port: main, command: shown::command(&launch.command) });
         self.report(Report::Started { pid, port: main });
         Ok(Running { child, family, capture, started, port: main, ready: false })
@@ -268,7 +270,11 @@ impl Life {
     ) -> Result<Duration, Failure> {
         let (uptime, ready, port) = (running.started.elapsed(), running.ready, running.port);
         self.setup.sink.emit(&Event::AppDied { pid: pid_of(&running.child), ending, uptime });
-        let verdict = self.restarts.died(Instant::now(), uptime, ending, fastrand::f64());
+        let verdict = if self.orders.winding_down() {
+            Verdict::Leave
+        } else {
+            self.restarts.died(Instant::now(), uptime, ending, fastrand::f64())
+        };
         let restarting_in = match verdict {
             Verdict::Restart { after, .. } => Some(after),
             Verdict::Leave | Verdict::GiveUp { .. } => None,

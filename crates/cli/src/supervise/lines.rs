@@ -34,19 +34,17 @@ pub(crate) enum Source<'a> {
     Command(&'a str),
 }
 
-/// Takes lines. Must never wait: what cannot be passed on at once is dropped, because a program whose pipe is not read
-/// stands still.
+/// Takes lines.
 pub(crate) trait Lines: Send + Sync {
+    /// Must never wait: what cannot be passed on at once is dropped, because a program whose pipe is not read stands still.
     fn line(&self, line: OutputLine<'_>);
 
-    /// What to wait for before more is read, where the program is to stand still rather than lose a line.
-    fn room(&self) -> Option<Room<'_>> {
-        None
+    /// Completes when more may be read of what the program writes. Only for those who would rather have it stand still
+    /// than lose a line.
+    fn room(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(std::future::ready(()))
     }
 }
-
-/// Completes when more lines are welcome.
-pub(crate) type Room<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
 /// A piece of a line: its bytes, and whether it continues one and is continued.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

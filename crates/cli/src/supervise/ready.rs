@@ -55,7 +55,9 @@ impl Readiness<'_> {
     }
 
     async fn look(&self) -> Result<SocketAddr, Obstacle> {
-        let (address, stream) = probe::connect(self.port).await.map_err(|_| Obstacle::Refused)?;
+        let connected = timeout(ANSWER, probe::connect(self.port)).await;
+        let connected = connected.map_err(|_| Obstacle::Silent(format!("no connection came about in {ANSWER:?}")))?;
+        let (address, stream) = connected.map_err(|_| Obstacle::Refused)?;
         // Where /proc does not tell, a program that accepts is believed to be ours.
         if self.family.owns(self.port) == Owner::Stranger {
             return Err(Obstacle::Stranger { holder: holder::of_port(self.port) });

@@ -1,4 +1,4 @@
-//! Who listens where, by proc_net_tcp(5) and the descriptors of processes.
+//! Who listens where, by `proc_net_tcp(5)` and the descriptors of processes.
 
 use std::collections::HashSet;
 use std::fs;

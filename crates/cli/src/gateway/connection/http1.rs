@@ -89,12 +89,11 @@ async fn until_end(http: &mut Http1, state: &Connection) -> End {
         }
         state.listen(cx.waker());
         match (state.take_order(), state.phase()) {
-            (None, _) => Poll::Pending,
             (Some(Order::Cut), _) | (Some(_), Phase::Lingering) => Poll::Ready(End::Cut),
             (Some(Order::CloseIfIdle | Order::Leave), Phase::Idle) => Poll::Ready(End::Idle),
             (Some(Order::TimeOut), Phase::Head) => Poll::Ready(End::TimedOut),
-            // It is busy: the answer under way says goodbye, and the sweep looks again.
-            (Some(Order::CloseIfIdle | Order::Leave | Order::TimeOut), _) => Poll::Pending,
+            // Nothing was ordered; or it is busy: the answer under way says goodbye, and the sweep looks again.
+            (None | Some(Order::CloseIfIdle | Order::Leave | Order::TimeOut), _) => Poll::Pending,
         }
     })
     .await

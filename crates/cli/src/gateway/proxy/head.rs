@@ -122,18 +122,17 @@ fn names(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &[u8]> {
 /// Adds what the program should know of the way the request came.
 pub(crate) fn add_forwarded(headers: &mut HeaderMap, peer: Option<&HeaderValue>, authority: Option<&Authority>) {
     if let Some(peer) = peer {
-        let chain = match headers.get(X_FORWARDED_FOR) {
-            None => peer.clone(),
-            Some(_) => {
-                let mut chain = Vec::with_capacity(64);
-                for value in headers.get_all(X_FORWARDED_FOR) {
-                    chain.extend_from_slice(value.as_bytes());
-                    chain.extend_from_slice(b", ");
-                }
-                chain.extend_from_slice(peer.as_bytes());
-                // Made of values that were valid, and of a comma.
-                HeaderValue::from_bytes(&chain).unwrap_or_else(|_| peer.clone())
+        let chain = if headers.contains_key(X_FORWARDED_FOR) {
+            let mut chain = Vec::with_capacity(64);
+            for value in headers.get_all(X_FORWARDED_FOR) {
+                chain.extend_from_slice(value.as_bytes());
+                chain.extend_from_slice(b", ");
             }
+            chain.extend_from_slice(peer.as_bytes());
+            // Made of values that were valid, and of a comma.
+            HeaderValue::from_bytes(&chain).unwrap_or_else(|_| peer.clone())
+        } else {
+            peer.clone()
         };
         headers.insert(X_FORWARDED_FOR, chain);
     }

@@ -153,6 +153,7 @@ pub(crate) struct Pool<B: Body + 'static>(Rc<Inner<B>>);
 
 #[derive(Debug)]
 struct Inner<B: Body + 'static> {
+    #[expect(clippy::vec_box, reason = "they move with every request, and a box is what moves cheaply")]
     /// In boxes: they move from here into the body of an answer and back with every request.
     idle: RefCell<Vec<Box<Kept<B>>>>,
     generation: Cell<u32>,

@@ -114,7 +114,7 @@ fn get(address: SocketAddr, path: &str) -> std::io::Result<Value> {
 
 fn encoded(query: &str) -> String {
     let (name, value) = query.split_once('=').expect("name=value");
-    value.bytes().fold(format!("{name}="), |query, byte| format!("{query}%{byte:02X}"))
+    format!("{name}={}", percent_encoding::utf8_percent_encode(value, percent_encoding::NON_ALPHANUMERIC))
 }
 
 #[test]

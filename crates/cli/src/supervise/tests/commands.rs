@@ -80,3 +80,15 @@ async fn a_hook_that_fails_or_hangs_is_reported_and_the_next_one_runs() {
     gone(harness.recorder.said_after("child ").await.parse().unwrap()).await;
     harness.stop(LONG).await;
 }
+
+#[tokio::test]
+async fn a_hook_knows_the_port_of_the_program_while_it_runs() {
+    let mut harness = setup(node_server("r.end()"), AppPort::Pick).start();
+    let (_, address) = harness.ready().await;
+    let hooks = [hook("echo \"port ${PORT-none}\"", LONG)];
+    harness.supervisor.hooks("stop.before", &hooks).await;
+    harness.stop(LONG).await;
+    assert!(harness.recorder.lines().contains(&format!("port {}", address.unwrap().port())));
+    harness.supervisor.hooks("stop.after", &hooks).await;
+    assert!(harness.recorder.lines().contains(&"port none".to_owned()));
+}

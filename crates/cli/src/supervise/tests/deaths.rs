@@ -122,3 +122,17 @@ async fn a_stop_while_it_waits_to_come_back_is_immediate() {
     harness.recorder.until(|recorder| recorder.names().contains(&"app_restarting").then_some(())).await;
     assert_eq!(harness.stop(LONG).await, Stopped::default());
 }
+
+#[tokio::test]
+async fn a_service_that_winds_down_starts_nothing_again() {
+    let mut harness = worker("trap 'exit 0' USR1; echo up; while :; do sleep 0.02; done").start();
+    let (pid, _) = harness.ready().await;
+    harness.recorder.said("up").await;
+    harness.supervisor.wind_down();
+    harness.supervisor.restart();
+    rustix::process::kill_process(Pid::from_raw(pid.cast_signed()).unwrap(), RawSignal::USR1).unwrap();
+    let died = Report::Died { ending: Ending::Exited(0), hung: false, restarting_in: None };
+    assert_eq!(harness.report().await, died);
+    assert_eq!(harness.failure().await.kind, FailureKind::Ended);
+    assert_eq!(harness.stop(LONG).await, Stopped::default());
+}
