@@ -137,17 +137,15 @@ fn a_program_that_is_killed_is_not_ready_until_it_is_back() {
 fn a_program_that_dies_too_often_is_given_up_with_its_code() {
     let limits = "[restart]\nbackoff = \"10ms\"\nmax-backoff = \"20ms\"\ndeaths = 3";
     let service = Seaworthy::app().config(limits).ready();
-    let public = service.public;
-    let died = |service: &Seaworthy, times: usize| {
-        service.log.until("it died again", |lines| {
-            let deaths = lines.iter().filter(|line| line.contains("\"app_died\"")).count();
-            (deaths >= times).then_some(())
-        });
+    let times = |event: &str, times: usize| {
+        let count = |lines: &[String]| lines.iter().filter(|line| line.contains(event)).count();
+        service.log.until(&format!("{event} {times} times"), |lines| (count(lines) >= times).then_some(()));
     };
-    for times in 1..=3 {
-        let mut client = crate::bed::Client::connect(public);
-        client.request("GET", "/exit", "Connection: close\r\n");
-        died(&service, times);
+    for death in 1..=3 {
+        times("starting → ready", death);
+        let mut client = service.client();
+        client.request("GET", "/exit", "");
+        times("\"app_died\"", death);
     }
     service.log.event("app_gave_up");
     service.exit().with_code(3);

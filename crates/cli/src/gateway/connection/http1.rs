@@ -77,8 +77,9 @@ fn builder(worker: &Worker) -> http1::Builder {
         .max_header_size(settings.head_size)
         // Room for the largest head, and for chunks of bodies that are worth a system call.
         .max_buf_size(settings.head_size.max(64 * 1024))
-        .header_read_timeout(None)
-        .pipeline_flush(true);
+        // No `pipeline_flush`: it holds every write back while something is left to read, and a head that cannot be read
+        // is left for ever. Its 400 would never go out.
+        .header_read_timeout(None);
     http
 }
 
