@@ -59,6 +59,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 pub(crate) use self::activation::{HandedOver, handed_over};
 pub(crate) use self::command::Commands;
+pub(crate) use self::lines::{Lines, OutputLine, Source};
 pub(crate) use self::reaper::Reaper;
 pub(crate) use self::spawn::{Output, SpawnError};
 pub(crate) use self::stop::Stopped;

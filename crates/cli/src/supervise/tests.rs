@@ -17,7 +17,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use seaworthy_core::event::{Event, Sink, Stream};
 use tokio::time::timeout;
 
-use super::lines::{Lines, OutputLine};
 use super::*;
 use crate::config::{AppPort, Hook, Protocol, RestartPolicy, StopScope};
 
