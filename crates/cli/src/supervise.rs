@@ -12,7 +12,8 @@
 //!
 //! ```ignore
 //! let reaper = Reaper::start(sink.clone())?;
-//! let (supervisor, mut reports) = Supervisor::start(setup, reaper);
+//! let commands = Commands::of(&setup.app, lines, sink, reaper)?;
+//! let (supervisor, mut reports) = Supervisor::start(setup, commands);
 //! while let Some(report) = reports.recv().await {
 //!     match report {
 //!         Report::Ready { address, .. } => gateway.forward_to(address.map(upstream_at)),
@@ -37,6 +38,7 @@ mod orders;
 mod port;
 mod probe;
 mod processes;
+mod program;
 mod ready;
 mod reaper;
 mod runner;
@@ -48,10 +50,10 @@ mod systemd;
 mod user;
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use seaworthy_core::event::{Ending, Sink};
+use seaworthy_core::event::Ending;
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub(crate) use self::activation::{HandedOver, NoListener, handed_over};
@@ -62,11 +64,10 @@ pub(crate) use self::spawn::{Output, SpawnError};
 pub(crate) use self::stop::Stopped;
 pub(crate) use self::systemd::Notifier;
 
-use self::environment::Ports;
-use self::family::Family;
 use self::life::Life;
 use self::orders::Order;
-use crate::config::{App, Hook, Migration, Restart, Signal, Start, Stop};
+use self::program::Program;
+use crate::config::{App, Migration, Restart, Signal, Start, Stop};
 use crate::exit_code::ExitCode;
 
 /// What a supervisor works with.
@@ -83,8 +84,6 @@ pub(crate) struct Setup {
     pub(crate) our_ports: Vec<u16>,
     /// How many responses of the program were completed so far. Answers of our own, such as a 504, are none.
     pub(crate) completed: Arc<dyn Fn() -> u64 + Send + Sync>,
-    pub(crate) lines: Arc<dyn Lines>,
-    pub(crate) sink: Arc<dyn Sink>,
 }
 
 /// What happened to the program.
@@ -134,33 +133,18 @@ pub(crate) enum FailureKind {
 pub(crate) struct Supervisor {
     orders: mpsc::UnboundedSender<Order>,
     forced: watch::Sender<bool>,
-    current: Arc<Mutex<Option<Current>>>,
-    commands: Commands,
-}
-
-/// The program that runs.
-#[derive(Debug, Clone)]
-struct Current {
-    family: Family,
-    ports: Option<Ports>,
+    program: Program,
 }
 
 impl Supervisor {
-    /// Starts the program, in a task of the current runtime.
-    ///
-    /// # Errors
-    ///
-    /// [`SpawnError`] if `app.user` is nobody that can be taken on.
-    pub(crate) fn start(setup: Setup, reaper: Reaper) -> Result<(Self, mpsc::UnboundedReceiver<Report>), SpawnError> {
+    /// Starts the program, in a task of the current runtime and in the surroundings of `commands`.
+    pub(crate) fn start(setup: Setup, commands: Commands) -> (Self, mpsc::UnboundedReceiver<Report>) {
         let (orders, receive_orders) = mpsc::unbounded_channel();
         let (report, reports) = mpsc::unbounded_channel();
         let (forced, is_forced) = watch::channel(false);
-        let current = Arc::default();
-        let commands = Commands::of(&setup.app, setup.lines.clone(), setup.sink.clone(), reaper)?;
-        let supervisor = Self { orders, forced, current: Arc::clone(&current), commands: commands.clone() };
-        let life = Life::new(setup, commands, receive_orders, is_forced, report, current);
-        tokio::spawn(life.run());
-        Ok((supervisor, reports))
+        let supervisor = Self { orders, forced, program: commands.program.clone() };
+        tokio::spawn(Life::new(setup, commands, receive_orders, is_forced, report).run());
+        (supervisor, reports)
     }
 
     /// Ends the program: asks it, waits for at most `patience`, then kills it and all that is left of it.
@@ -198,22 +182,9 @@ impl Supervisor {
 
     /// All processes of the program. Reads /proc: for a scrape, not for each request.
     pub(crate) fn pids(&self) -> Vec<u32> {
-        let current = current(&self.current).clone();
-        let members = current.map(|current| current.family.members()).unwrap_or_default();
+        let members = self.program.family().map(|family| family.members()).unwrap_or_default();
         members.into_iter().map(|member| member.pid.as_raw_pid().unsigned_abs()).collect()
     }
-
-    /// Runs hooks one after another, in the environment of the program with the ports it has at this moment; see
-    /// [`Commands::hooks`].
-    pub(crate) async fn hooks(&self, moment: &str, hooks: &[Hook]) {
-        let ports = current(&self.current).as_ref().and_then(|current| current.ports);
-        self.commands.clone().with_ports(ports).hooks(moment, hooks).await;
-    }
-}
-
-/// The program that runs, if one does.
-fn current(current: &Mutex<Option<Current>>) -> MutexGuard<'_, Option<Current>> {
-    current.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

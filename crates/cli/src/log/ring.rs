@@ -120,7 +120,7 @@ impl Ring {
         self.room.notify_waiters();
     }
 
-    /// Completes when there is room for the longest of lines.
+    /// Completes when half of it is free, which fits the longest of lines many times.
     pub(super) async fn room(&self) {
         loop {
             let room = self.room.notified();

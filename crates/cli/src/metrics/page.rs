@@ -130,7 +130,8 @@ fn life(page: &mut Exposition, metrics: &Metrics, now: Instant) {
     for (reason, count) in RESTARTS.iter().zip(&facts.restarts) {
         family.sample(&[("reason", reason)], read(count));
     }
-    page.family("app_up", Gauge, "Whether the program accepts requests.").sample(&[], read(&facts.app_up));
+    page.family("app_up", Gauge, "Whether the program, or the upstream in its stead, accepts requests.")
+        .sample(&[], read(&facts.app_up));
     let state = facts.state();
     let mut family = page.family("seaworthy_lifecycle_state", Gauge, "1 for the state that the service is in.");
     for known in STATES {

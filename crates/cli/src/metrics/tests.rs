@@ -26,11 +26,12 @@ fn logger() -> Logger {
     Logger::start(LogSetup { service: "shop".to_owned(), version: None, log, colour: false, output }).expect("a thread")
 }
 
-fn metrics(max_series: usize) -> Arc<Metrics> {
+/// With room for so many label sets.
+fn metrics(label_sets: usize) -> Arc<Metrics> {
     Metrics::new(MetricsSetup {
         service: "shop \"2\"".to_owned(),
         version: Some("1.2.3".to_owned()),
-        max_series,
+        max_series: label_sets * SERIES,
         log: logger(),
         app: Box::new(|| vec![std::process::id()]),
     })

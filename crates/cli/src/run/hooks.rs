@@ -10,12 +10,6 @@ pub(crate) async fn run(parts: &Parts, moment: &str, hooks: &[Hook], patience: D
     if hooks.is_empty() {
         return;
     }
-    let running = async {
-        match &parts.supervisor {
-            Some(supervisor) => supervisor.hooks(moment, hooks).await,
-            None => parts.commands.hooks(moment, hooks).await,
-        }
-    };
     // Each has a limit of its own, but together they may not take what the program needs.
-    let _ = tokio::time::timeout(patience, running).await;
+    let _ = tokio::time::timeout(patience, parts.commands.hooks(moment, hooks)).await;
 }

@@ -23,7 +23,7 @@ use crate::gateway::{
 use crate::log::{self, Fanout, LogSetup, Logger};
 use crate::metrics::{Metrics, MetricsSetup};
 use crate::ops::{Endpoints, Ops, Probes, Scrape, Vitals};
-use crate::supervise::{self, Commands, HandedOver, Lines, Notifier, Reaper, Report, SpawnError, Supervisor};
+use crate::supervise::{self, Commands, HandedOver, Notifier, Reaper, Report, SpawnError, Supervisor};
 
 /// How many requests of people may wait for the loop.
 const REQUESTS: usize = 16;
@@ -120,14 +120,18 @@ pub(crate) fn start(
     let control = control.map_err(system("the control socket"))?;
 
     let reaper = Reaper::start(sink.clone()).map_err(system("the reaper"))?;
-    let lines: Arc<dyn Lines> = Arc::new(logger.clone());
-    let commands = Commands::of(&config.app, lines.clone(), sink.clone(), reaper.clone())?;
+    let commands = Commands::of(&config.app, Arc::new(logger.clone()), sink.clone(), reaper)?;
     banner::listening(config, gateway.as_ref(), ops.as_ref(), control.as_ref(), &*sink, output, inputs.is_demo());
     let (supervisor, reports) = if config.app.command.is_empty() {
         (None, None)
     } else {
+        let mut app = config.app.clone();
+        if config.upstream.is_some() {
+            // Requests go elsewhere, so nobody waits for the program to take a port.
+            app.port = AppPort::None;
+        }
         let setup = supervise::Setup {
-            app: config.app.clone(),
+            app,
             start: config.start.clone(),
             stop: config.stop.clone(),
             restart: config.restart.clone(),
@@ -135,10 +139,8 @@ pub(crate) fn start(
             output: program_output(config, output),
             our_ports,
             completed: Arc::new(move || shares.iter().map(|share| share.completed()).sum()),
-            lines,
-            sink: sink.clone(),
         };
-        let (supervisor, reports) = Supervisor::start(setup, reaper)?;
+        let (supervisor, reports) = Supervisor::start(setup, commands.clone());
         // Nobody else sets it.
         let _ = program.set(supervisor.clone());
         (Some(supervisor), Some(reports))

@@ -8,11 +8,13 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use seaworthy_core::event::{Ending, Event, Sink};
+use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use super::capture::{Capture, Writer};
 use super::environment::{Environment, Ports};
 use super::lines::Lines;
+use super::program::Program;
 use super::reaper::{Child, Reaper};
 use super::spawn::{Launch, Launched, Output, SpawnError};
 use super::user::Identity;
@@ -22,7 +24,7 @@ use crate::config::{App, Hook, Migration, Secret};
 #[derive(Clone)]
 pub(crate) struct Commands {
     pub(super) reaper: Reaper,
-    /// With what is configured.
+    /// Without the ports, which differ from start to start.
     pub(super) environment: Environment,
     /// `app.env`.
     pub(super) configured: BTreeMap<String, Secret>,
@@ -30,6 +32,8 @@ pub(crate) struct Commands {
     pub(super) identity: Option<Identity>,
     pub(super) lines: Arc<dyn Lines>,
     pub(super) sink: Arc<dyn Sink>,
+    /// The program beside which they run.
+    pub(super) program: Program,
 }
 
 impl std::fmt::Debug for Commands {
@@ -73,34 +77,40 @@ impl Commands {
     ) -> Result<Self, SpawnError> {
         let identity = app.user.as_ref().map(Identity::of).transpose()?.filter(|identity| !identity.is_ours());
         let login = identity.iter().flat_map(Identity::environment);
-        let environment = Environment::inherited(std::env::vars_os()).with_ports(None).with(login);
-        let environment = environment.with_configured(&app.env);
-        let configured = app.env.clone();
-        Ok(Self { reaper, environment, configured, cwd: app.cwd.clone(), identity, lines, sink })
+        let environment = Environment::inherited(std::env::vars_os()).with(login);
+        Ok(Self {
+            reaper,
+            environment,
+            configured: app.env.clone(),
+            cwd: app.cwd.clone(),
+            identity,
+            lines,
+            sink,
+            program: Program::default(),
+        })
     }
 
-    /// Runs hooks one after another. One that fails is reported and keeps none of the others from running.
+    /// Runs hooks one after another, with the ports that the program has at this moment.
     ///
-    /// `moment` names them in events: `stop.before`. Dropped unfinished, the one that runs is killed.
+    /// One that fails is reported and keeps none of the others from running. `moment` names them in events:
+    /// `stop.before`. Dropped unfinished, the one that runs is killed.
     pub(crate) async fn hooks(&self, moment: &str, hooks: &[Hook]) {
         for hook in hooks {
             let name = format!("{moment} hook {}", hook.command.first().map_or("", String::as_str));
             // What went wrong is in the event.
-            let _ = self.run(&name, &hook.command, &BTreeMap::new(), hook.timeout).await;
+            let _ = self.run(&name, &hook.command, &BTreeMap::new(), hook.timeout, &Notify::new()).await;
         }
     }
 
-    #[must_use]
-    pub(super) fn with_ports(mut self, ports: Option<Ports>) -> Self {
-        if ports.is_some() {
-            self.environment = self.environment.with_ports(ports).with_configured(&self.configured);
-        }
-        self
+    /// What a process that is started now is given: the ports are those of the program.
+    pub(super) fn environment(&self, ports: Option<Ports>) -> Environment {
+        self.environment.clone().with_ports(ports).with_configured(&self.configured)
     }
 
-    pub(super) async fn migration(&self, migration: &Migration) -> Result<(), CommandError> {
+    /// Told by `interrupt`, it gets a TERM and may roll back; dropped unfinished, it is killed.
+    pub(super) async fn migration(&self, migration: &Migration, interrupt: &Notify) -> Result<(), CommandError> {
         let name = format!("migration {}", migration.name);
-        self.run(&name, &migration.command, &migration.env, migration.timeout).await
+        self.run(&name, &migration.command, &migration.env, migration.timeout, interrupt).await
     }
 
     async fn run(
@@ -109,9 +119,10 @@ impl Commands {
         command: &[String],
         more: &BTreeMap<String, Secret>,
         limit: Duration,
+        interrupt: &Notify,
     ) -> Result<(), CommandError> {
         let began = Instant::now();
-        let done = self.run_unreported(name, command, more, limit).await;
+        let done = self.run_unreported(name, command, more, limit, interrupt).await;
         self.sink.emit(&match &done {
             Ok(()) => Event::CommandRan { what: name.to_owned(), took: began.elapsed() },
             Err(error) => Event::CommandFailed { what: name.to_owned(), reason: error.to_string() },
@@ -125,20 +136,31 @@ impl Commands {
         command: &[String],
         more: &BTreeMap<String, Secret>,
         limit: Duration,
+        interrupt: &Notify,
     ) -> Result<(), CommandError> {
         let launch = Launch {
             command: command.iter().map(OsString::from).collect(),
-            environment: self.environment.clone().with_configured(more),
+            environment: self.environment(self.program.ports()).with_configured(more),
             cwd: self.cwd.clone(),
             identity: self.identity.clone(),
             output: Output::Captured,
         };
         let Launched { child, outputs } = launch.spawn(&self.reaper)?;
         let writer = Writer { command: Some(name.into()), pid: child.pid().as_raw_pid().unsigned_abs() };
-        let mut group = Group { child, reaper: &self.reaper };
+        let group = Group { child, reaper: &self.reaper };
         let capture = outputs.map(|outputs| Capture::start(outputs, &writer, &self.lines)).transpose();
         let capture = capture.map_err(|source| SpawnError::Output { source })?.unwrap_or_default();
-        let ended = timeout(limit, group.child.ended()).await;
+        let mut child = group.child.clone();
+        let in_time = async {
+            tokio::select! {
+                ending = child.ended() => ending,
+                () = interrupt.notified() => {
+                    group.reaper.signal_group(&group.child, Signal::TERM);
+                    child.ended().await
+                }
+            }
+        };
+        let ended = timeout(limit, in_time).await;
         // What it left in the background is no part of it, but whoever did not end in time takes all along.
         if ended.is_err() {
             group.kill();

@@ -1,27 +1,25 @@
 //! The life of the program: migrations, start, ready, death, start again, stop.
 
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal as RawSignal;
 use seaworthy_core::event::{Ending, Event};
 use seaworthy_core::restart::{Policy, Restarts, Verdict, When};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::{sleep, sleep_until};
 
 use super::capture::{Capture, Writer};
 use super::command::{CommandError, Commands};
 use super::diagnosis::{self, EarlyEnd, Facts, Obstacle};
-use super::environment::{Environment, Ports};
+use super::environment::Ports;
 use super::family::Family;
 use super::hang::Question;
 use super::orders::{Order, Orders, Want};
 use super::ready::Readiness;
-use super::reaper::{Child, Reaper};
+use super::reaper::Child;
 use super::spawn::{self, Launch, Launched, SpawnError};
-use super::stop::{Stop, Stopped};
-use super::user::Identity;
-use super::{Current, Failure, FailureKind, Report, Setup, port, shown};
+use super::stop::{self, Stop, Stopped};
+use super::{Failure, FailureKind, Report, Setup, port, shown};
 use crate::config::{AppPort, RestartPolicy};
 use crate::exit_code::ExitCode;
 
@@ -49,7 +47,6 @@ pub(super) struct Life {
     orders: Orders,
     forced: watch::Receiver<bool>,
     reports: mpsc::UnboundedSender<Report>,
-    current: Arc<Mutex<Option<Current>>>,
     restarts: Restarts,
 }
 
@@ -60,7 +57,6 @@ impl Life {
         orders: mpsc::UnboundedReceiver<Order>,
         forced: watch::Receiver<bool>,
         reports: mpsc::UnboundedSender<Report>,
-        current: Arc<Mutex<Option<Current>>>,
     ) -> Self {
         let policy = Policy {
             when: match setup.restart.policy {
@@ -74,7 +70,7 @@ impl Life {
             window: setup.restart.window,
         };
         let orders = Orders::new(orders);
-        Self { setup, commands, orders, forced, reports, current, restarts: Restarts::new(policy) }
+        Self { setup, commands, orders, forced, reports, restarts: Restarts::new(policy) }
     }
 
     pub(super) async fn run(mut self) {
@@ -102,7 +98,7 @@ impl Life {
 
     fn fail(&self, failure: Failure) {
         if failure.kind == FailureKind::NotReady {
-            self.setup.sink.emit(&Event::AppNotReady { reason: failure.reason.clone() });
+            self.commands.sink.emit(&Event::AppNotReady { reason: failure.reason.clone() });
         }
         self.report(Report::Failed(failure));
     }
@@ -125,7 +121,7 @@ impl Life {
             }
         };
         let end = self.watch(&mut running).await;
-        *super::current(&self.current) = None;
+        self.commands.program.ended();
         match end {
             Watched::Died { hung, obstacle } => {
                 let ending = running.child.ended().await;
@@ -149,10 +145,23 @@ impl Life {
 
     async fn migrate(&mut self) -> Result<(), End> {
         for migration in &self.setup.migrations {
+            let interrupt = Notify::new();
+            let mut running = std::pin::pin!(self.commands.migration(migration, &interrupt));
             let done = tokio::select! {
-                done = self.commands.migration(migration) => done,
-                // Dropped, it is killed: half a migration is what its transaction is for.
-                want = self.orders.next(None) => return Err(End::Wanted(want)),
+                done = &mut running => done,
+                want = self.orders.next(None) => {
+                    interrupt.notify_one();
+                    let patience = match &want {
+                        Want::Stop { patience, .. } => *patience,
+                        Want::Restart | Want::Rest => self.setup.stop.timeout,
+                    };
+                    tokio::select! {
+                        _ = running => {}
+                        () = sleep(patience) => {}
+                        () = stop::forced(&mut self.forced) => {}
+                    }
+                    return Err(End::Wanted(want));
+                }
             };
             if let Err(error) = done {
                 return Err(End::Failed(migration_failed(&migration.name, &error)));
@@ -177,9 +186,7 @@ impl Life {
             command: command
                 .map(|argument| main.map_or_else(|| argument.clone(), |port| spawn::with_port(argument, port)))
                 .collect(),
-            // Ports last would win over what was configured.
-            environment: Environment::with_ports(self.commands.environment.clone(), ports)
-                .with_configured(&self.setup.app.env),
+            environment: self.commands.environment(ports),
             cwd: self.commands.cwd.clone(),
             identity: self.commands.identity.clone(),
             output: self.setup.output,
@@ -189,7 +196,7 @@ impl Life {
         let pid = pid_of(&child);
         let family = Family::of(&child, &self.commands.reaper);
         let writer = Writer { command: None, pid };
-        let capture = outputs.map(|outputs| Capture::start(outputs, &writer, &self.setup.lines)).transpose();
+        let capture = outputs.map(|outputs| Capture::start(outputs, &writer, &self.commands.lines)).transpose();
         let capture = match capture {
             Ok(capture) => capture.unwrap_or_default(),
             Err(source) => {
@@ -197,8 +204,8 @@ impl Life {
                 return Err(SpawnError::Output { source });
             }
         };
-        *super::current(&self.current) = Some(Current { family: family.clone(), ports });
-        self.setup.sink.emit(&Event::AppStarted { pid, port: main, command: shown::command(&launch.command) });
+        self.commands.program.runs(family.clone(), ports);
+        self.commands.sink.emit(&Event::AppStarted { pid, port: main, command: shown::command(&launch.command) });
         self.report(Report::Started { pid, port: main });
         Ok(Running { child, family, capture, started, port: main, ready: false })
     }
@@ -211,7 +218,7 @@ impl Life {
         if let Some(port) = running.port {
             let (path, protocol) = (self.setup.app.ready_path.as_deref(), self.setup.app.protocol);
             let mut readiness =
-                Readiness { port, path, protocol, family: &running.family, sink: &self.setup.sink, obstacle };
+                Readiness { port, path, protocol, family: &running.family, sink: &self.commands.sink, obstacle };
             let deadline = running.started + self.setup.start.timeout;
             let waited = tokio::select! {
                 biased;
@@ -230,7 +237,7 @@ impl Life {
         }
         running.ready = true;
         let (pid, took) = (pid_of(&running.child), running.started.elapsed());
-        self.setup.sink.emit(&Event::AppReady { pid, took });
+        self.commands.sink.emit(&Event::AppReady { pid, took });
         self.report(Report::Ready { pid, address, took });
 
         let app = &self.setup.app;
@@ -252,7 +259,7 @@ impl Life {
             _ = child.ended() => Watched::Died { hung: false, obstacle },
             want = self.orders.next(Some(&running.family)) => Watched::Wanted(want),
             () = hangs => {
-                self.setup.sink.emit(&Event::AppHangs { pid, failures: app.live_failures.get() });
+                self.commands.sink.emit(&Event::AppHangs { pid, failures: app.live_failures.get() });
                 // It had its chance to hear us.
                 self.commands.reaper.signal_group(&running.child, RawSignal::KILL);
                 Watched::Died { hung: true, obstacle }
@@ -269,7 +276,7 @@ impl Life {
         obstacle: &Obstacle,
     ) -> Result<Duration, Failure> {
         let (uptime, ready, port) = (running.started.elapsed(), running.ready, running.port);
-        self.setup.sink.emit(&Event::AppDied { pid: pid_of(&running.child), ending, uptime });
+        self.commands.sink.emit(&Event::AppDied { pid: pid_of(&running.child), ending, uptime });
         let verdict = if self.orders.winding_down() {
             Verdict::Leave
         } else {
@@ -293,12 +300,12 @@ impl Life {
         };
         match verdict {
             Verdict::Restart { after, deaths } => {
-                self.setup.sink.emit(&Event::AppRestarting { delay: after, deaths });
+                self.commands.sink.emit(&Event::AppRestarting { delay: after, deaths });
                 Ok(after)
             }
             Verdict::GiveUp { deaths } => {
                 let window = self.restarts.policy().window;
-                self.setup.sink.emit(&Event::AppGaveUp { deaths, window });
+                self.commands.sink.emit(&Event::AppGaveUp { deaths, window });
                 let reason = format!("it died {deaths} times in {window:?}; the last time {reason}");
                 // A 0 would tell the platform that all is well.
                 let code = if ending.success() && !ready { ExitCode::NotReady } else { ending.into() };
@@ -337,7 +344,7 @@ impl Life {
             reaper: &self.commands.reaper,
             settings: &self.setup.stop,
             forced: &mut self.forced,
-            sink: &*self.setup.sink,
+            sink: &*self.commands.sink,
         }
     }
 

@@ -5,8 +5,6 @@ use std::pin::Pin;
 
 use seaworthy_core::event::Stream;
 
-use crate::log::{self, Logger};
-
 /// The longest piece that is handed on; a longer line comes in several.
 pub(crate) const LONGEST: usize = 64 * 1024;
 
@@ -45,17 +43,6 @@ pub(crate) trait Lines: Send + Sync {
     /// than lose a line.
     fn room(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         Box::pin(std::future::ready(()))
-    }
-}
-
-impl Lines for Logger {
-    fn line(&self, line: OutputLine<'_>) {
-        let OutputLine { stream, pid, bytes: text, unfinished: continued, .. } = line;
-        self.line(&log::OutputLine { stream, pid, text, continued });
-    }
-
-    fn room(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
-        Box::pin(self.room())
     }
 }
 

@@ -11,13 +11,14 @@ mod stopping;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::num::NonZeroU32;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use seaworthy_core::event::{Event, Stream};
+use seaworthy_core::event::{Event, Sink, Stream};
 use tokio::time::timeout;
 
 use super::*;
-use crate::config::{AppPort, Protocol, RestartPolicy, StopScope};
+use crate::config::{AppPort, Hook, Protocol, RestartPolicy, StopScope};
 
 /// Longer than anything takes on a machine that is busy with other tests.
 const LONG: Duration = Duration::from_secs(30);
@@ -107,6 +108,7 @@ impl Recorder {
 /// A supervisor under test.
 pub(super) struct Harness {
     pub(super) supervisor: Supervisor,
+    pub(super) commands: Commands,
     pub(super) reports: mpsc::UnboundedReceiver<Report>,
     pub(super) recorder: Arc<Recorder>,
 }
@@ -156,8 +158,6 @@ pub(super) fn setup(command: Vec<OsString>, port: AppPort) -> Built {
         output: Output::Captured,
         our_ports: Vec::new(),
         completed: Arc::new(move || count.load(Ordering::Relaxed)),
-        lines: recorder.clone(),
-        sink: recorder.clone(),
     };
     Built { setup, recorder, completed }
 }
@@ -170,8 +170,14 @@ pub(super) fn worker(script: &str) -> Built {
 impl Built {
     pub(super) fn start(self) -> Harness {
         let reaper = Reaper::for_own_children(self.recorder.clone()).unwrap();
-        let (supervisor, reports) = Supervisor::start(self.setup, reaper).unwrap();
-        Harness { supervisor, reports, recorder: self.recorder }
+        self.start_with(reaper)
+    }
+
+    pub(super) fn start_with(self, reaper: Reaper) -> Harness {
+        let Self { setup, recorder, .. } = self;
+        let commands = Commands::of(&setup.app, recorder.clone(), recorder.clone(), reaper).unwrap();
+        let (supervisor, reports) = Supervisor::start(setup, commands.clone());
+        Harness { supervisor, commands, reports, recorder }
     }
 }
 
