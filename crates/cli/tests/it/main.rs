@@ -2,6 +2,7 @@
 
 mod bed;
 
+mod balancer;
 mod bodies;
 mod connections;
 mod documents;
