@@ -14,3 +14,4 @@ mod protocols;
 mod refusals;
 mod reload;
 mod start;
+mod steer;
