@@ -1,6 +1,7 @@
 //! The commands that ask and steer a running one.
 
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use crate::bed::{Log, Seaworthy, get, until};
 
@@ -48,10 +49,15 @@ fn a_reload_shows_what_it_changed_and_what_was_wrong() {
 fn the_level_of_the_log_changes_while_it_runs() {
     let service = Seaworthy::app().controlled().ready();
     service.tell(&["loglevel", "error"]).with_code(0);
+    // A worker looks at it ten times a second.
+    let told = Instant::now();
+    until("the workers have seen it", || (told.elapsed() > Duration::from_millis(500)).then_some(()));
     assert_eq!(service.get("/json").status, 200);
     service.tell(&["loglevel", "info"]).with_code(0);
-    assert_eq!(service.get("/head").status, 200);
-    service.log.line("an access line", |line| line["path"] == "/head");
+    until("requests leave lines again", || {
+        assert_eq!(service.get("/head").status, 200);
+        service.log.so_far().contains("\"/head\"").then_some(())
+    });
     assert!(!service.log.so_far().contains("\"/json\""));
 }
 
