@@ -192,13 +192,13 @@ pub fn run(arguments: &Arguments) -> Ending {
             ending = hold(arguments, plan, known_broken) => ending,
             () = interrupted() => {
                 let _ = writeln!(std::io::stderr(), "interrupted: what was started is being killed");
+                end_all();
                 Ending::NotRun
             }
         }
     });
-    // Dropped first: each instance that is still there kills its group.
+    // What still runs in the runtime is dropped with it, and each instance kills its group when it is dropped.
     drop(runtime);
-    end_all();
     ending
 }
 
@@ -281,7 +281,10 @@ async fn survey_subject(plan: Plan) -> Result<Context, Trouble> {
     let mut instance = context.spawn(None, &[])?;
     instance.listening(context.plan.start_timeout).await?;
     let target = context.target(&instance);
-    let found = survey::survey(&target, &context.plan, instance.spawned).await;
+    let found = tokio::select! {
+        found = survey::survey(&target, &context.plan, instance.spawned) => found,
+        exit = instance.ended() => return Err(Trouble::Other(format!("the program ended ({exit}) while it was looked at{}", instance.tail()))),
+    };
     let found = match found {
         Ok(found) => found,
         Err(error) => return Err(Trouble::Other(format!("{error}{}", instance.tail()))),

@@ -86,9 +86,18 @@ impl Context {
         instance.listening(self.plan.start_timeout).await?;
         let target = self.target(&instance);
         let deadline = instance.spawned + self.plan.start_timeout;
-        match self.survey.ready_path() {
-            Some(path) => until_ready(&target, path, deadline, self.plan.start_timeout).await?,
-            None => self.until_served(&target, deadline).await?,
+        let served = async {
+            match self.survey.ready_path() {
+                Some(path) => Ok(until_ready(&target, path, deadline, self.plan.start_timeout).await?),
+                None => self.until_served(&target, deadline).await,
+            }
+        };
+        tokio::select! {
+            served = served => served?,
+            exit = instance.ended() => {
+                let tail = instance.tail();
+                return Err(StartError::Ended { exit: exit.to_string(), port: instance.port, tail }.into());
+            }
         }
         Ok(Stage { instance, target })
     }

@@ -45,7 +45,7 @@ pub(crate) struct Launch {
 pub(crate) enum StartError {
     #[error("{program} cannot be started: {error}")]
     Spawn { program: String, error: String },
-    #[error("the program ended ({exit}) before it listened on port {port}{tail}")]
+    #[error("the program ended ({exit}) before it served on port {port}{tail}")]
     Ended { exit: String, port: u16, tail: String },
     #[error(
         "the program did not listen on port {port} within {limit:.0?}{elsewhere}: it gets the port as $PORT; where it needs an argument write {{port}} into it, where the port is fixed give --port{tail}"
@@ -192,6 +192,17 @@ impl Instance {
         let wait = deadline.saturating_duration_since(Instant::now());
         let _ = timeout(wait, exit.wait_for(Option::is_some)).await;
         self.exit()
+    }
+
+    /// Waits for its exit, and for its last lines.
+    pub(crate) async fn ended(&self) -> Exit {
+        loop {
+            let exit = self.exited(Instant::now() + Duration::from_secs(60)).await;
+            if let Some(exit) = exit {
+                sleep(Duration::from_millis(100)).await;
+                return exit;
+            }
+        }
     }
 
     /// What runs of it: its group, and what carries its mark.
