@@ -1,11 +1,12 @@
 //! What every rehearsal is given.
 
+use std::ffi::OsString;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::client::{Request, Target, fetch};
 use crate::plan::{Plan, Subject};
-use crate::program::{Instance, StartError, ports};
+use crate::program::{Instance, Launch, StartError, ports};
 use crate::pulse::Pulse;
 use crate::survey::{Survey, SurveyError, until_ready};
 use crate::timeline::Timeline;
@@ -40,6 +41,14 @@ pub(crate) struct Stage {
     pub(crate) target: Target,
 }
 
+/// Where a service can be asked.
+#[derive(Debug)]
+pub(crate) struct Place {
+    pub(crate) target: Target,
+    /// The instance, where it is ours.
+    pub(crate) stage: Option<Stage>,
+}
+
 impl Context {
     /// Before anything is known of the service.
     pub(crate) fn new(plan: Plan, pulse: Pulse) -> Self {
@@ -68,12 +77,36 @@ impl Context {
 
     /// Starts an instance on a port of its own; returns before it listens.
     pub(crate) fn spawn(&self, port: Option<u16>, env: &[(String, String)]) -> Result<Instance, Trouble> {
+        self.spawn_behind(&[], port, env)
+    }
+
+    fn spawn_behind(&self, prefix: &[String], port: Option<u16>, env: &[(String, String)]) -> Result<Instance, Trouble> {
         let Subject::Program(launch) = &self.plan.subject else { return Err(Trouble::NoControl) };
         let port = match self.plan.port.or(port) {
             Some(port) => port,
             None => ports::free()?,
         };
-        Ok(Instance::spawn(launch, port, env)?)
+        let argv = prefix.iter().map(OsString::from).chain(launch.argv.iter().cloned()).collect();
+        Ok(Instance::spawn(&Launch { argv, ..launch.clone() }, port, env)?)
+    }
+
+    /// Where a service can be asked: the one that runs, or a fresh instance.
+    pub(crate) async fn place(&self) -> Result<Place, Trouble> {
+        match &self.plan.subject {
+            Subject::Program(_) => {
+                let stage = self.fresh().await?;
+                Ok(Place { target: stage.target.clone(), stage: Some(stage) })
+            }
+            Subject::Running { address, host, .. } => {
+                let target = Target { address: *address, host: host.clone(), headers: self.plan.headers.clone() };
+                Ok(Place { target, stage: None })
+            }
+        }
+    }
+
+    /// Whether we ourselves stood still for so long since `since` that a second cannot be judged.
+    pub(crate) fn stood_still(&self, since: Instant) -> bool {
+        self.pulse.worst_since(since) > Duration::from_millis(400)
     }
 
     /// A fresh instance that serves, and says that it is ready where it can.
@@ -81,8 +114,16 @@ impl Context {
         self.fresh_on(None, &[]).await
     }
 
+    /// One whose command stands behind another, as `unshare`.
+    pub(crate) async fn fresh_behind(&self, prefix: &[String]) -> Result<Stage, Trouble> {
+        self.served(self.spawn_behind(prefix, None, &[])?).await
+    }
+
     pub(crate) async fn fresh_on(&self, port: Option<u16>, env: &[(String, String)]) -> Result<Stage, Trouble> {
-        let mut instance = self.spawn(port, env)?;
+        self.served(self.spawn(port, env)?).await
+    }
+
+    async fn served(&self, mut instance: Instance) -> Result<Stage, Trouble> {
         instance.listening(self.plan.start_timeout).await?;
         let target = self.target(&instance);
         let deadline = instance.spawned + self.plan.start_timeout;

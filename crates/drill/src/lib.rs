@@ -27,6 +27,7 @@ mod pulse;
 mod rehearse;
 pub mod report;
 mod runner;
+mod secrets;
 mod settings;
 mod survey;
 mod timeline;

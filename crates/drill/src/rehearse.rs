@@ -6,8 +6,13 @@ use std::pin::Pin;
 use crate::context::{Context, Trouble};
 use crate::finding::Finding;
 
+pub(crate) mod deploy;
 pub(crate) mod drain;
+pub(crate) mod load;
+pub(crate) mod probes;
+pub(crate) mod start;
 pub(crate) mod stop;
+pub(crate) mod streams;
 
 /// What a rehearsal found.
 pub(crate) type Findings = Result<Vec<Finding>, Trouble>;
@@ -44,10 +49,18 @@ pub(crate) enum Touch {
 
 /// All rehearsals, longest first, so that the short ones fill the gaps.
 pub(crate) const ALL: &[Rehearsal] = &[
-    drain::REHEARSAL,
+    deploy::ROLLING,
     stop::IDLE,
     stop::HALF_SENT,
+    deploy::PID_1,
+    drain::REHEARSAL,
+    load::REHEARSAL,
+    start::REHEARSAL,
     stop::SIGINT,
     stop::SECOND,
     stop::EARLY,
+    deploy::KILL,
+    streams::HTTP2,
+    streams::WEBSOCKET,
+    probes::AT_REST,
 ];

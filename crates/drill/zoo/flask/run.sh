@@ -14,7 +14,8 @@ server=$!
 stop() {
     trap 'kill -QUIT $server' TERM INT
     : >"$ZOO_DRAINING"
-    sleep 2.5
+    # In the background, so that a second signal is not held up until it has ended.
+    sleep 2.5 & wait $!
     kill -TERM $server
 }
 trap stop TERM INT

@@ -19,7 +19,7 @@ server=$!
 stop() {
     trap 'kill -TERM $server' TERM INT
     [ "$DEFECT" = ready-always ] || rm -f "$directory/www/ready"
-    sleep 2.5
+    sleep 2.5 & wait $!
     kill -QUIT $server
 }
 : >"$directory/www/ready"
