@@ -73,6 +73,7 @@ impl Place {
         word.replace("{zoo}", &self.zoo.display().to_string())
             .replace("{built}", &self.built.display().to_string())
             .replace("{python}", &self.python)
+            .replace("{dependency}", &self.built.join("dependency.toml").display().to_string())
     }
 
     fn call(&self, words: &[String]) -> bool {
@@ -87,7 +88,7 @@ impl Place {
         let report = self.built.join(format!("report-{}-{number}.json", std::process::id()));
         let mut words: Vec<String> = ["drill", "--quiet", "--level", "may", "--grace", "8s", "--start-timeout", "30s"].map(str::to_owned).into();
         words.extend(["--format".to_owned(), "json".to_owned(), "--report".to_owned(), report.display().to_string()]);
-        words.extend(server.args.iter().cloned());
+        words.extend(server.args.iter().map(|word| self.fill(word)));
         let gunicorn = Path::new(&self.python).with_file_name("gunicorn");
         let gunicorn = if self.python.contains('/') { gunicorn.display().to_string() } else { "gunicorn".to_owned() };
         words.push(format!("--env=ZOO_GUNICORN={gunicorn}"));
@@ -139,6 +140,13 @@ fn main() -> Result<ExitCode, Error> {
     std::fs::create_dir_all(&built)?;
     let place = Place { zoo, built, python: std::env::var("ZOO_PYTHON").unwrap_or_else(|_| "python3".to_owned()) };
 
+    let dependency = echo()?;
+    let config = format!(
+        "[[dependency]]\nenv = \"DEPENDENCY\"\nvalue = \"{dependency}\"\npath = \"/dependency\"\naffects = \"ready\"\n\n\
+         [config]\ninvalid = {{ env = \"POOL_SIZE\", value = \"many\" }}\n"
+    );
+    std::fs::write(place.built.join("dependency.toml"), config)?;
+
     let mut servers = HashMap::new();
     let mut broken = 0;
     for server in &members.server {
@@ -188,6 +196,21 @@ fn main() -> Result<ExitCode, Error> {
     let failed = failed.into_inner();
     println!("{} drills, {failed} wrong, {:.0?}", tasks.len(), begun.elapsed());
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// A dependency that answers each line with that line.
+fn echo() -> Result<std::net::SocketAddr, Error> {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    let address = listener.local_addr()?;
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            std::thread::spawn(move || {
+                let Ok(mut back) = stream.try_clone() else { return };
+                let _ = std::io::copy(&mut &stream, &mut back);
+            });
+        }
+    });
+    Ok(address)
 }
 
 fn label(server: &Server, defect: Option<&Defect>) -> String {

@@ -65,6 +65,9 @@ pub struct Arguments {
     /// A GET that fails with 500.
     #[arg(long, value_parser = units::path)]
     pub error_path: Option<String>,
+    /// A POST that takes JSON and nothing else.
+    #[arg(long, value_parser = units::path)]
+    pub json_path: Option<String>,
     /// A header for every request, 'Name: value'. May be repeated.
     #[arg(long, value_parser = units::header)]
     pub header: Vec<(String, String)>,
@@ -357,7 +360,7 @@ fn plan(arguments: &Arguments) -> Result<Plan, SettingsError> {
         only: arguments.only.clone(),
         skip,
         waivers: settings.waivers()?,
-        dependencies: settings.dependencies()?,
+        dependencies: settings.dependencies(&arguments.env)?,
         grpc: settings.grpc,
         config: settings.config(),
     })
@@ -379,6 +382,7 @@ fn paths(arguments: &Arguments, settings: &Settings) -> Result<Paths, SettingsEr
         metrics: choose(&arguments.metrics, written.metrics)?,
         websocket: choose(&arguments.websocket_path, written.websocket)?,
         error: choose(&arguments.error_path, written.error)?,
+        json: choose(&arguments.json_path, written.json)?,
     })
 }
 

@@ -66,6 +66,7 @@ pub(crate) struct Paths {
     pub(crate) metrics: Option<String>,
     pub(crate) websocket: Option<String>,
     pub(crate) error: Option<String>,
+    pub(crate) json: Option<String>,
 }
 
 /// What `drill.toml` declares of the program's configuration.
@@ -75,6 +76,8 @@ pub(crate) struct ConfigPromises {
     pub(crate) invalid: Option<(String, String)>,
     /// A variable, a value, a path, and what its answer then contains.
     pub(crate) overrides: Option<(String, String, String, String)>,
+    /// A variable that takes the path of a file, and the secret that is in it.
+    pub(crate) secret_file: Option<(String, String)>,
 }
 
 impl Plan {

@@ -6,10 +6,17 @@ use std::pin::Pin;
 use crate::context::{Context, Trouble};
 use crate::finding::Finding;
 
+pub(crate) mod config;
+pub(crate) mod dependency;
 pub(crate) mod deploy;
 pub(crate) mod drain;
+pub(crate) mod headers;
+pub(crate) mod limits;
 pub(crate) mod load;
+pub(crate) mod logs;
+pub(crate) mod metrics;
 pub(crate) mod probes;
+pub(crate) mod resources;
 pub(crate) mod start;
 pub(crate) mod stop;
 pub(crate) mod streams;
@@ -49,6 +56,8 @@ pub(crate) enum Touch {
 
 /// All rehearsals, longest first, so that the short ones fill the gaps.
 pub(crate) const ALL: &[Rehearsal] = &[
+    limits::SLOW,
+    dependency::REHEARSAL,
     deploy::ROLLING,
     stop::IDLE,
     stop::HALF_SENT,
@@ -62,5 +71,17 @@ pub(crate) const ALL: &[Rehearsal] = &[
     deploy::KILL,
     streams::HTTP2,
     streams::WEBSOCKET,
+    logs::LINES,
+    logs::BLOCKED,
+    limits::RATES,
+    limits::SIZES,
+    limits::STRANGE,
+    metrics::PAGE,
+    metrics::IN_DRAIN,
+    resources::GROWTH,
+    resources::NEEDS,
+    config::REHEARSAL,
     probes::AT_REST,
+    headers::REHEARSAL,
+    logs::IDS,
 ];

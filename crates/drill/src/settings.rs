@@ -22,6 +22,7 @@ pub(crate) struct Settings {
     pub(crate) metrics: Option<String>,
     pub(crate) websocket_path: Option<String>,
     pub(crate) error_path: Option<String>,
+    pub(crate) json_path: Option<String>,
     pub(crate) grace: Option<String>,
     pub(crate) lag: Option<String>,
     pub(crate) pre_stop: Option<String>,
@@ -72,10 +73,11 @@ pub(crate) struct RawWaiver {
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct RawConfig {
     invalid: Option<Invalid>,
     overrides: Option<Overrides>,
+    secret_file: Option<Invalid>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -123,6 +125,7 @@ impl Settings {
             metrics: self.metrics.clone(),
             websocket: self.websocket_path.clone(),
             error: self.error_path.clone(),
+            json: self.json_path.clone(),
         }
     }
 
@@ -138,10 +141,12 @@ impl Settings {
         checked.collect()
     }
 
-    /// The dependencies; an address that is not in the file is taken from our own environment.
-    pub(crate) fn dependencies(&self) -> Result<Vec<Dependency>, SettingsError> {
+    /// The dependencies; an address that is not in the file is taken from the variables that were given, and then
+    /// from our own environment.
+    pub(crate) fn dependencies(&self, given: &[(String, String)]) -> Result<Vec<Dependency>, SettingsError> {
         let resolved = self.dependency.iter().map(|raw| {
-            let own = self.env.get(&raw.env).cloned().or_else(|| std::env::var(&raw.env).ok());
+            let given = given.iter().rev().find(|(name, _)| *name == raw.env).map(|(_, value)| value.clone());
+            let own = given.or_else(|| self.env.get(&raw.env).cloned()).or_else(|| std::env::var(&raw.env).ok());
             let Some(value) = raw.value.clone().or(own) else {
                 let message = format!("dependency {}: it has no value here; set the variable, or `value`", raw.env);
                 return Err(SettingsError::Invalid(message));
@@ -155,6 +160,7 @@ impl Settings {
     pub(crate) fn config(&self) -> ConfigPromises {
         ConfigPromises {
             invalid: self.config.invalid.clone().map(|raw| (raw.env, raw.value)),
+            secret_file: self.config.secret_file.clone().map(|raw| (raw.env, raw.value)),
             overrides: self.config.overrides.clone().map(|raw| (raw.env, raw.value, raw.path, raw.contains)),
         }
     }

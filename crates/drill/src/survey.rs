@@ -43,6 +43,9 @@ const SLOW: &[&str] = &["/slow", "/sleep", "/delay/2"];
 const UPLOAD: &[&str] = &["/upload", "/echo"];
 const METRICS: &[&str] = &["/metrics", "/actuator/prometheus", "/q/metrics"];
 
+/// How long a service that says it is ready may fail all the same, before we give up.
+const PATIENCE: Duration = Duration::from_secs(15);
+
 /// A request of this length is surely under way when the signal comes.
 const LONG: Duration = Duration::from_millis(300);
 
@@ -129,8 +132,7 @@ pub(crate) async fn survey(target: &Target, plan: &Plan, since: Instant) -> Resu
     }
 
     found.safe = plan.paths.safe.clone().unwrap_or_else(|| "/".to_owned());
-    let answer = fetch(target, &Request::get(&found.safe), Duration::from_secs(30)).await;
-    match answer {
+    match until_well(target, &found.safe, deadline).await {
         Err(failure) => return Err(SurveyError::Silent { path: found.safe, failure }),
         Ok(answer) if matches!(answer.status, 401 | 403) && found.live.is_none() => {
             return Err(SurveyError::Unauthorized { status: answer.status });
@@ -168,6 +170,18 @@ async fn first_answer(target: &Target, deadline: Instant) -> Result<Answer, Surv
             Err(failure) if Instant::now() >= deadline => return Err(SurveyError::Silent { path, failure }),
             Err(_) => sleep(Duration::from_millis(50)).await,
         }
+    }
+}
+
+/// The answer to the safe path. A service that only claims to be ready may need a moment yet.
+async fn until_well(target: &Target, path: &str, deadline: Instant) -> Result<Answer, Failure> {
+    let deadline = deadline.min(Instant::now() + PATIENCE);
+    loop {
+        let answer = fetch(target, &Request::get(path), Duration::from_secs(30)).await;
+        if answer.as_ref().is_ok_and(|answer| answer.status < 500) || Instant::now() >= deadline {
+            return answer;
+        }
+        sleep(Duration::from_millis(100)).await;
     }
 }
 

@@ -10,6 +10,7 @@ hide_version=off
 [ "$DEFECT" = server-version ] && hide_version=on
 sed -e "s|@DIR@|$directory|g" -e "s|@PORT@|$PORT|g" -e "s|@DRAIN@|$drain_timeout|g" -e "s|@TOKENS@|$hide_version|g" \
     "$(dirname "$0")/nginx.conf" >"$directory/nginx.conf"
+: >"$directory/www/ready"
 nginx=${ZOO_NGINX:-nginx}
 case "$DEFECT" in
 plain) exec "$nginx" -p "$directory" -c nginx.conf -g 'daemon off;' ;;
@@ -22,7 +23,6 @@ stop() {
     sleep 2.5 & wait $!
     kill -QUIT $server
 }
-: >"$directory/www/ready"
 trap stop TERM INT
 wait $server
 while kill -0 $server 2>/dev/null; do wait $server; done

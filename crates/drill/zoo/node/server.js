@@ -15,6 +15,8 @@ const leak = [];
 const counts = new Map();
 const seconds = { sum: 0, count: 0, buckets: [0.005, 0.05, 0.5, 5].map((le) => ({ le, count: 0 })) };
 let dependencyUp = true;
+let failures = 0; // of calls to the dependency; from five on a breaker is open for a second
+let openUntil = 0;
 
 const routes = new Set(['/', '/slow', '/upload', '/livez', '/readyz', '/metrics', '/error', '/json']);
 
@@ -146,9 +148,14 @@ async function handle(req, res) {
       await new Promise((done) => setTimeout(done, 1200));
       return answer(req, res, 200, '{"slow":true}');
     case '/dependency':
+      if (defect !== 'no-breaker' && Date.now() < openUntil) return answer(req, res, 503, '{"error":"unavailable"}', { 'retry-after': '1' });
       try {
-        return answer(req, res, 200, JSON.stringify({ dependency: await dependency(defect === 'no-timeout' ? 0 : 800) }));
+        if (defect === 'retry-storm') for (let turn = 0; turn < 9; turn += 1) await dependency(800).catch(() => {});
+        const said = await dependency(defect === 'no-timeout' ? 0 : 800);
+        failures = 0;
+        return answer(req, res, 200, JSON.stringify({ dependency: said }));
       } catch {
+        if ((failures += 1) >= 5) { openUntil = Date.now() + 1000; failures = 4; }
         return answer(req, res, 503, '{"error":"unavailable"}');
       }
     case '/error':
@@ -192,11 +199,10 @@ function stop() {
   if (defect === 'second-signal-ignored' && draining) return;
   if (draining) process.exit(1);
   draining = true;
-  if (defect === 'exit-code') setTimeout(() => process.exit(3), PAUSE + 1500);
   if (defect === 'cuts-in-flight') return setTimeout(() => process.exit(0), 300);
   if (defect === 'closes-listener-at-once') { server.close(() => process.exit(0)); server.closeIdleConnections(); return; }
   setTimeout(() => {
-    server.close(() => process.exit(0));
+    server.close(() => process.exit(defect === 'exit-code' ? 3 : 0));
     server.closeIdleConnections();
     if (defect !== 'idle-blocks' && defect !== 'half-sent-blocks') setTimeout(() => { server.closeAllConnections(); process.exit(0); }, DEADLINE).unref();
   }, PAUSE);
