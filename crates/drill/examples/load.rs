@@ -23,7 +23,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("outcomes {:?} in {:.2?}", measured.outcomes, measured.elapsed);
     for (name, histogram) in [("latency", &measured.latency), ("schedule error", &measured.schedule_error)] {
         let quantile = |share| histogram.quantile(share);
-        println!("{name}: p50 {:?} p99 {:?} p99.9 {:?} max {:?}", quantile(0.5), quantile(0.99), quantile(0.999), histogram.longest());
+        println!(
+            "{name}: p50 {:?} p99 {:?} p99.9 {:?} max {:?}",
+            quantile(0.5),
+            quantile(0.99),
+            quantile(0.999),
+            histogram.longest()
+        );
     }
     Ok(())
 }

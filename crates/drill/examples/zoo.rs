@@ -86,7 +86,8 @@ impl Place {
     /// One drill in this process; its report.
     fn drill(&self, server: &Server, defect: Option<&Defect>, number: usize) -> Result<Report, Error> {
         let report = self.built.join(format!("report-{}-{number}.json", std::process::id()));
-        let mut words: Vec<String> = ["drill", "--quiet", "--level", "may", "--grace", "8s", "--start-timeout", "30s"].map(str::to_owned).into();
+        let mut words: Vec<String> =
+            ["drill", "--quiet", "--level", "may", "--grace", "8s", "--start-timeout", "30s"].map(str::to_owned).into();
         words.extend(["--format".to_owned(), "json".to_owned(), "--report".to_owned(), report.display().to_string()]);
         words.extend(server.args.iter().map(|word| self.fill(word)));
         let gunicorn = Path::new(&self.python).with_file_name("gunicorn");
@@ -150,7 +151,10 @@ fn main() -> Result<ExitCode, Error> {
     let mut servers = HashMap::new();
     let mut broken = 0;
     for server in &members.server {
-        let wanted = members.defect.iter().any(|defect| label(server, Some(defect)).contains(&filter) && defect.server == server.name);
+        let wanted = members
+            .defect
+            .iter()
+            .any(|defect| label(server, Some(defect)).contains(&filter) && defect.server == server.name);
         if !wanted && !label(server, None).contains(&filter) {
             continue;
         }
@@ -163,7 +167,9 @@ fn main() -> Result<ExitCode, Error> {
     }
     let mut tasks: Vec<(&Server, Option<&Defect>)> = Vec::new();
     for _ in 0..runs {
-        tasks.extend(members.server.iter().filter(|server| servers.contains_key(&server.name)).map(|server| (server, None)));
+        tasks.extend(
+            members.server.iter().filter(|server| servers.contains_key(&server.name)).map(|server| (server, None)),
+        );
         tasks.extend(members.defect.iter().filter_map(|defect| Some((*servers.get(&defect.server)?, Some(defect)))));
     }
     tasks.retain(|(server, defect)| label(server, *defect).contains(&filter));

@@ -24,7 +24,7 @@ use crate::{explain, runner, survey, units, waiver};
 
 /// Rehearse start, load, failure and shutdown against a service, and report which promises do not hold.
 #[derive(Debug, Clone, clap::Parser)]
-#[command(name = "seaworthy drill")]
+#[command(name = "seaworthy drill", args_override_self = true)]
 #[allow(clippy::struct_excessive_bools, reason = "flags of a command line are independent of each other")]
 pub struct Arguments {
     /// The program and its arguments; it gets its port as $PORT, and {port} in an argument is replaced.
@@ -244,7 +244,8 @@ fn ending(report: &Report) -> Ending {
     if report.fatal().next().is_some() {
         return Ending::Broken;
     }
-    let unjudged = report.findings.iter().any(|finding| finding.verdict == Verdict::Error && finding.level <= report.level);
+    let unjudged =
+        report.findings.iter().any(|finding| finding.verdict == Verdict::Error && finding.level <= report.level);
     // Nothing that was asked for is there: a typing error in --only must not look like success.
     if unjudged || report.findings.is_empty() { Ending::NotRun } else { Ending::Held }
 }
@@ -341,7 +342,8 @@ fn plan(arguments: &Arguments) -> Result<Plan, SettingsError> {
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
     let port = arguments.port.or(settings.port);
     let parallel = arguments.parallel.or(settings.parallel).unwrap_or(cores.clamp(2, 4)).max(1);
-    let headers = settings.headers.iter().map(|(name, value)| units::header(&format!("{name}: {value}")).map_err(invalid));
+    let headers =
+        settings.headers.iter().map(|(name, value)| units::header(&format!("{name}: {value}")).map_err(invalid));
     let mut headers = headers.collect::<Result<Vec<_>, _>>()?;
     headers.extend(arguments.header.iter().cloned());
     Ok(Plan {
@@ -397,7 +399,8 @@ fn subject(arguments: &Arguments, settings: &Settings) -> Result<Subject, Settin
         let message = "nothing to rehearse: give a command after --, or an address with --url".to_owned();
         return Err(SettingsError::Invalid(message));
     }
-    let env = settings.env.iter().map(|(name, value)| (name.clone(), value.clone())).chain(arguments.env.iter().cloned());
+    let env =
+        settings.env.iter().map(|(name, value)| (name.clone(), value.clone())).chain(arguments.env.iter().cloned());
     Ok(Subject::Program(Launch { argv, env: env.collect(), dir: arguments.directory.clone() }))
 }
 

@@ -80,7 +80,12 @@ impl Context {
         self.spawn_behind(&[], port, env)
     }
 
-    fn spawn_behind(&self, prefix: &[String], port: Option<u16>, env: &[(String, String)]) -> Result<Instance, Trouble> {
+    fn spawn_behind(
+        &self,
+        prefix: &[String],
+        port: Option<u16>,
+        env: &[(String, String)],
+    ) -> Result<Instance, Trouble> {
         let Subject::Program(launch) = &self.plan.subject else { return Err(Trouble::NoControl) };
         let port = match self.plan.port.or(port) {
             Some(port) => port,
@@ -104,9 +109,9 @@ impl Context {
         }
     }
 
-    /// Whether we ourselves stood still for so long since `since` that a second cannot be judged.
-    pub(crate) fn stood_still(&self, since: Instant) -> bool {
-        self.pulse.worst_since(since) > Duration::from_millis(400)
+    /// How long we ourselves stood still since `since`: what was measured meanwhile may be too long by as much.
+    pub(crate) fn slack(&self, since: Instant) -> Duration {
+        self.pulse.worst_since(since)
     }
 
     /// A fresh instance that serves, and says that it is ready where it can.

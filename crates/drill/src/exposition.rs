@@ -29,7 +29,11 @@ pub(crate) fn parse(text: &str) -> Exposition {
     let mut reader = Reader::default();
     for (index, line) in text.lines().enumerate() {
         if let Err(problem) = reader.line(line, &mut page) {
-            page.problems.push(format!("line {}: {problem}: {}", index + 1, line.chars().take(100).collect::<String>()));
+            page.problems.push(format!(
+                "line {}: {problem}: {}",
+                index + 1,
+                line.chars().take(100).collect::<String>()
+            ));
         }
     }
     if !text.is_empty() && !text.ends_with('\n') {
@@ -76,7 +80,18 @@ impl Reader {
         if keyword == "HELP" {
             return if self.helped.insert(name.to_owned()) { Ok(()) } else { Err("a second HELP".to_owned()) };
         }
-        if !matches!(rest, "counter" | "gauge" | "histogram" | "summary" | "untyped" | "unknown" | "info" | "stateset" | "gaugehistogram") {
+        if !matches!(
+            rest,
+            "counter"
+                | "gauge"
+                | "histogram"
+                | "summary"
+                | "untyped"
+                | "unknown"
+                | "info"
+                | "stateset"
+                | "gaugehistogram"
+        ) {
             return Err(format!("{rest:?} is no type"));
         }
         let late = page.samples.iter().any(|sample| sample.name == name);
@@ -209,7 +224,8 @@ fn histograms(page: &mut Exposition) {
             if last.0 != f64::INFINITY {
                 page.problems.push(format!("{name}: no bucket le=\"+Inf\""));
             }
-            let count = page.samples.iter().find(|s| s.name == format!("{name}_count") && format!("{:?}", s.labels) == labels);
+            let count =
+                page.samples.iter().find(|s| s.name == format!("{name}_count") && format!("{:?}", s.labels) == labels);
             match count {
                 None => page.problems.push(format!("{name}: buckets without {name}_count")),
                 Some(count) if (count.value - last.1).abs() > 0.5 => {

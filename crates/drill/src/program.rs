@@ -88,7 +88,10 @@ impl Instance {
     pub(crate) fn spawn(launch: &Launch, port: u16, extra: &[(String, String)]) -> Result<Self, StartError> {
         let argv: Vec<OsString> = launch.argv.iter().map(|argument| with_port(argument, port)).collect();
         let Some((program, arguments)) = argv.split_first() else {
-            return Err(StartError::Spawn { program: "(nothing)".to_owned(), error: "no command was given".to_owned() });
+            return Err(StartError::Spawn {
+                program: "(nothing)".to_owned(),
+                error: "no command was given".to_owned(),
+            });
         };
         let mark = format!("{}-{:016x}", std::process::id(), fastrand::u64(..));
         let mut command = Command::new(program);

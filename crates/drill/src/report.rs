@@ -133,7 +133,8 @@ pub(crate) mod tests {
             level: Level::Must,
             findings: vec![
                 Finding::pass("probes.live-answers", "10 of 10 answers"),
-                Finding::fail("drain.inflight-completes", "2 of 3 requests <lost>").with(["GET /slow: reset".to_owned()]),
+                Finding::fail("drain.inflight-completes", "2 of 3 requests <lost>")
+                    .with(["GET /slow: reset".to_owned()]),
                 Finding::not_proven("drain.upload-completes", "no path takes an upload"),
             ],
             notes: vec!["GET / answers 404".to_owned()],

@@ -81,7 +81,8 @@ fn skipped(plan: &Plan) -> Vec<Finding> {
     let checks = catalogue::all().filter(|check| plan.selects(check));
     let skipped = checks.filter_map(|check| Some(Finding::skipped(check.id, plan.skipped(check)?)));
     let control = |check: &&catalogue::Check| {
-        ALL.iter().any(|r| r.covers.contains(&check.id) && !is_allowed(plan, r) && wanted(plan, r)) && plan.skipped(check).is_none()
+        ALL.iter().any(|r| r.covers.contains(&check.id) && !is_allowed(plan, r) && wanted(plan, r))
+            && plan.skipped(check).is_none()
     };
     let refused = catalogue::all().filter(|check| plan.selects(check)).filter(control).map(|check| {
         let strain = ALL.iter().any(|r| r.covers.contains(&check.id) && r.touch == Touch::Strain);

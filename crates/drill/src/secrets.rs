@@ -19,7 +19,8 @@ pub(crate) fn in_text(text: &str, plan: &Plan) -> Vec<String> {
     let canary = (CANARY.0.to_owned(), CANARY.1.to_owned());
     for (name, value) in env.iter().chain([&canary]) {
         let upper = name.to_ascii_uppercase();
-        if NAMES.iter().any(|secret| upper.contains(secret)) && value.len() >= SHORTEST && text.contains(value.as_str()) {
+        if NAMES.iter().any(|secret| upper.contains(secret)) && value.len() >= SHORTEST && text.contains(value.as_str())
+        {
             found.push(format!("the value of {name}"));
         }
     }
@@ -39,10 +40,12 @@ fn url_with_password(text: &str) -> Option<&str> {
         let at = from + at;
         from = at + 3;
         let scheme = text[..at].rsplit(|c: char| !c.is_ascii_alphanumeric() && c != '+').next().unwrap_or_default();
-        let authority = text[from..].split(|c: char| c.is_whitespace() || "/\"'<>?#,;\\".contains(c)).next().unwrap_or_default();
+        let authority =
+            text[from..].split(|c: char| c.is_whitespace() || "/\"'<>?#,;\\".contains(c)).next().unwrap_or_default();
         let Some((user, _host)) = authority.rsplit_once('@') else { continue };
         let Some((_, password)) = user.split_once(':') else { continue };
-        let masked = password.is_empty() || password.chars().all(|c| "*x•.".contains(c)) || password.contains("REDACTED");
+        let masked =
+            password.is_empty() || password.chars().all(|c| "*x•.".contains(c)) || password.contains("REDACTED");
         if !scheme.is_empty() && !masked {
             return Some(scheme);
         }

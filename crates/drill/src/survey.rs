@@ -100,7 +100,9 @@ pub(crate) enum SurveyError {
     Unauthorized { status: u16 },
     #[error("GET {path} answers {status}: name a path that works with --path")]
     Broken { path: String, status: u16 },
-    #[error("readiness {path} did not answer 2xx within {limit:.0?} (last: {last}): is something missing in its environment? (--env NAME=VALUE)")]
+    #[error(
+        "readiness {path} did not answer 2xx within {limit:.0?} (last: {last}): is something missing in its environment? (--env NAME=VALUE)"
+    )]
     NeverReady { path: String, limit: Duration, last: String },
 }
 
@@ -122,7 +124,9 @@ pub(crate) async fn survey(target: &Target, plan: &Plan, since: Instant) -> Resu
     if found.live.is_none() || found.ready.is_none() {
         let health = ask.first(HEALTH).await.map(|path| Probe { path, certain: false });
         if let Some(probe) = &health {
-            found.notes.push(format!("{} may mean liveness or readiness: declare it with --live or --ready", probe.path));
+            found
+                .notes
+                .push(format!("{} may mean liveness or readiness: declare it with --live or --ready", probe.path));
         }
         found.ready = found.ready.or_else(|| health.clone());
         found.live = found.live.or(health);
@@ -189,7 +193,8 @@ async fn until_well(target: &Target, path: &str, deadline: Instant) -> Result<An
 fn speaks_tls(answer: &Answer) -> bool {
     let text = answer.text();
     answer.status == 400
-        && (text.contains("plain HTTP request was sent to HTTPS port") || text.contains("HTTP request to an HTTPS server"))
+        && (text.contains("plain HTTP request was sent to HTTPS port")
+            || text.contains("HTTP request to an HTTPS server"))
 }
 
 /// Waits until readiness says yes.
@@ -234,7 +239,8 @@ impl Asking<'_> {
     /// 2xx or 503 (not ready yet), and not what everything answers.
     fn exists(&self, answer: &Answer) -> bool {
         let same = self.unknown.status == answer.status
-            && (self.unknown.body == answer.body || self.unknown.header("content-type") == answer.header("content-type"));
+            && (self.unknown.body == answer.body
+                || self.unknown.header("content-type") == answer.header("content-type"));
         (answer.is_success() || answer.status == 503) && !same
     }
 }
@@ -251,7 +257,8 @@ async fn slow(ask: &Asking<'_>, plan: &Plan, notes: &mut Vec<String>) -> Option<
             return Some(Slow { path: (*path).to_owned(), takes });
         }
         if declared.is_some() {
-            let what = answer.map_or_else(|failure| failure.to_string(), |answer| format!("answered {}", answer.status));
+            let what =
+                answer.map_or_else(|failure| failure.to_string(), |answer| format!("answered {}", answer.status));
             notes.push(format!("--slow-path {path}: {what} after {takes:.1?}; it should succeed and take 1 to 5 s"));
         }
     }

@@ -61,7 +61,8 @@ impl Timeline {
         let accepted = quick().filter(|exchange| !exchange.kept && exchange.outcome == Outcome::Ok);
         add(accepted.map(|exchange| exchange.begun).max(), "last connection served");
         add(Some(facts.stopped), "balancer has looked away");
-        let answered = quick().chain(&facts.slow).chain(&facts.uploads).filter(|exchange| exchange.outcome == Outcome::Ok);
+        let answered =
+            quick().chain(&facts.slow).chain(&facts.uploads).filter(|exchange| exchange.outcome == Outcome::Ok);
         add(answered.map(|exchange| exchange.ended).max(), "last answer");
         match facts.exit {
             Some(exit) => add(Some(exit.at), &exit.to_string()),

@@ -90,7 +90,8 @@ impl Traffic {
 
     /// Quick requests, each on a new connection, one every `pace`, whatever the answers do.
     pub(crate) fn open_connections(&mut self, path: &str, pace: Duration) {
-        let (target, journal, limit, stop) = (self.target.clone(), self.journal.clone(), self.limit, self.stop.subscribe());
+        let (target, journal, limit, stop) =
+            (self.target.clone(), self.journal.clone(), self.limit, self.stop.subscribe());
         let request = Request::get(path);
         self.tasks.spawn(async move {
             let mut due = interval(pace);
@@ -234,7 +235,10 @@ impl Keeper {
         }
     }
 
-    async fn ask(&self, mut connection: Connection) -> (Result<crate::client::Answer, crate::client::Failure>, Option<Connection>) {
+    async fn ask(
+        &self,
+        mut connection: Connection,
+    ) -> (Result<crate::client::Answer, crate::client::Failure>, Option<Connection>) {
         let deadline = Instant::now() + self.limit;
         let sent = connection.send(&self.request.bytes(&self.target), self.limit).await;
         match (sent, connection.answer(&self.request, deadline).await) {

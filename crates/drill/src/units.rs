@@ -7,7 +7,8 @@ use rustix::process::Signal;
 /// `500ms`, `2s`, `1.5s`, `1m`.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let units = [("ms", 0.001), ("s", 1.0), ("m", 60.0)];
-    let found = units.iter().find_map(|(unit, factor)| Some((text.strip_suffix(unit)?.trim().parse::<f64>().ok()?, factor)));
+    let found =
+        units.iter().find_map(|(unit, factor)| Some((text.strip_suffix(unit)?.trim().parse::<f64>().ok()?, factor)));
     found
         .and_then(|(count, factor)| Duration::try_from_secs_f64(count * factor).ok())
         .filter(|duration| *duration <= Duration::from_secs(3600))
@@ -40,7 +41,8 @@ pub(crate) fn variable(text: &str) -> Result<(String, String), String> {
 pub(crate) fn header(text: &str) -> Result<(String, String), String> {
     let Some((name, value)) = text.split_once(':') else { return Err("a header is written 'Name: value'".to_owned()) };
     let (name, value) = (name.trim(), value.trim());
-    let valid = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte));
+    let valid =
+        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte));
     if !valid || value.contains(['\r', '\n', '\0']) {
         return Err(format!("{name:?} is no header name, or its value has a line break"));
     }

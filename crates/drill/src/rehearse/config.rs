@@ -30,8 +30,12 @@ async fn overrides(context: &Context) -> Result<Finding, Trouble> {
     };
     let stage = context.fresh_on(None, &[(name.clone(), value.clone())]).await?;
     Ok(match fetch(&stage.target, &Request::get(path), Duration::from_secs(10)).await {
-        Ok(answer) if answer.text().contains(text.as_str()) => Finding::pass(ID, format!("with {name} set, GET {path} says so")),
-        Ok(answer) => Finding::fail(ID, format!("with {name} set, GET {path} ({}) does not contain {text:?}", answer.status)),
+        Ok(answer) if answer.text().contains(text.as_str()) => {
+            Finding::pass(ID, format!("with {name} set, GET {path} says so"))
+        }
+        Ok(answer) => {
+            Finding::fail(ID, format!("with {name} set, GET {path} ({}) does not contain {text:?}", answer.status))
+        }
         Err(failure) => Finding::fail(ID, format!("with {name} set, GET {path}: {failure}")),
     })
 }
@@ -49,7 +53,10 @@ async fn invalid(context: &Context) -> Result<Finding, Trouble> {
         if let Some(exit) = instance.exit() {
             let tail: Vec<String> = instance.log.tail(3).iter().map(|line| format!("log: {line}")).collect();
             return Ok(match exit.code {
-                Some(0) => Finding::fail(ID, format!("with an invalid {name} it ended with code 0, as if all were well")).with(tail),
+                Some(0) => {
+                    Finding::fail(ID, format!("with an invalid {name} it ended with code 0, as if all were well"))
+                        .with(tail)
+                }
                 _ => Finding::pass(ID, format!("with an invalid {name} it ended ({exit})")).with(tail),
             });
         }

@@ -60,7 +60,8 @@ async fn rolling(context: &Context) -> Findings {
     let rotation = Rotation::default();
     rotation.change(|targets| targets.extend(stages.iter().map(|stage| stage.target.clone())));
     let (stop, stopped) = tokio::sync::watch::channel(false);
-    let balancer = tokio::spawn(balance(rotation.clone(), Request::get(&context.survey.safe), context.plan.grace, stopped));
+    let balancer =
+        tokio::spawn(balance(rotation.clone(), Request::get(&context.survey.safe), context.plan.grace, stopped));
     let begun = Instant::now();
     sleep(Duration::from_millis(500)).await;
     let mut late = 0;
@@ -187,7 +188,10 @@ async fn pid_1(context: &Context) -> Findings {
     }
     let exit = stage.instance.exited(sent + context.plan.grace).await;
     let finding = match exit {
-        Some(exit) => Finding::pass(ID, format!("as PID 1 it ended ({exit}) {:.1} s after the signal", (exit.at - sent).as_secs_f64())),
+        Some(exit) => Finding::pass(
+            ID,
+            format!("as PID 1 it ended ({exit}) {:.1} s after the signal", (exit.at - sent).as_secs_f64()),
+        ),
         None => {
             let seen = format!("as PID 1 it still ran {:.0?} after the signal", context.plan.grace);
             Finding::fail(ID, seen).with(stage.instance.log.tail(5).iter().map(|line| format!("log: {line}")))
@@ -208,7 +212,10 @@ async fn by_handler(context: &Context) -> Result<Finding, Trouble> {
             Finding::fail(ID, "it has no handler for the stop signal: as PID 1 the kernel would drop it")
                 .with([format!("SigCgt of pid {}: {caught:016x}", stage.instance.pid)])
         }
-        Some(_) => Finding::not_proven(ID, "it has a handler for the stop signal; no PID namespace can be made here to see it act"),
+        Some(_) => Finding::not_proven(
+            ID,
+            "it has a handler for the stop signal; no PID namespace can be made here to see it act",
+        ),
         None => Finding::not_proven(ID, "no PID namespace can be made here, and its signals cannot be read"),
     })
 }

@@ -82,7 +82,10 @@ fn protected(answer: &Answer, id: &str, holds: impl Fn(&Answer) -> bool) -> Find
 fn hsts(answer: &Answer) -> Finding {
     const ID: &str = "headers.hsts-under-tls";
     match answer.header("strict-transport-security") {
-        Some(value) => Finding::fail(ID, format!("Strict-Transport-Security {value:?} in the clear, where it must be ignored")).at(Level::May),
+        Some(value) => {
+            Finding::fail(ID, format!("Strict-Transport-Security {value:?} in the clear, where it must be ignored"))
+                .at(Level::May)
+        }
         None => Finding::not_applicable(ID, "no TLS here, and no HSTS"),
     }
 }
@@ -189,7 +192,8 @@ fn lacking(cookie: &str) -> Option<String> {
 async fn errors(context: &Context, target: &Target) -> Finding {
     const ID: &str = "headers.errors-generic";
     let unknown = "/drill-no-such-path";
-    let mut requests: Vec<Request> = ["/%", "/%ff%fe", unknown, "/..%2f..%2fetc", "/?drill[]=%00&drill=%"].map(Request::get).into();
+    let mut requests: Vec<Request> =
+        ["/%", "/%ff%fe", unknown, "/..%2f..%2fetc", "/?drill[]=%00&drill=%"].map(Request::get).into();
     requests.extend(context.plan.paths.error.as_deref().map(Request::get));
     if let Some(path) = &context.survey.upload {
         requests.push(Request::post(path, "application/json", "{\"drill\":"));

@@ -19,12 +19,7 @@ pub(crate) const SIZES: Rehearsal = Rehearsal {
 
 pub(crate) const RATES: Rehearsal = Rehearsal {
     name: "too many",
-    covers: &[
-        "limits.rate-429",
-        "limits.retry-after",
-        "limits.forwarded-for-not-spoofable",
-        "limits.overload-sheds",
-    ],
+    covers: &["limits.rate-429", "limits.retry-after", "limits.forwarded-for-not-spoofable", "limits.overload-sheds"],
     touch: Touch::Strain,
     run: |context| Box::pin(rates(context)),
 };
@@ -99,7 +94,9 @@ async fn body(target: &Target, path: &str) -> Finding {
             Finding::pass(ID, format!("answered {} after {kib} KiB of 10 GiB", answer.status))
         }
         Ok(answer) => Finding::fail(ID, format!("answered {} after {kib} KiB of an upload of 10 GiB", answer.status)),
-        Err(Failure::Timeout { .. }) => Finding::fail(ID, format!("took {kib} KiB of an upload of 10 GiB and waited for more")),
+        Err(Failure::Timeout { .. }) => {
+            Finding::fail(ID, format!("took {kib} KiB of an upload of 10 GiB and waited for more"))
+        }
         Err(_) => Finding::pass(ID, format!("the connection was ended after {kib} KiB of 10 GiB")),
     }
 }
@@ -129,7 +126,9 @@ async fn early_answer(target: &Target, path: &str) -> Finding {
         }
         Ok(answer) => Finding::not_applicable(ID, format!("4 MiB are not refused (answered {})", answer.status)),
         Err(Failure::Timeout { .. }) => Finding::not_proven(ID, "no answer, and no end, to an upload of 4 MiB"),
-        Err(failure) => Finding::fail(ID, format!("an upload of 4 MiB was refused, but the answer could not be read: {failure}")),
+        Err(failure) => {
+            Finding::fail(ID, format!("an upload of 4 MiB was refused, but the answer could not be read: {failure}"))
+        }
     }
 }
 
@@ -142,7 +141,9 @@ async fn oversized(id: &str, target: &Target, safe: &str, request: &Request) -> 
     }
     match answer {
         Ok(answer) if (400..500).contains(&answer.status) => Finding::pass(id, format!("answered {}", answer.status)),
-        Ok(answer) if answer.status == 501 || answer.status == 505 => Finding::pass(id, format!("answered {}", answer.status)),
+        Ok(answer) if answer.status == 501 || answer.status == 505 => {
+            Finding::pass(id, format!("answered {}", answer.status))
+        }
         Ok(answer) => Finding::fail(id, format!("answered {}", answer.status)),
         Err(Failure::Timeout { limit, .. }) => Finding::fail(id, format!("no answer within {limit:.0?}")),
         Err(failure) => Finding::pass(id, format!("ended without an answer: {failure}")),
@@ -162,7 +163,8 @@ async fn rates(context: &Context) -> Findings {
     } else if refused.is_empty() {
         findings.extend(IDS.map(|id| Finding::not_applicable(id, "no limit was met in 400 requests")));
     } else {
-        findings.push(Finding::pass(IDS[0], format!("{} of {} requests were answered 429", refused.len(), flood.len())));
+        findings
+            .push(Finding::pass(IDS[0], format!("{} of {} requests were answered 429", refused.len(), flood.len())));
         findings.push(retry_after(&refused));
         findings.push(spoof(target, &request).await);
     }
@@ -219,7 +221,10 @@ async fn spoof(target: &Target, request: &Request) -> Finding {
         }
         // A window may end between two requests, once or twice.
         if held >= 5 && passed * 2 > held {
-            return Finding::fail(ID, format!("limited, {passed} of {held} requests passed with another {header} each"));
+            return Finding::fail(
+                ID,
+                format!("limited, {passed} of {held} requests passed with another {header} each"),
+            );
         }
         if held == 0 {
             flood(target, request, 200).await;
@@ -244,7 +249,11 @@ async fn overload(context: &Context, target: &Target) -> Finding {
     let shed = asked.iter().filter(|asked| asked.status.is_some_and(|status| status == 503 || status == 429)).count();
     let bad: Vec<_> = asked.iter().filter(|asked| asked.status.is_none() || asked.status == Some(500)).collect();
     let after = exchange(target, &Request::get(&context.survey.safe), LIMIT).await;
-    let seen = format!("{AT_ONCE} slow requests at once: {} answered, {shed} shed, {} lost", AT_ONCE - shed - bad.len(), bad.len());
+    let seen = format!(
+        "{AT_ONCE} slow requests at once: {} answered, {shed} shed, {} lost",
+        AT_ONCE - shed - bad.len(),
+        bad.len()
+    );
     if !bad.is_empty() {
         return Finding::fail(ID, seen).with(bad.iter().take(3).map(|asked| asked.evidence(since)));
     }
@@ -283,7 +292,11 @@ async fn slow(context: &Context) -> Findings {
 async fn strange(context: &Context) -> Findings {
     let place = context.place().await?;
     let target = &place.target;
-    Ok(vec![method(target, &context.survey.safe).await, kind(context, target).await, ambiguous(target, &context.survey.safe).await])
+    Ok(vec![
+        method(target, &context.survey.safe).await,
+        kind(context, target).await,
+        ambiguous(target, &context.survey.safe).await,
+    ])
 }
 
 async fn method(target: &Target, safe: &str) -> Finding {
@@ -305,7 +318,9 @@ async fn kind(context: &Context, target: &Target) -> Finding {
         return Finding::not_applicable(ID, "no --json-path was declared");
     };
     match fetch(target, &Request::post(path, "text/plain", "{\"drill\":1}"), LIMIT).await {
-        Ok(answer) if (400..500).contains(&answer.status) => Finding::pass(ID, format!("text/plain was answered {}", answer.status)),
+        Ok(answer) if (400..500).contains(&answer.status) => {
+            Finding::pass(ID, format!("text/plain was answered {}", answer.status))
+        }
         Ok(answer) => Finding::fail(ID, format!("text/plain was answered {}", answer.status)),
         Err(failure) => Finding::error(ID, failure.to_string()),
     }
@@ -331,7 +346,9 @@ async fn ambiguous(target: &Target, safe: &str) -> Finding {
         match answer.await {
             Ok(answer) if answer.status < 400 => taken.push(format!("{name}: answered {}", answer.status)),
             Ok(answer) => told.push(format!("{name}: {}", answer.status)),
-            Err(Failure::Refused | Failure::Unreachable(_)) => return Finding::error(ID, "the service was not reached"),
+            Err(Failure::Refused | Failure::Unreachable(_)) => {
+                return Finding::error(ID, "the service was not reached");
+            }
             // Ended or left waiting: not taken.
             Err(_) => told.push(format!("{name}: no answer")),
         }

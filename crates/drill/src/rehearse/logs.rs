@@ -64,7 +64,9 @@ async fn ids(context: &Context) -> Findings {
         Some((name, _)) if distinct.len() == 3 => {
             Finding::pass("logs.request-id-made", format!("three answers, three different {name}"))
         }
-        Some((name, _)) => Finding::fail("logs.request-id-made", format!("three answers, {} different {name}", distinct.len())),
+        Some((name, _)) => {
+            Finding::fail("logs.request-id-made", format!("three answers, {} different {name}", distinct.len()))
+        }
     };
     let name = made.first().map_or(NAMES[0], |(name, _)| *name);
     let mine = format!("drill-{:016x}", fastrand::u64(..));
@@ -80,7 +82,9 @@ async fn ids(context: &Context) -> Findings {
         Ok(Some((_, id))) if id == bad => {
             Finding::fail("logs.request-id-validated", format!("600 bytes with markup came back as {name}"))
         }
-        Ok(_) => Finding::pass("logs.request-id-validated", format!("600 bytes with markup did not come back as {name}")),
+        Ok(_) => {
+            Finding::pass("logs.request-id-validated", format!("600 bytes with markup did not come back as {name}"))
+        }
         Err(failure) => Finding::pass("logs.request-id-validated", format!("the request was refused: {failure}")),
     };
     Ok(vec![finding, echoed, validated])
@@ -142,29 +146,36 @@ fn traceparent(answered: bool, logged: bool) -> Finding {
     match (answered, logged) {
         (true, _) => Finding::pass(ID, "the trace id is on the answer"),
         (_, true) => Finding::pass(ID, "the trace id is in the log"),
-        _ => Finding::not_proven(ID, "the trace id is neither on answers nor in the log; whether it is passed on cannot be seen from here"),
+        _ => Finding::not_proven(
+            ID,
+            "the trace id is neither on answers nor in the log; whether it is passed on cannot be seen from here",
+        ),
     }
 }
 
 fn json(lines: &[Line]) -> Finding {
     const ID: &str = "logs.json-on-stdout";
-    let stdout: Vec<&Line> = lines.iter().filter(|line| line.stream == Stream::Stdout && !line.text.is_empty()).collect();
+    let stdout: Vec<&Line> =
+        lines.iter().filter(|line| line.stream == Stream::Stdout && !line.text.is_empty()).collect();
     let other = lines.len() - stdout.len();
     if stdout.is_empty() {
         let seen = format!("nothing on stdout during requests ({other} lines on stderr)");
         return Finding::not_applicable(ID, seen);
     }
     let is_object = |text: &str| serde_json::from_str::<serde_json::Value>(text).is_ok_and(|value| value.is_object());
-    let bad: Vec<String> = stdout.iter().filter(|line| !is_object(&line.text)).map(|line| shortened(&line.text)).collect();
+    let bad: Vec<String> =
+        stdout.iter().filter(|line| !is_object(&line.text)).map(|line| shortened(&line.text)).collect();
     if bad.is_empty() {
         return Finding::pass(ID, format!("{} lines, each a JSON object", stdout.len()));
     }
-    Finding::fail(ID, format!("{} of {} lines on stdout are no JSON objects", bad.len(), stdout.len())).with(bad.into_iter().take(3))
+    Finding::fail(ID, format!("{} of {} lines on stdout are no JSON objects", bad.len(), stdout.len()))
+        .with(bad.into_iter().take(3))
 }
 
 fn one_line(per_request: &[usize]) -> Finding {
     const ID: &str = "logs.one-line-a-request";
-    let (least, most) = (per_request.iter().min().copied().unwrap_or(0), per_request.iter().max().copied().unwrap_or(0));
+    let (least, most) =
+        (per_request.iter().min().copied().unwrap_or(0), per_request.iter().max().copied().unwrap_or(0));
     match (least, most) {
         (_, 0) => Finding::not_applicable(ID, "no line names a request by its query or its user agent"),
         (1, 1) => Finding::pass(ID, "ten requests, one line for each"),
@@ -201,9 +212,14 @@ async fn secrets(stage: &Stage, context: &Context, mark: &str) -> Finding {
         .into_iter()
         .filter(|place| written.iter().any(|line| line.text.contains(&secret(place))))
         .collect();
-    let places = |places: &[&str]| places.iter().map(|place| format!("the secret of the {place} was written")).collect::<Vec<_>>();
+    let places = |places: &[&str]| {
+        places.iter().map(|place| format!("the secret of the {place} was written")).collect::<Vec<_>>()
+    };
     match shown.as_slice() {
-        [] => Finding::pass(ID, format!("{answered} requests with secrets, {} lines written, none with one", written.len())),
+        [] => Finding::pass(
+            ID,
+            format!("{answered} requests with secrets, {} lines written, none with one", written.len()),
+        ),
         ["query"] => Finding::fail(ID, "the query with its token and password was written").at(Level::Should),
         shown => Finding::fail(ID, format!("secrets of {} places were written", shown.len())).with(places(shown)),
     }
@@ -216,8 +232,14 @@ async fn forged(stage: &Stage, path: &str, mark: &str) -> Finding {
     let escaped: String = forged.bytes().map(|byte| format!("%{byte:02X}")).collect();
     let before = stage.instance.log.total();
     let mut answered = 0;
-    for path in [format!("/drill%0D%0A{escaped}"), format!("{path}?drill=%0A{escaped}"), format!("/drill%E2%80%A8%0A{escaped}%0A")] {
-        let request = Request::get(&path).header("user-agent", &format!("drill\\n{forged}")).header("referer", &format!("http://x/%0A{escaped}"));
+    for path in [
+        format!("/drill%0D%0A{escaped}"),
+        format!("{path}?drill=%0A{escaped}"),
+        format!("/drill%E2%80%A8%0A{escaped}%0A"),
+    ] {
+        let request = Request::get(&path)
+            .header("user-agent", &format!("drill\\n{forged}"))
+            .header("referer", &format!("http://x/%0A{escaped}"));
         answered += usize::from(fetch(target, &request, LIMIT).await.is_ok());
     }
     if answered == 0 {
@@ -248,7 +270,10 @@ async fn blocked(context: &Context) -> Findings {
     let bytes: usize = settled(&stage, before).await.iter().map(|line| line.text.len() + 1).sum();
     let each = bytes / MEASURED;
     if each < 20 {
-        return Ok(vec![Finding::not_applicable(ID, format!("it writes {each} bytes for a request: a pipe does not fill"))]);
+        return Ok(vec![Finding::not_applicable(
+            ID,
+            format!("it writes {each} bytes for a request: a pipe does not fill"),
+        )]);
     }
     stage.instance.log.pause();
     let needed = FULL / each;
@@ -271,7 +296,8 @@ async fn blocked(context: &Context) -> Findings {
     Ok(vec![match after {
         Ok(_) => Finding::pass(ID, format!("with nobody reading {kib} KiB of log it still answers")),
         Err(failure) => {
-            let seen = format!("with nobody reading its log it stopped after {sent} requests (about {kib} KiB): {failure}");
+            let seen =
+                format!("with nobody reading its log it stopped after {sent} requests (about {kib} KiB): {failure}");
             Finding::fail(ID, seen)
         }
     }])

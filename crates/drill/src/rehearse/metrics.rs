@@ -10,14 +10,11 @@ use crate::context::{Context, Trouble};
 use crate::exposition::{self, Exposition, Sample};
 use crate::finding::Finding;
 
-const COVERS: &[&str] = &["metrics.exposition-valid", "metrics.red-present", "metrics.series-bounded", "metrics.counts-agree"];
+const COVERS: &[&str] =
+    &["metrics.exposition-valid", "metrics.red-present", "metrics.series-bounded", "metrics.counts-agree"];
 
-pub(crate) const PAGE: Rehearsal = Rehearsal {
-    name: "metrics",
-    covers: COVERS,
-    touch: Touch::Strain,
-    run: |context| Box::pin(page(context)),
-};
+pub(crate) const PAGE: Rehearsal =
+    Rehearsal { name: "metrics", covers: COVERS, touch: Touch::Strain, run: |context| Box::pin(page(context)) };
 
 pub(crate) const IN_DRAIN: Rehearsal = Rehearsal {
     name: "metrics in the drain",
@@ -45,7 +42,8 @@ async fn scrape(target: &Target, path: &str) -> Result<(Exposition, String), Tro
 
 async fn page(context: &Context) -> Findings {
     let Some(path) = &context.survey.metrics else {
-        let none = |id: &&str| Finding::not_applicable(id, "no metrics page among the known paths: declare it with --metrics");
+        let none =
+            |id: &&str| Finding::not_applicable(id, "no metrics page among the known paths: declare it with --metrics");
         return Ok(COVERS.iter().map(none).collect());
     };
     let place = context.place().await?;
@@ -90,7 +88,9 @@ fn valid(page: &Exposition, kind: &str) -> Finding {
 
 fn is_requests(sample: &Sample) -> bool {
     let name = sample.name.to_ascii_lowercase();
-    let status = sample.labels.keys().any(|label| ["status", "code", "status_code", "http_status"].contains(&label.as_str()) || label.ends_with("status_code"));
+    let status = sample.labels.keys().any(|label| {
+        ["status", "code", "status_code", "http_status"].contains(&label.as_str()) || label.ends_with("status_code")
+    });
     name.contains("request") && (name.ends_with("_total") || name.ends_with("_count")) && status
 }
 
@@ -107,7 +107,9 @@ fn red(page: &Exposition) -> Finding {
         (Some(counter), Some(duration)) => Finding::pass(ID, format!("{} and {}", counter.name, duration.name)),
         (None, Some(_)) => Finding::fail(ID, "no counter of requests with a status"),
         (Some(_), None) => Finding::fail(ID, "no histogram or summary of the duration of requests"),
-        (None, None) => Finding::fail(ID, "neither a counter of requests with a status nor a histogram of their duration"),
+        (None, None) => {
+            Finding::fail(ID, "neither a counter of requests with a status nor a histogram of their duration")
+        }
     }
 }
 
@@ -142,8 +144,10 @@ fn agree(before: &Exposition, after: &Exposition, sent: u32) -> Finding {
         sums
     };
     let (before, after) = (sums(before), sums(after));
-    let grown: Vec<(String, f64)> =
-        after.into_iter().map(|(name, value)| (name.clone(), value - before.get(&name).copied().unwrap_or(0.0))).collect();
+    let grown: Vec<(String, f64)> = after
+        .into_iter()
+        .map(|(name, value)| (name.clone(), value - before.get(&name).copied().unwrap_or(0.0)))
+        .collect();
     if grown.is_empty() {
         return Finding::not_applicable(ID, "there is no counter of requests with a status");
     }
@@ -159,7 +163,10 @@ fn agree(before: &Exposition, after: &Exposition, sent: u32) -> Finding {
 async fn in_drain(context: &Context) -> Findings {
     const ID: &str = "metrics.last-scrape-in-drain";
     let Some(path) = &context.survey.metrics else {
-        return Ok(vec![Finding::not_applicable(ID, "no metrics page among the known paths: declare it with --metrics")]);
+        return Ok(vec![Finding::not_applicable(
+            ID,
+            "no metrics page among the known paths: declare it with --metrics",
+        )]);
     };
     let stage = context.fresh().await?;
     scrape(&stage.target, path).await?;
@@ -169,7 +176,10 @@ async fn in_drain(context: &Context) -> Findings {
     while signal.elapsed() < lag {
         match scrape(&stage.target, path).await {
             Ok(_) => good += 1,
-            Err(trouble) => bad.push(format!("{} after the signal: {trouble}", crate::client::exchange::offset(Instant::now(), signal))),
+            Err(trouble) => bad.push(format!(
+                "{} after the signal: {trouble}",
+                crate::client::exchange::offset(Instant::now(), signal)
+            )),
         }
         sleep(Duration::from_millis(100)).await;
     }
@@ -177,5 +187,11 @@ async fn in_drain(context: &Context) -> Findings {
     if bad.is_empty() {
         return Ok(vec![Finding::pass(ID, format!("{good} scrapes within {lag:.0?} of the signal"))]);
     }
-    Ok(vec![Finding::fail(ID, format!("{} of {} scrapes within {lag:.0?} of the signal failed", bad.len(), bad.len() + good)).with(bad)])
+    Ok(vec![
+        Finding::fail(
+            ID,
+            format!("{} of {} scrapes within {lag:.0?} of the signal failed", bad.len(), bad.len() + good),
+        )
+        .with(bad),
+    ])
 }

@@ -16,12 +16,8 @@ use crate::program::{Instance, proc};
 
 const COVERS: &[&str] = &["resources.fds-return", "resources.memory-returns"];
 
-pub(crate) const GROWTH: Rehearsal = Rehearsal {
-    name: "resources",
-    covers: COVERS,
-    touch: Touch::Strain,
-    run: |context| Box::pin(growth(context)),
-};
+pub(crate) const GROWTH: Rehearsal =
+    Rehearsal { name: "resources", covers: COVERS, touch: Touch::Strain, run: |context| Box::pin(growth(context)) };
 
 pub(crate) const NEEDS: Rehearsal = Rehearsal {
     name: "privileges",
@@ -106,12 +102,19 @@ async fn needs(context: &Context) -> Findings {
     }
     let root = runs_as_root(&stage.instance);
     stage.instance.kill().await;
-    let written: Vec<String> =
-        files(&directory).into_iter().filter(|(path, at)| before.get(path) != Some(at)).map(|(path, _)| path.display().to_string()).collect();
+    let written: Vec<String> = files(&directory)
+        .into_iter()
+        .filter(|(path, at)| before.get(path) != Some(at))
+        .map(|(path, _)| path.display().to_string())
+        .collect();
     let readonly = if written.is_empty() {
         Finding::pass("resources.readonly-rootfs", format!("nothing was written below {}", directory.display()))
     } else {
-        Finding::fail("resources.readonly-rootfs", format!("{} files were written below {}", written.len(), directory.display())).with(written)
+        Finding::fail(
+            "resources.readonly-rootfs",
+            format!("{} files were written below {}", written.len(), directory.display()),
+        )
+        .with(written)
     };
     Ok(vec![readonly, non_root(context, root).await])
 }
@@ -155,7 +158,8 @@ async fn non_root(context: &Context, root: bool) -> Finding {
         // Its files may not be readable to nobody here, which says nothing of an image.
         Err(trouble) => {
             let why = trouble.to_string();
-            Finding::not_proven(ID, "it did not serve as nobody here; its files may not be readable for that user").with(why.lines().take(6).map(str::to_owned))
+            Finding::not_proven(ID, "it did not serve as nobody here; its files may not be readable for that user")
+                .with(why.lines().take(6).map(str::to_owned))
         }
     }
 }

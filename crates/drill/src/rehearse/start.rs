@@ -92,17 +92,26 @@ fn waits(context: &Context, seen: &Seen) -> Finding {
     let lost: Vec<_> = seen.after_ready.iter().filter(|exchange| exchange.outcome.is_loss()).collect();
     let (count, ready_at) = (seen.after_ready.len(), ready_at.as_secs_f64());
     if lost.is_empty() {
-        return Finding::pass(ID, format!("ready {ready_at:.2} s after the start; {count} requests after that were served"));
+        return Finding::pass(
+            ID,
+            format!("ready {ready_at:.2} s after the start; {count} requests after that were served"),
+        );
     }
     let zero = seen.after_ready.first().map_or_else(Instant::now, |first| first.begun);
-    Finding::fail(ID, format!("ready {ready_at:.2} s after the start, yet {} of {count} requests after that failed", lost.len()))
-        .with(lost.iter().map(|exchange| exchange.evidence(zero)))
+    Finding::fail(
+        ID,
+        format!("ready {ready_at:.2} s after the start, yet {} of {count} requests after that failed", lost.len()),
+    )
+    .with(lost.iter().map(|exchange| exchange.evidence(zero)))
 }
 
 fn two_questions(context: &Context, seen: &Seen) -> Finding {
     const ID: &str = "probes.ready-is-not-live";
     let (Some(live), Some(ready)) = (context.survey.certain_live(), context.survey.ready_path()) else {
-        return Finding::not_proven(ID, "no pair of paths that surely are liveness and readiness: declare them with --live and --ready");
+        return Finding::not_proven(
+            ID,
+            "no pair of paths that surely are liveness and readiness: declare them with --live and --ready",
+        );
     };
     if live == ready {
         return Finding::fail(ID, format!("{live} is both"));
@@ -124,10 +133,15 @@ fn in_time(context: &Context, seen: &Seen, tail: &[String]) -> Finding {
     match (seen.served_at, seen.ready_at) {
         (Some(served), Some(ready)) => Finding::pass(
             ID,
-            format!("the first answer came after {:.2} s, ready after {:.2} s, of {limit:.0?}", served.as_secs_f64(), ready.as_secs_f64()),
+            format!(
+                "the first answer came after {:.2} s, ready after {:.2} s, of {limit:.0?}",
+                served.as_secs_f64(),
+                ready.as_secs_f64()
+            ),
         ),
         (served, _) => {
-            let served = served.map_or("it served nothing".to_owned(), |at| format!("it served after {:.2} s", at.as_secs_f64()));
+            let served = served
+                .map_or("it served nothing".to_owned(), |at| format!("it served after {:.2} s", at.as_secs_f64()));
             let lines = tail.iter().map(|line| format!("log: {line}"));
             Finding::fail(ID, format!("{served}, and was not ready within {limit:.0?}")).with(lines)
         }

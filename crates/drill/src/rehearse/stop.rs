@@ -72,7 +72,11 @@ async fn idle(context: &Context) -> Findings {
     let kept = !answer.close && used.ending(Duration::from_millis(1)).await == Ending::Open;
 
     let (signal, exit) = stop(context, &stage).await;
-    let name = if kept { "a kept connection and two that never sent a byte" } else { "two connections that never sent a byte" };
+    let name = if kept {
+        "a kept connection and two that never sent a byte"
+    } else {
+        "two connections that never sent a byte"
+    };
     let Some(exit) = exit else {
         let seen = format!("with {name} open it still ran {:.0?} after the signal", context.plan.grace);
         return Ok(vec![Finding::fail(ID, seen).with(log(&stage))]);
@@ -130,8 +134,12 @@ async fn sigint(context: &Context) -> Findings {
             Finding::fail(ID, seen).with(lost.iter().map(|request| request.evidence(signal)))
         }
         Some(exit) => {
-            let requests = if slow { format!("{} slow requests were answered, and ", requests.len()) } else { String::new() };
-            Finding::pass(ID, format!("{requests}it ended ({exit}) {:.1} s after SIGINT", (exit.at - signal).as_secs_f64()))
+            let requests =
+                if slow { format!("{} slow requests were answered, and ", requests.len()) } else { String::new() };
+            Finding::pass(
+                ID,
+                format!("{requests}it ended ({exit}) {:.1} s after SIGINT", (exit.at - signal).as_secs_f64()),
+            )
         }
     };
     Ok(vec![finding])
@@ -155,7 +163,10 @@ async fn second(context: &Context) -> Findings {
     stage.instance.kill().await;
     drop((under_way, held));
     Ok(vec![match exit {
-        Some(exit) => Finding::pass(ID, format!("it ended ({exit}) {:.1} s after the second signal", (exit.at - again).as_secs_f64())),
+        Some(exit) => Finding::pass(
+            ID,
+            format!("it ended ({exit}) {:.1} s after the second signal", (exit.at - again).as_secs_f64()),
+        ),
         None => Finding::fail(ID, "it still ran 3 s after the second signal"),
     }])
 }
@@ -168,9 +179,13 @@ async fn early(context: &Context) -> Findings {
     let signal = instance.signal(context.plan.stop_signal);
     let exit = instance.exited(signal + context.plan.grace).await;
     let finding = match exit {
-        Some(exit) => {
-            Finding::pass(ID, format!("it ended ({exit}) {:.1} s after a signal 30 ms into its start", exit.at.saturating_duration_since(signal).as_secs_f64()))
-        }
+        Some(exit) => Finding::pass(
+            ID,
+            format!(
+                "it ended ({exit}) {:.1} s after a signal 30 ms into its start",
+                exit.at.saturating_duration_since(signal).as_secs_f64()
+            ),
+        ),
         None => {
             let tail = instance.log.tail(5);
             let seen = format!("it still ran {:.0?} after a signal 30 ms into its start", context.plan.grace);

@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use super::{Findings, Rehearsal, Touch};
+use crate::client::Failure;
 use crate::client::exchange::offset;
 use crate::client::http2::Http2;
 use crate::client::websocket::{Farewell, WebSocket};
-use crate::client::Failure;
 use crate::context::{Context, Trouble};
 use crate::finding::Finding;
 
@@ -57,7 +57,10 @@ async fn http2(context: &Context) -> Findings {
                 break Finding::fail(ID, format!("no GOAWAY within {:.0?} of the signal", context.plan.grace));
             }
             Err(failure) => {
-                break Finding::fail(ID, format!("the connection ended {} without GOAWAY: {failure}", offset(Instant::now(), signal)));
+                break Finding::fail(
+                    ID,
+                    format!("the connection ended {} without GOAWAY: {failure}", offset(Instant::now(), signal)),
+                );
             }
         }
     };

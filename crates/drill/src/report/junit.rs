@@ -41,7 +41,12 @@ fn is_skipped(finding: &Finding, fatal: &[&str]) -> bool {
 
 fn case(out: &mut String, finding: &Finding, fatal: &[&str]) {
     let (id, seen) = (finding.check.id, xml(&finding.seen));
-    let _ = write!(out, "    <testcase classname=\"{}\" name=\"{id}: {}\"", finding.check.group(), xml(finding.check.title));
+    let _ = write!(
+        out,
+        "    <testcase classname=\"{}\" name=\"{id}: {}\"",
+        finding.check.group(),
+        xml(finding.check.title)
+    );
     match finding.verdict {
         Verdict::Pass => out.push_str("/>\n"),
         Verdict::Error => {

@@ -26,7 +26,8 @@ pub(super) fn render(report: &Report) -> String {
             format!("{}: {}", finding.verdict.word(), finding.seen)
         };
         let reason = finding.reason.as_deref().map(|reason| format!(" ({reason})")).unwrap_or_default();
-        let _ = writeln!(out, "| {mark} | `{}` | {} | {}{} |", finding.check.id, finding.level, cell(&seen), cell(&reason));
+        let _ =
+            writeln!(out, "| {mark} | `{}` | {} | {}{} |", finding.check.id, finding.level, cell(&seen), cell(&reason));
     }
     let mends = report.mends();
     if !mends.is_empty() {
@@ -43,7 +44,11 @@ pub(super) fn render(report: &Report) -> String {
         }
     }
     if let Some(timeline) = &report.timeline {
-        let _ = writeln!(out, "\n<details><summary>Timeline of the drain</summary>\n\n```text\n{}```\n\n</details>", timeline.text());
+        let _ = writeln!(
+            out,
+            "\n<details><summary>Timeline of the drain</summary>\n\n```text\n{}```\n\n</details>",
+            timeline.text()
+        );
     }
     out
 }

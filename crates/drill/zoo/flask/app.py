@@ -1,6 +1,7 @@
 """Flask behind gunicorn. Without DEFECT it keeps every promise; with one it breaks what the name says."""
 
 import os
+import re
 import time
 import uuid
 
@@ -23,7 +24,8 @@ def common(response):
     response.headers["X-Frame-Options"] = "DENY"
     response.headers["Content-Security-Policy"] = "default-src 'none'; frame-ancestors 'none'"
     response.headers["Referrer-Policy"] = "no-referrer"
-    response.headers["X-Request-Id"] = uuid.uuid4().hex
+    given = request.headers.get("X-Request-Id", "")
+    response.headers["X-Request-Id"] = given if re.fullmatch(r"[A-Za-z0-9._-]{1,128}", given) else uuid.uuid4().hex
     if draining():
         response.headers["Connection"] = "close"
     return response

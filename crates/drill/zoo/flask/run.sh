@@ -9,7 +9,7 @@ shell-swallows) "$gunicorn" --bind "127.0.0.1:$PORT" --workers 1 --threads 16 ap
 short-timeout) exec "$gunicorn" --bind "127.0.0.1:$PORT" --workers 1 --threads 16 --graceful-timeout 0 app:app ;;
 esac
 export ZOO_DRAINING="${TMPDIR:-/tmp}/drill-zoo-draining-$$"
-"$gunicorn" --bind "127.0.0.1:$PORT" --workers 2 --worker-class gthread --threads 16 --keep-alive 75 --graceful-timeout 4 app:app &
+"$gunicorn" --bind "127.0.0.1:$PORT" --workers 2 --worker-class gthread --threads 64 --keep-alive 75 --graceful-timeout 4 app:app &
 server=$!
 stop() {
     trap 'kill -QUIT $server' TERM INT

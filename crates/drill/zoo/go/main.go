@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"regexp"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -18,6 +19,8 @@ import (
 var (
 	defect   = os.Getenv("DEFECT")
 	draining atomic.Bool
+
+	wellFormed = regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)
 )
 
 func common(next http.Handler) http.Handler {
@@ -28,9 +31,13 @@ func common(next http.Handler) http.Handler {
 		header.Set("X-Frame-Options", "DENY")
 		header.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 		header.Set("Referrer-Policy", "no-referrer")
-		id := make([]byte, 16)
-		_, _ = rand.Read(id)
-		header.Set("X-Request-Id", hex.EncodeToString(id))
+		id := r.Header.Get("X-Request-Id")
+		if !wellFormed.MatchString(id) {
+			made := make([]byte, 16)
+			_, _ = rand.Read(made)
+			id = hex.EncodeToString(made)
+		}
+		header.Set("X-Request-Id", id)
 		if draining.Load() && defect != "no-connection-close" {
 			header.Set("Connection", "close")
 		}

@@ -114,7 +114,9 @@ fn ready_first(facts: &Facts) -> Finding {
     let Some(no) = facts.ready_said_no() else {
         let yes = ready.iter().filter(|e| e.begun >= facts.signal && e.status.is_some()).count();
         let seen = match refused {
-            Some(at) => format!("readiness never said no ({yes} times yes); connections were refused {}", facts.after(at)),
+            Some(at) => {
+                format!("readiness never said no ({yes} times yes); connections were refused {}", facts.after(at))
+            }
             None => format!("readiness never said no: it answered yes {yes} times after the signal"),
         };
         return Finding::fail(ID, seen);
@@ -160,7 +162,8 @@ fn exit_code(facts: &Facts) -> Finding {
         None => Finding::not_proven(ID, "it did not exit by itself"),
         Some(exit) if exit.code == Some(0) => Finding::pass(ID, "exit code 0"),
         Some(exit) if exit.code == Some(143) => {
-            Finding::fail(ID, "exit code 143, as a JVM's clean stop is; tell the platform to count it as success").at(Level::May)
+            Finding::fail(ID, "exit code 143, as a JVM's clean stop is; tell the platform to count it as success")
+                .at(Level::May)
         }
         Some(exit) => Finding::fail(ID, exit.to_string()).with(facts.tail.iter().map(|line| format!("log: {line}"))),
     }
@@ -187,7 +190,10 @@ fn keepalive(facts: &Facts) -> Finding {
     let (told, closed, untold) = (count(Parting::Told), count(Parting::ClosedIdle), count(Parting::Untold));
     if untold > 0 {
         let asked = facts.kept.iter().filter(|exchange| exchange.kept && exchange.begun >= facts.signal).count();
-        let seen = format!("{untold} connections were still kept {}: {asked} answers after the signal, none with `Connection: close` on them", facts.after(facts.stopped));
+        let seen = format!(
+            "{untold} connections were still kept {}: {asked} answers after the signal, none with `Connection: close` on them",
+            facts.after(facts.stopped)
+        );
         return Finding::fail(ID, seen);
     }
     if told + closed == 0 {
