@@ -75,7 +75,7 @@ impl Life {
                 }
             };
             match want {
-                None | Some(Want::Restart) => {}
+                None => {}
                 Some(Want::Stop { answer, .. }) => return stopped(answer, Stopped::default()),
                 Some(Want::Rest) => return,
             }
@@ -115,12 +115,6 @@ impl Life {
                 End::Died { ending, running, hung, obstacle }
             }
             Watched::NotReady(obstacle) => End::Failed(self.not_ready(running, &obstacle).await),
-            Watched::Wanted(Want::Restart) => {
-                self.report(Report::Restarting);
-                let patience = self.setup.stop.timeout;
-                self.stop(running, patience).await;
-                End::Wanted(Want::Restart)
-            }
             Watched::Wanted(Want::Rest) => End::Wanted(Want::Rest),
             Watched::Wanted(Want::Stop { patience, answer }) => {
                 let outcome = self.stop(running, patience).await;
@@ -140,7 +134,7 @@ impl Life {
                     interrupt.notify_one();
                     let patience = match &want {
                         Want::Stop { patience, .. } => *patience,
-                        Want::Restart | Want::Rest => self.setup.stop.timeout,
+                        Want::Rest => self.setup.stop.timeout,
                     };
                     tokio::select! {
                         _ = running => {}
