@@ -56,10 +56,10 @@ use std::time::Duration;
 use seaworthy_core::event::Ending;
 use tokio::sync::{mpsc, oneshot, watch};
 
-pub(crate) use self::activation::{HandedOver, NoListener, handed_over};
-pub(crate) use self::command::{CommandError, Commands};
+pub(crate) use self::activation::{HandedOver, handed_over};
+pub(crate) use self::command::Commands;
 pub(crate) use self::lines::{Lines, OutputLine, Source};
-pub(crate) use self::reaper::{Child, Reaper};
+pub(crate) use self::reaper::Reaper;
 pub(crate) use self::spawn::{Output, SpawnError};
 pub(crate) use self::stop::Stopped;
 pub(crate) use self::systemd::Notifier;
@@ -176,6 +176,7 @@ impl Supervisor {
     }
 
     /// Stops the program as a shutdown would, and starts it again.
+    #[cfg_attr(not(test), expect(dead_code, reason = "nothing asks for it before there is a rollout"))]
     pub(crate) fn restart(&self) {
         let _ = self.orders.send(Order::Restart);
     }

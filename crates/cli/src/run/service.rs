@@ -238,7 +238,9 @@ fn on_report(parts: &mut Parts, ready: &mut Ready, report: Report, output: Outpu
 
 fn is_down(parts: &Parts, ready: &mut Ready) {
     ready.program = false;
-    parts.lifecycle.apply(Change::ProgramDied);
+    if parts.lifecycle.apply(Change::ProgramDied).is_some() {
+        parts.notifier.status("the program is down and being started again");
+    }
     if parts.config().upstream.is_none()
         && let Some(gateway) = &parts.gateway
     {
