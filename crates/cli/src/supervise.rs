@@ -19,7 +19,7 @@
 //!         Report::Ready { address, .. } => gateway.forward_to(address.map(upstream_at)),
 //!         Report::Died { .. } => lifecycle.apply(Change::ProgramDied),
 //!         Report::Failed(failure) => return failure.code,
-//!         Report::Started { .. } | Report::Restarting => {}
+//!         Report::Started { .. } => {}
 //!     }
 //! }
 //! ```
@@ -42,6 +42,7 @@ mod program;
 mod ready;
 mod reaper;
 mod runner;
+mod running;
 mod shown;
 mod sockets;
 mod spawn;
@@ -96,8 +97,6 @@ pub(crate) enum Report {
     /// It ended although nobody asked it to, or was killed because it hung. `restarting_in` is `None` when it will not be
     /// started again: [`Report::Failed`] follows.
     Died { ending: Ending, hung: bool, restarting_in: Option<Duration> },
-    /// It is stopped, and started again at once, because [`Supervisor::restart`] asked for it.
-    Restarting,
     /// It will not come back by itself. The last report.
     Failed(Failure),
 }
@@ -173,12 +172,6 @@ impl Supervisor {
     /// otherwise.
     pub(crate) fn wind_down(&self) {
         let _ = self.orders.send(Order::WindDown);
-    }
-
-    /// Stops the program as a shutdown would, and starts it again.
-    #[cfg_attr(not(test), expect(dead_code, reason = "nothing asks for it before there is a rollout"))]
-    pub(crate) fn restart(&self) {
-        let _ = self.orders.send(Order::Restart);
     }
 
     /// All processes of the program. Reads /proc: for a scrape, not for each request.

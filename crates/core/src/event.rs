@@ -223,7 +223,7 @@ events! {
     StopBegan { cause: Cause } = "stop_began", Info, "{} received, starting graceful shutdown", cause.name();
         "cause" => cause.name();
     /// Readiness is withdrawn; the listener stays open for a while.
-    Draining { delay: Duration } = "draining", Info, "draining: readiness withdrawn, listener open for {delay:?}";
+    Draining { delay: Duration } = "draining", Info, "draining: readiness withdrawn, listener open for {}", Plain(*delay);
         "delay" => *delay;
     /// Nothing new is accepted any more.
     ListenersClosed { in_flight: u32 } = "listeners_closed", Info, "HTTP server closed";
@@ -343,6 +343,15 @@ events! {
     Notice { text: String } = "notice", Info, "{text}";
     /// Something that somebody should mend.
     Warning { text: String } = "warning", Warn, "{text}";
+}
+
+/// A time as people write it: none is `0s`, not `0ns`.
+struct Plain(Duration);
+
+impl fmt::Display for Plain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_zero() { f.write_str("0s") } else { write!(f, "{:?}", self.0) }
+    }
 }
 
 /// Takes facts. Cheap to call and never waits: what has to be written is handed on.

@@ -227,10 +227,6 @@ fn on_report(parts: &mut Parts, ready: &mut Ready, report: Report, output: Outpu
             parts.program.restarts += u32::from(restarting_in.is_some());
             is_down(parts, ready);
         }
-        Report::Restarting => {
-            parts.program.restarts += 1;
-            is_down(parts, ready);
-        }
         Report::Failed(failure) => return Some(on_failure(parts, failure, output)),
     }
     None
@@ -238,9 +234,8 @@ fn on_report(parts: &mut Parts, ready: &mut Ready, report: Report, output: Outpu
 
 fn is_down(parts: &Parts, ready: &mut Ready) {
     ready.program = false;
-    if parts.lifecycle.apply(Change::ProgramDied).is_some() {
-        parts.notifier.status("the program is down and being started again");
-    }
+    parts.notifier.status("the program died and is started again");
+    parts.lifecycle.apply(Change::ProgramDied);
     if parts.config().upstream.is_none()
         && let Some(gateway) = &parts.gateway
     {

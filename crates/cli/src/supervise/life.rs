@@ -8,30 +8,16 @@ use seaworthy_core::restart::{Policy, Restarts, Verdict, When};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::{sleep, sleep_until};
 
-use super::capture::{Capture, Writer};
 use super::command::{CommandError, Commands};
 use super::diagnosis::{self, EarlyEnd, Facts, Obstacle};
-use super::environment::Ports;
-use super::family::Family;
 use super::hang::Question;
 use super::orders::{Order, Orders, Want};
 use super::ready::Readiness;
-use super::reaper::Child;
-use super::spawn::{self, Launch, Launched, SpawnError};
+use super::running::Running;
 use super::stop::{self, Stop, Stopped};
-use super::{Failure, FailureKind, Report, Setup, port, shown};
+use super::{Failure, FailureKind, Report, Setup};
 use crate::config::{AppPort, RestartPolicy};
 use crate::exit_code::ExitCode;
-
-/// The program while it runs.
-struct Running {
-    child: Child,
-    family: Family,
-    capture: Capture,
-    started: Instant,
-    port: Option<u16>,
-    ready: bool,
-}
 
 /// How one life of the program ended.
 enum End {
@@ -89,7 +75,7 @@ impl Life {
                 }
             };
             match want {
-                None | Some(Want::Restart) => {}
+                None => {}
                 Some(Want::Stop { answer, .. }) => return stopped(answer, Stopped::default()),
                 Some(Want::Rest) => return,
             }
@@ -113,13 +99,14 @@ impl Life {
         if let Err(end) = self.migrate().await {
             return end;
         }
-        let mut running = match self.launch() {
+        let mut running = match Running::launch(&self.setup, &self.commands) {
             Ok(running) => running,
             Err(error) => {
                 let code = error.exit_code();
                 return End::Failed(failure(FailureKind::CannotStart, code, error.to_string(), Vec::new()));
             }
         };
+        self.report(Report::Started { pid: running.pid(), port: running.port });
         let end = self.watch(&mut running).await;
         self.commands.program.ended();
         match end {
@@ -128,12 +115,6 @@ impl Life {
                 End::Died { ending, running, hung, obstacle }
             }
             Watched::NotReady(obstacle) => End::Failed(self.not_ready(running, &obstacle).await),
-            Watched::Wanted(Want::Restart) => {
-                self.report(Report::Restarting);
-                let patience = self.setup.stop.timeout;
-                self.stop(running, patience).await;
-                End::Wanted(Want::Restart)
-            }
             Watched::Wanted(Want::Rest) => End::Wanted(Want::Rest),
             Watched::Wanted(Want::Stop { patience, answer }) => {
                 let outcome = self.stop(running, patience).await;
@@ -153,7 +134,7 @@ impl Life {
                     interrupt.notify_one();
                     let patience = match &want {
                         Want::Stop { patience, .. } => *patience,
-                        Want::Restart | Want::Rest => self.setup.stop.timeout,
+                        Want::Rest => self.setup.stop.timeout,
                     };
                     tokio::select! {
                         _ = running => {}
@@ -168,46 +149,6 @@ impl Life {
             }
         }
         Ok(())
-    }
-
-    fn launch(&self) -> Result<Running, SpawnError> {
-        let no_port = |source| SpawnError::Port { source };
-        let main = match self.setup.app.port {
-            AppPort::Pick => Some(port::pick().map_err(no_port)?),
-            AppPort::Fixed(port) => Some(port.get()),
-            AppPort::None => None,
-        };
-        let ports = match main {
-            Some(main) => Some(Ports { main, admin: port::pick().map_err(no_port)? }),
-            None => None,
-        };
-        let command = self.setup.app.command.iter();
-        let launch = Launch {
-            command: command
-                .map(|argument| main.map_or_else(|| argument.clone(), |port| spawn::with_port(argument, port)))
-                .collect(),
-            environment: self.commands.environment(ports),
-            cwd: self.commands.cwd.clone(),
-            identity: self.commands.identity.clone(),
-            output: self.setup.output,
-        };
-        let started = Instant::now();
-        let Launched { child, outputs } = launch.spawn(&self.commands.reaper)?;
-        let pid = pid_of(&child);
-        let family = Family::of(&child, &self.commands.reaper);
-        let writer = Writer { command: None, pid };
-        let capture = outputs.map(|outputs| Capture::start(outputs, &writer, &self.commands.lines)).transpose();
-        let capture = match capture {
-            Ok(capture) => capture.unwrap_or_default(),
-            Err(source) => {
-                self.commands.reaper.signal_group(&child, RawSignal::KILL);
-                return Err(SpawnError::Output { source });
-            }
-        };
-        self.commands.program.runs(family.clone(), ports);
-        self.commands.sink.emit(&Event::AppStarted { pid, port: main, command: shown::command(&launch.command) });
-        self.report(Report::Started { pid, port: main });
-        Ok(Running { child, family, capture, started, port: main, ready: false })
     }
 
     /// Waits until it is ready, then until something happens to it.
@@ -236,7 +177,7 @@ impl Life {
             }
         }
         running.ready = true;
-        let (pid, took) = (pid_of(&running.child), running.started.elapsed());
+        let (pid, took) = (running.pid(), running.started.elapsed());
         self.commands.sink.emit(&Event::AppReady { pid, took });
         self.report(Report::Ready { pid, address, took });
 
@@ -276,7 +217,7 @@ impl Life {
         obstacle: &Obstacle,
     ) -> Result<Duration, Failure> {
         let (uptime, ready, port) = (running.started.elapsed(), running.ready, running.port);
-        self.commands.sink.emit(&Event::AppDied { pid: pid_of(&running.child), ending, uptime });
+        self.commands.sink.emit(&Event::AppDied { pid: running.pid(), ending, uptime });
         let verdict = if self.orders.winding_down() {
             Verdict::Leave
         } else {
@@ -381,8 +322,4 @@ fn stopped(answer: Option<oneshot::Sender<Stopped>>, stopped: Stopped) {
         // Whoever asked may not wait for it any more.
         let _ = answer.send(stopped);
     }
-}
-
-fn pid_of(child: &Child) -> u32 {
-    child.pid().as_raw_pid().unsigned_abs()
 }

@@ -17,7 +17,6 @@ pub(super) enum Order {
         patience: Duration,
         answer: Option<oneshot::Sender<Stopped>>,
     },
-    Restart,
     /// Its next end is its last.
     WindDown,
     Signal(Signal),
@@ -30,7 +29,6 @@ pub(super) enum Want {
         patience: Duration,
         answer: Option<oneshot::Sender<Stopped>>,
     },
-    Restart,
     /// Not to be started any more; only where it does not run.
     Rest,
 }
@@ -67,9 +65,6 @@ impl Orders {
                         return Want::Rest;
                     }
                 }
-                // A service that is about to end has no use for a new one.
-                Some(Order::Restart) if self.winding_down => {}
-                Some(Order::Restart) => return Want::Restart,
                 Some(Order::Stop { patience, answer }) => return Want::Stop { patience, answer },
                 // Nobody is left who could stop it.
                 None => return Want::Stop { patience: Duration::ZERO, answer: None },

@@ -195,7 +195,7 @@ impl Harness {
         loop {
             match self.report().await {
                 Report::Ready { pid, address, .. } => return (pid, address),
-                Report::Started { .. } | Report::Died { .. } | Report::Restarting => {}
+                Report::Started { .. } | Report::Died { .. } => {}
                 Report::Failed(failure) => panic!("ready, not {failure:?}"),
             }
         }

@@ -9,7 +9,6 @@ use http::HeaderName;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::secret::MASK;
 use super::*;
 
 fn read<T: Kind>(value: impl Into<Value>) -> Result<T, String> {
