@@ -17,7 +17,7 @@ const KEPT: usize = 1024 * 1024;
 
 /// A complete answer.
 #[derive(Debug, Clone)]
-pub struct Answer {
+pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, String)>,
     /// The first MiB of it.

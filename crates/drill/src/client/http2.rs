@@ -207,6 +207,6 @@ mod tests {
         let mut out = Vec::new();
         integer(1337, &mut out);
         // 1337 - 127 = 1210 = 9 * 128 + 58
-        assert_eq!(out, [127, 58 | 0x80, 9]);
+        assert_eq!(out, [127, 0xba, 9]);
     }
 }

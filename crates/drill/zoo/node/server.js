@@ -103,7 +103,12 @@ function dependency(timeout) {
     if (timeout) socket.setTimeout(timeout, () => fail(new Error('timeout')));
     socket.on('error', fail);
     socket.on('close', () => reject(new Error('closed')));
-    socket.once('data', (data) => { resolve(data.toString().trim()); socket.destroy(); });
+    let said = '';
+    socket.on('data', (data) => {
+      said += data;
+      if (defect === 'one-read' && !said.endsWith('\n')) return fail(new Error('half a message'));
+      if (said.endsWith('\n')) { resolve(said.trim()); socket.destroy(); }
+    });
     socket.write('ping\n');
   });
 }
