@@ -1,1 +1,57 @@
-fn main() {}
+//! The only task runner: `cargo xtask test | tidy | docs | bench`.
+
+mod bench;
+mod command;
+mod docs;
+mod prerequisites;
+mod tally;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Tasks of this repository.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Everything that a change must pass: prerequisites, format, lints, tests, documentation, tidy, ceilings.
+    Test {
+        /// Runs this step alone.
+        #[arg(long, value_name = "STEP")]
+        only: Option<test::Step>,
+    },
+    /// The rules of the house that no compiler knows.
+    Tidy {
+        /// Holds this rule alone.
+        #[arg(long, value_name = "RULE")]
+        only: Option<String>,
+    },
+    /// Writes anew what is made from the sources: the reference, schema and sample of the configuration.
+    Docs,
+    /// CPU time a request against nginx, HAProxy and a TCP relay that do the same work.
+    Bench(bench::Options),
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().task {
+        Task::Test { only } => test::run(only),
+        Task::Tidy { only } => tidy::run(only.as_deref()),
+        Task::Docs => docs::write(),
+        Task::Bench(options) => bench::run(&options),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

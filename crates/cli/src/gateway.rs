@@ -4,7 +4,7 @@ mod accept;
 mod clock;
 mod connection;
 mod executor;
-mod holder;
+pub(crate) mod holder;
 mod listener;
 mod observer;
 mod proxy;
@@ -27,10 +27,13 @@ pub(crate) use self::accept::AcceptSettings;
 pub(crate) use self::connection::ConnectionSettings;
 pub(crate) use self::listener::{BindError, Bound, Listener};
 pub(crate) use self::observer::WorkerObserver;
+#[cfg(test)]
+pub(crate) use self::proxy::Failure;
 pub(crate) use self::proxy::ProxySettings;
 pub(crate) use self::proxy::upstream::{Address, Protocol, Upstream};
 pub(crate) use self::registry::CutRequest;
 pub(crate) use self::shared::WorkerShare;
+pub(crate) use self::socket::Socket;
 pub(crate) use self::worker::{Public, WorkerSettings};
 
 use self::accept::Acceptor;
@@ -124,8 +127,8 @@ impl Gateway {
     }
 
     /// Forwards to `upstream` from now on.
-    pub(crate) fn forward_to(&self, upstream: Option<Upstream>) {
-        self.tell(|| Command::Forward(upstream.clone()));
+    pub(crate) fn forward_to(&self, upstream: Option<&Upstream>) {
+        self.tell(|| Command::Forward(upstream.cloned()));
     }
 
     /// Puts settings in force from the next request on.

@@ -9,8 +9,11 @@ mod exit_code;
 mod gateway;
 mod log;
 mod metrics;
+mod names;
 mod ops;
 mod run;
 mod supervise;
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    cli::main()
+}

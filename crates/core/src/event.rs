@@ -223,7 +223,7 @@ events! {
     StopBegan { cause: Cause } = "stop_began", Info, "{} received, starting graceful shutdown", cause.name();
         "cause" => cause.name();
     /// Readiness is withdrawn; the listener stays open for a while.
-    Draining { delay: Duration } = "draining", Info, "draining: readiness withdrawn, listener open for {delay:?}";
+    Draining { delay: Duration } = "draining", Info, "draining: readiness withdrawn, listener open for {}", Plain(*delay);
         "delay" => *delay;
     /// Nothing new is accepted any more.
     ListenersClosed { in_flight: u32 } = "listeners_closed", Info, "HTTP server closed";
@@ -242,12 +242,31 @@ events! {
         "pid" => *pid, "patience" => *patience;
     /// The last hooks run.
     CleaningUp = "cleaning_up", Info, "cleaning up resources";
+    /// Somebody insists: what is left of the stop is cut short.
+    StopForced = "stop_forced", Warn, "signal repeated: ending now";
     /// Everything has ended.
     StopEnded { outcome: Outcome, took: Duration, requests_cut: u32 } = "stop_ended", Info, "{}", match outcome { Outcome::Graceful => "Graceful shutdown complete", Outcome::Forced => "Forced shutdown after timeout" };
         "outcome" => outcome.name(), "took" => *took, "requests_cut" => *requests_cut;
+    /// What is listened on.
+    Listening { public: String, admin: String, control: String } = "listening", Info, "listening on {public}, probes and metrics on {admin}";
+        "public" => public.as_str(), "admin" => admin.as_str(), "control" => control.as_str();
+    /// An upstream that somebody else started accepts connections.
+    UpstreamReady { upstream: String, took: Duration } = "upstream_ready", Info, "upstream {upstream} is there after {took:.1?}";
+        "upstream" => upstream.as_str(), "took" => *took;
+    /// An upstream that somebody else started is not there.
+    UpstreamAbsent { upstream: String, reason: String } = "upstream_absent", Warn, "upstream {upstream} is not there: {reason}";
+        "upstream" => upstream.as_str(), "reason" => reason.as_str();
+    /// An upstream failed requests. Said at most once a second by each worker.
+    UpstreamFailed { upstream: String, reason: String, suppressed: u32 } = "upstream_failed", Warn, "upstream {upstream} failed: {reason}";
+        "upstream" => upstream.as_str(), "reason" => reason.as_str(), "suppressed" => *suppressed;
+    /// An upstream is at another address now.
+    UpstreamMoved { upstream: String, address: String } = "upstream_moved", Info, "upstream {upstream} is at {address} now";
+        "upstream" => upstream.as_str(), "address" => address.as_str();
     /// The program was started.
     AppStarted { pid: u32, port: Option<u16>, command: String } = "app_started", Info, "app started: {command}";
         "pid" => *pid, "port" => port.map_or(0, i64::from);
+    /// There will be no program any more.
+    ProgramFailed { reason: String } = "program_failed", Error, "{reason}";
     /// The program accepts requests.
     AppReady { pid: u32, took: Duration } = "app_ready", Info, "app ready after {took:.1?}";
         "pid" => *pid, "took" => *took;
@@ -276,8 +295,8 @@ events! {
     CommandFailed { what: String, reason: String } = "command_failed", Error, "{what} failed: {reason}";
         "command" => what.as_str(), "reason" => reason.as_str();
     /// A new config is in force.
-    ConfigReloaded { changed: Vec<String>, needs_restart: Vec<String> } = "config_reloaded", Info, "config reloaded: {} changed, {} need a restart", changed.len(), needs_restart.len();
-        "changed" => changed.join(" ").as_str(), "needs_restart" => needs_restart.join(" ").as_str();
+    ConfigReloaded { by: String, changed: Vec<String>, needs_restart: Vec<String> } = "config_reloaded", Info, "config reloaded: {} changed, {} need a restart", changed.len(), needs_restart.len();
+        "by" => by.as_str(), "changed" => changed.join(" ").as_str(), "needs_restart" => needs_restart.join(" ").as_str();
     /// A new config was refused; the old one stays in force.
     ConfigRefused { reason: String } = "config_refused", Error, "config refused, the old one stays in force: {reason}";
         "reason" => reason.as_str();
@@ -293,6 +312,18 @@ events! {
     /// A client sent what is not HTTP, or left in the middle of it.
     ClientError { client: String, problem: String, status: u16 } = "client_error", Warn, "{problem}";
         "client" => client.as_str(), "status" => *status;
+    /// A probe began to answer that something is wrong. Its repeats are not reported.
+    ProbeFailed { probe: &'static str, answer: &'static str } = "probe_failed", Warn, "the {probe} probe answers {answer}";
+        "probe" => *probe, "answer" => *answer;
+    /// A probe answers well again.
+    ProbeRecovered { probe: &'static str, answer: &'static str } = "probe_recovered", Info, "the {probe} probe answers {answer} again";
+        "probe" => *probe, "answer" => *answer;
+    /// Something that the ops listener was asked for was refused.
+    OpsRequestRefused { client: String, method: String, path: String, status: u16 } = "ops_request_refused", Debug, "refused on the ops listener: {method} {path}";
+        "client" => client.as_str(), "method" => method.as_str(), "path" => path.as_str(), "status" => *status;
+    /// A connection to the control socket was refused.
+    ControlRefused { by: String } = "control_refused", Warn, "refused on the control socket: {by} is neither root nor our own user";
+        "by" => by.as_str();
     /// Connections cannot be accepted for the moment.
     AcceptFailed { reason: String } = "accept_failed", Error, "cannot accept connections: {reason}";
         "reason" => reason.as_str();
@@ -305,10 +336,22 @@ events! {
     /// A panic was caught.
     Panicked { message: String, place: String } = "panicked", Error, "panic: {message}";
         "place" => place.as_str();
+    /// Lines of the log were dropped because its output did not take them.
+    LogLinesDropped { lines: u32 } = "log_lines_dropped", Warn, "{lines} log lines were dropped: stdout did not take them in time";
+        "lines" => *lines;
     /// Something worth knowing that needs no reaction by a machine.
     Notice { text: String } = "notice", Info, "{text}";
     /// Something that somebody should mend.
     Warning { text: String } = "warning", Warn, "{text}";
+}
+
+/// A time as people write it: none is `0s`, not `0ns`.
+struct Plain(Duration);
+
+impl fmt::Display for Plain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_zero() { f.write_str("0s") } else { write!(f, "{:?}", self.0) }
+    }
 }
 
 /// Takes facts. Cheap to call and never waits: what has to be written is handed on.

@@ -128,6 +128,8 @@ pub struct Snapshot {
     pub checks: Vec<Check>,
     /// Names that `[require]` demands and that are not set.
     pub missing: Vec<String>,
+    /// How many runs of checks have ended since the start.
+    pub runs: u64,
 }
 
 /// What liveness is made of. There is no place for a check here.
@@ -220,7 +222,7 @@ mod tests {
     }
 
     fn with(check: Check) -> Snapshot {
-        Snapshot { checks: vec![check], missing: Vec::new() }
+        Snapshot { checks: vec![check], ..Snapshot::default() }
     }
 
     #[test]
@@ -247,7 +249,7 @@ mod tests {
 
     #[test]
     fn a_missing_requirement_withholds_readiness() {
-        let snapshot = Snapshot { checks: Vec::new(), missing: vec!["DATABASE_URL".to_owned()] };
+        let snapshot = Snapshot { missing: vec!["DATABASE_URL".to_owned()], ..Snapshot::default() };
         assert!(!snapshot.ready(State::Ready));
         assert!(snapshot.started(State::Ready));
     }

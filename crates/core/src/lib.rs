@@ -9,7 +9,10 @@
 //! | [`event`] | the closed list of facts that the rest of the system reports |
 //! | [`health`] | results of checks → startup, live, ready and overall verdict |
 //! | [`lifecycle`] | Starting → Ready → Draining → Stopping → Stopped, what each state answers, the drain budget |
+//! | [`metric`] | names, label limits, text exposition |
+//! | [`redact`] | what never leaves: secrets in headers, queries, URLs |
 //! | [`refusal`] | reason → HTTP status, gRPC code, problem type, close or keep |
+//! | [`restart`] | when a dead program comes back, and when to give up |
 //! | [`websocket`] | where one frame ends and the next begins |
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests need some instant to add to"))]
@@ -18,5 +21,8 @@ pub mod address;
 pub mod event;
 pub mod health;
 pub mod lifecycle;
+pub mod metric;
+pub mod redact;
 pub mod refusal;
+pub mod restart;
 pub mod websocket;

@@ -153,6 +153,8 @@ pub enum Cause {
     ProgramEnded,
     /// The program died too often.
     GaveUp,
+    /// The program, or what it depends on, did not come up.
+    StartFailed,
     /// A part of ours failed and cannot be repaired while running.
     Fault,
     /// A worker thread was lost.
@@ -170,6 +172,7 @@ impl Cause {
             Self::Command => "drain command",
             Self::ProgramEnded => "end of the program",
             Self::GaveUp => "giving up on the program",
+            Self::StartFailed => "failure to start",
             Self::Fault => "fault",
             Self::WorkerLost => "loss of a worker",
         }

@@ -94,6 +94,8 @@ reasons! {
     HeadTooLarge = "head_too_large", 431, 8, Client, Close, "The request head is too large";
     /// Head or body came too slowly.
     RequestTooSlow = "request_too_slow", 408, 4, Client, Close, "The request took too long to arrive";
+    /// From a network that may not ask this.
+    Forbidden = "forbidden", 403, 7, Client, Keep, "Not allowed from here";
     /// Nobody answers for this path.
     NoRoute = "no_route", 404, 12, Client, Keep, "Not found";
     /// The path does not know this method.

@@ -12,8 +12,8 @@ mod body;
 use std::future::Future;
 use std::net::IpAddr;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -27,6 +27,7 @@ use tower_service::Service;
 pub use body::{AnswerBody, CountedBody};
 
 use crate::context::RequestContext;
+use crate::trace;
 
 /// The status of a request whose client left before there was one. nginx coined it.
 const CLIENT_LEFT: u16 = 499;
@@ -40,12 +41,34 @@ pub trait Observer: Clone {
     fn finished(&self, request: &RequestFinished<'_>);
 }
 
-/// What a proxy says of its upstream's part, in the extensions of the answer.
+/// What a proxy says of its upstream's part.
 #[derive(Debug, Clone)]
 pub struct Upstreamed {
     pub address: Arc<str>,
     pub time: Duration,
     pub attempts: u8,
+}
+
+/// What is learnt of a request while it runs, by those that are not asked for an answer. In the
+/// [`RequestContext`], because the extensions of an answer would cost a map of their own. Clones are the same.
+#[derive(Debug, Clone, Default)]
+pub struct Learnt(Arc<LearntInner>);
+
+#[derive(Debug, Default)]
+struct LearntInner {
+    bytes_in: AtomicU64,
+    upstream: OnceLock<Upstreamed>,
+}
+
+impl Learnt {
+    /// Says where the request went. Only the first word counts.
+    pub fn upstream(&self, upstream: Upstreamed) {
+        let _ = self.0.upstream.set(upstream);
+    }
+
+    fn bytes_in(&self, count: u64) {
+        self.0.bytes_in.fetch_add(count, Ordering::Relaxed);
+    }
 }
 
 /// Wraps services in [`Access`].
@@ -101,7 +124,11 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let AccessLayer { observer, route_header } = &self.layer;
         let (record, request) = Record::begin(request, observer.clone());
-        AccessFuture { answer: self.inner.call(request), record: Some(record), route_header: route_header.clone() }
+        AccessFuture {
+            answer: self.inner.call(request),
+            record: Some(Box::new(record)),
+            route_header: route_header.clone(),
+        }
     }
 }
 
@@ -117,7 +144,7 @@ struct Record<O: Observer> {
     traceparent: Option<HeaderValue>,
     request_id: Option<HeaderValue>,
     client: Option<IpAddr>,
-    bytes_in: Option<Arc<AtomicU64>>,
+    learnt: Learnt,
     answered: Option<Answered>,
     bytes_out: u64,
     /// The answer was given to its end.
@@ -131,16 +158,15 @@ struct Answered {
     first_byte: Duration,
     refusal: Option<Reason>,
     route: Option<HeaderValue>,
-    upstream: Option<Upstreamed>,
 }
 
 impl<O: Observer> Record<O> {
-    fn begin<B: Body>(request: Request<B>, observer: O) -> (Self, Request<CountedBody<B>>) {
+    fn begin<B: Body>(mut request: Request<B>, observer: O) -> (Self, Request<CountedBody<B>>) {
         observer.started();
+        let learnt = Learnt::default();
+        RequestContext::of_mut(request.extensions_mut()).learnt = Some(learnt.clone());
         let headers = request.headers();
         let context = RequestContext::of(request.extensions());
-        // Most requests have no body, and then no counter.
-        let bytes_in = (!request.body().is_end_stream()).then(|| Arc::new(AtomicU64::new(0)));
         let record = Self {
             observer,
             started: Instant::now(),
@@ -148,15 +174,15 @@ impl<O: Observer> Record<O> {
             uri: request.uri().clone(),
             version: request.version(),
             user_agent: headers.get(header::USER_AGENT).cloned(),
-            traceparent: headers.get("traceparent").cloned(),
+            traceparent: headers.get(trace::TRACEPARENT).cloned(),
             request_id: context.and_then(|context| context.request_id.clone()),
             client: context.and_then(|context| context.client),
-            bytes_in: bytes_in.clone(),
+            learnt: learnt.clone(),
             answered: None,
             bytes_out: 0,
             whole: false,
         };
-        (record, request.map(|body| CountedBody::new(body, bytes_in)))
+        (record, request.map(|body| CountedBody::new(body, learnt)))
     }
 
     fn answered<R>(&mut self, answer: &mut Response<R>, route_header: Option<&HeaderName>) {
@@ -165,7 +191,6 @@ impl<O: Observer> Record<O> {
             first_byte: self.started.elapsed(),
             refusal: answer.extensions().get().copied(),
             route: route_header.and_then(|header| answer.headers_mut().remove(header)),
-            upstream: answer.extensions_mut().remove(),
         });
     }
 }
@@ -174,7 +199,7 @@ impl<O: Observer> Drop for Record<O> {
     fn drop(&mut self) {
         let duration = self.started.elapsed();
         let answered = self.answered.as_ref();
-        let trace_id = self.traceparent.as_ref().and_then(|value| trace_id(value.as_bytes()));
+        let trace_id = self.traceparent.as_ref().and_then(|value| trace::trace_id(value.as_bytes()));
         self.observer.finished(&RequestFinished {
             request_id: self.request_id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or_default(),
             trace_id,
@@ -190,11 +215,11 @@ impl<O: Observer> Drop for Record<O> {
             },
             client: self.client,
             user_agent: self.user_agent.as_ref().map(HeaderValue::as_bytes),
-            bytes_in: self.bytes_in.as_ref().map_or(0, |count| count.load(Ordering::Relaxed)),
+            bytes_in: self.learnt.0.bytes_in.load(Ordering::Relaxed),
             bytes_out: self.bytes_out,
             duration,
             first_byte: answered.map_or(duration, |answered| answered.first_byte),
-            upstream: answered.and_then(|answered| answered.upstream.as_ref()).map(|upstream| UpstreamFacts {
+            upstream: self.learnt.0.upstream.get().map(|upstream| UpstreamFacts {
                 address: &upstream.address,
                 time: upstream.time,
                 attempts: upstream.attempts,
@@ -206,22 +231,13 @@ impl<O: Observer> Drop for Record<O> {
     }
 }
 
-/// The trace id of a `traceparent` (W3C Trace Context, level 1).
-fn trace_id(traceparent: &[u8]) -> Option<&str> {
-    let id = traceparent
-        .get(3..35)
-        .filter(|_| traceparent.len() >= 55 && traceparent[2] == b'-' && traceparent[35] == b'-')?;
-    let hexadecimal = id.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-    let id = std::str::from_utf8(id).ok()?;
-    (hexadecimal && id.bytes().any(|byte| byte != b'0')).then_some(id)
-}
-
 pin_project_lite::pin_project! {
     /// The answer of [`Access`].
     pub struct AccessFuture<F, O: Observer> {
         #[pin]
         answer: F,
-        record: Option<Record<O>>,
+        // In a box, because it moves through every layer outside of this one.
+        record: Option<Box<Record<O>>>,
         route_header: Option<HeaderName>,
     }
 }

@@ -15,5 +15,6 @@ pub mod panic;
 pub mod refusal;
 pub mod request_id;
 pub mod stack;
+pub mod trace;
 
 pub use seaworthy_core as core;

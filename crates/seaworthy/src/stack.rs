@@ -1,6 +1,6 @@
 //! All layers in the one order that is right, outermost first:
 //!
-//! panic guard → client address → request id → access event → security headers → gate → body limit → time limit → the
+//! panic guard → client address → request id → trace context → access event → security headers → gate → body limit → time limit → the
 //! service.
 //!
 //! What is inside can refuse, and what is outside gives every refusal an id, headers and an access event.
@@ -22,12 +22,14 @@ use crate::limit::body::{BodyLimit, BodyLimitLayer};
 use crate::limit::time::{TimeLimit, TimeLimitLayer};
 use crate::panic::{PanicGuard, PanicGuardLayer};
 use crate::request_id::{RequestId, RequestIdLayer};
+use crate::trace::{TraceContext, TraceContextLayer};
 
 /// What the layers of a [`Stack`] are set to.
 #[derive(Debug, Clone)]
 pub struct Settings {
     pub trusted: Trusted,
     pub request_id: RequestIdLayer,
+    pub trace: TraceContextLayer,
     /// The header by which the service tells its route; it is taken off.
     pub route_header: Option<HeaderName>,
     pub headers: Preset,
@@ -45,6 +47,7 @@ impl Default for Settings {
         Self {
             trusted: Trusted::default(),
             request_id: RequestIdLayer::default(),
+            trace: TraceContextLayer::default(),
             route_header: None,
             headers: Preset::default(),
             hold: Hold::default(),
@@ -61,6 +64,7 @@ pub struct Stack<O> {
     panic: PanicGuardLayer,
     client: ClientAddressLayer,
     request_id: RequestIdLayer,
+    trace: TraceContextLayer,
     access: AccessLayer<O>,
     headers: SecurityHeadersLayer,
     gate: GateLayer,
@@ -70,16 +74,17 @@ pub struct Stack<O> {
 
 /// A service behind all layers.
 pub type Stacked<S, O> =
-    PanicGuard<ClientAddress<RequestId<Access<SecurityHeaders<Gate<BodyLimit<TimeLimit<S>>>>, O>>>>;
+    PanicGuard<ClientAddress<RequestId<TraceContext<Access<SecurityHeaders<Gate<BodyLimit<TimeLimit<S>>>>, O>>>>>;
 
 impl<O: Observer> Stack<O> {
     pub fn new(settings: Settings, lifecycle: Lifecycle, observer: O, sink: Arc<dyn Sink>) -> Self {
-        let Settings { trusted, request_id, route_header, headers, hold, reject, body, time } = settings;
+        let Settings { trusted, request_id, trace, route_header, headers, hold, reject, body, time } = settings;
         let access = AccessLayer::new(observer);
         Self {
             panic: PanicGuardLayer::new(sink),
             client: ClientAddressLayer::new(trusted),
             request_id,
+            trace,
             access: match route_header {
                 Some(header) => access.route_header(header),
                 None => access,
@@ -98,6 +103,6 @@ impl<S, O: Clone> Layer<S> for Stack<O> {
     fn layer(&self, inner: S) -> Self::Service {
         let inner = self.gate.layer(self.body.layer(self.time.layer(inner)));
         let inner = self.access.layer(self.headers.layer(inner));
-        self.panic.layer(self.client.layer(self.request_id.layer(inner)))
+        self.panic.layer(self.client.layer(self.request_id.layer(self.trace.layer(inner))))
     }
 }

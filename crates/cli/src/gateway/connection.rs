@@ -1,6 +1,7 @@
 //! One client connection, from its first byte to its last: which HTTP it speaks, its timers, its end.
 
 pub(crate) mod body;
+mod framing;
 mod http1;
 mod http2;
 mod service;

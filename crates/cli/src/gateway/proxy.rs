@@ -14,8 +14,9 @@ pub(crate) mod pool;
 pub(crate) mod upstream;
 mod websocket;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
+use std::future::ready;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -24,10 +25,10 @@ use std::time::{Duration, Instant};
 
 use http::{HeaderValue, Method, Request, Response, Version, header, request};
 use http_body::Body;
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
-use seaworthy::access::{CountedBody, Upstreamed};
+use hyper::body::Incoming;
+use seaworthy::access::{CountedBody, Learnt, Upstreamed};
 use seaworthy::context::{Correlation, RequestContext};
+use seaworthy::core::event::Event;
 use seaworthy::limit::body::LimitedBody;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -36,12 +37,16 @@ use tower_service::Service;
 use self::body::{ProxyBody, UpstreamBody};
 
 use self::pool::{Kept, Pool};
-use self::upstream::{Protocol, Upstream, UpstreamStream};
-use super::clock::Ticks;
+use self::upstream::{Protocol, Upstream};
+use super::clock::{Ticks, ticks};
 use super::connection::body::RequestBody;
 use super::observer::WorkerObserver;
 use super::registry::Registry;
 use super::socket::Socket;
+use super::worker::SharedSink;
+
+/// An upstream is complained of no more often, by each worker.
+const COMPLAINT: Duration = Duration::from_secs(1);
 
 /// The body of a request when it gets here, through the layers that count and limit it.
 pub(crate) type InnerBody = LimitedBody<CountedBody<RequestBody>>;
@@ -67,6 +72,10 @@ struct Inner {
     permits: Arc<Semaphore>,
     registry: Registry,
     observer: WorkerObserver,
+    sink: SharedSink,
+    ticks: Ticks,
+    /// When an upstream was last complained of, and how often it was not worth a line since.
+    complaint: Cell<(Option<u32>, u32)>,
 }
 
 impl Proxy {
@@ -75,16 +84,20 @@ impl Proxy {
         permits: Arc<Semaphore>,
         registry: Registry,
         observer: WorkerObserver,
+        sink: SharedSink,
         ticks: Ticks,
     ) -> Self {
         Self(Rc::new(Inner {
             settings: RefCell::new(settings),
             upstream: RefCell::new(None),
-            pool: Pool::new(ticks),
+            pool: Pool::new(ticks.clone()),
             h2: h2::Connections::default(),
             permits,
             registry,
             observer,
+            sink,
+            ticks,
+            complaint: Cell::new((None, 0)),
         }))
     }
 
@@ -99,6 +112,22 @@ impl Proxy {
         self.0.h2.clear();
     }
 
+    /// Says what is wrong with the upstream, once in a while: each request that it costs has a line of its own.
+    fn complain(&self, upstream: &Arc<str>, failure: &Failure) {
+        if !failure.by_upstream() {
+            return;
+        }
+        let now = self.0.ticks.now();
+        let (last, suppressed) = self.0.complaint.get();
+        if last.is_some_and(|last| now.saturating_sub(last) < ticks(COMPLAINT)) {
+            self.0.complaint.set((last, suppressed + 1));
+            return;
+        }
+        self.0.complaint.set((Some(now), 0));
+        let (upstream, reason) = (upstream.to_string(), failure.to_string());
+        self.0.sink.emit(&Event::UpstreamFailed { upstream, reason, suppressed });
+    }
+
     /// Drops connections that were idle for too long.
     pub(crate) fn expire(&self) {
         self.0.pool.expire();
@@ -106,90 +135,150 @@ impl Proxy {
     }
 }
 
+type Answered = Pin<Box<dyn Future<Output = Result<Response<ProxyBody>, Infallible>>>>;
+
 impl Service<Request<InnerBody>> for Proxy {
     type Response = Response<ProxyBody>;
     type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>>>>;
+    type Future = Answered;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<InnerBody>) -> Self::Future {
-        let proxy = self.clone();
-        Box::pin(async move { Ok(proxy.answer(request).await) })
+    /// What can be done at once is done here and not in the future: a future holds every request that it was ever given,
+    /// once for each function that it passed through, and is allocated at that size.
+    fn call(&mut self, mut request: Request<InnerBody>) -> Answered {
+        let longest_target = self.0.settings.borrow().longest_target;
+        if let Err(refusal) = head::refuse(&request, longest_target) {
+            let answer = refusal.respond(&Correlation::of(&request));
+            return Box::pin(ready(Ok(answer)));
+        }
+        let Some(upstream) = self.0.upstream.borrow().clone() else {
+            let answer = Failure::NoAddress.refusal().respond(&Correlation::of(&request));
+            return Box::pin(ready(Ok(answer)));
+        };
+        let exchange = Exchange::begin(self.clone(), upstream, &request);
+        let websocket = head::wants_websocket(&request);
+        let over_h2 = match exchange.upstream.protocol {
+            Protocol::H2c => true,
+            Protocol::Auto => request.version() == Version::HTTP_2 && is_grpc(&request),
+            Protocol::Http1 => false,
+        };
+        prepare(&mut request);
+        match exchange.connection {
+            Some(connection) if websocket => Box::pin(exchange.websocket(request, connection)),
+            _ if over_h2 => Box::pin(exchange.over_h2(request)),
+            _ => {
+                *request.version_mut() = Version::HTTP_11;
+                head::origin_form(request.uri_mut());
+                // What has a body cannot be said again by us: its first bytes are gone when the connection proves to be.
+                let repeatable = is_idempotent(request.method()) && request.body().is_end_stream();
+                match self.0.pool.take(repeatable) {
+                    None => Box::pin(exchange.over_new(request)),
+                    Some(mut kept) => {
+                        // What is needed to say it again, where that is allowed.
+                        let again = repeatable.then(|| copy_of(&request));
+                        let answer = kept.send(request);
+                        Box::pin(exchange.over_kept(kept, answer, again))
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A request on its way to the upstream, and what is to be said of it when its answer begins.
+struct Exchange {
+    proxy: Proxy,
+    upstream: Upstream,
+    started: Instant,
+    /// What the client's connection is called.
+    connection: Option<usize>,
+    learnt: Option<Learnt>,
+    to: Correlation,
+    attempts: u8,
+}
+
+impl Exchange {
+    fn begin(proxy: Proxy, upstream: Upstream, request: &Request<InnerBody>) -> Self {
+        let context = RequestContext::of(request.extensions());
+        let connection = context.and_then(|context| context.connection);
+        let learnt = context.and_then(|context| context.learnt.clone());
+        Self { proxy, upstream, started: Instant::now(), connection, learnt, to: Correlation::of(request), attempts: 1 }
+    }
+
+    async fn websocket(
+        self,
+        request: Request<InnerBody>,
+        connection: usize,
+    ) -> Result<Response<ProxyBody>, Infallible> {
+        let outcome = self.proxy.websocket(&self.upstream, request, connection).await;
+        Ok(self.end(outcome))
+    }
+
+    async fn over_h2(self, request: Request<InnerBody>) -> Result<Response<ProxyBody>, Infallible> {
+        let outcome = self.proxy.over_h2(&self.upstream, request).await;
+        Ok(self.end(outcome))
+    }
+
+    async fn over_new(self, request: Request<InnerBody>) -> Result<Response<ProxyBody>, Infallible> {
+        let outcome = self.anew(request).await;
+        Ok(self.end(outcome))
+    }
+
+    async fn over_kept(
+        mut self,
+        mut kept: Box<Kept<InnerBody>>,
+        answer: impl Future<Output = hyper::Result<Response<Incoming>>>,
+        again: Option<(request::Parts, InnerBody)>,
+    ) -> Result<Response<ProxyBody>, Infallible> {
+        let outcome = match kept.driving(answer).await {
+            Ok(answer) => Ok(self.proxy.pass_on(answer, kept)),
+            Err(error) => match (Failure::of(&error), again) {
+                (Failure::Closed(_), Some((parts, body))) => {
+                    self.attempts += 1;
+                    self.proxy.0.observer.upstream_retried();
+                    Box::pin(self.anew(Request::from_parts(parts, body))).await
+                }
+                (failure, _) => Err(failure),
+            },
+        };
+        Ok(self.end(outcome))
+    }
+
+    /// Over a connection that nobody used before.
+    async fn anew(&self, request: Request<InnerBody>) -> Result<Response<ProxyBody>, Failure> {
+        let mut kept = self.proxy.connect(&self.upstream).await?;
+        let answer = kept.send(request);
+        let answer = kept.driving(answer).await.map_err(|error| Failure::of(&error))?;
+        Ok(self.proxy.pass_on(answer, kept))
+    }
+
+    fn end(self, outcome: Result<Response<ProxyBody>, Failure>) -> Response<ProxyBody> {
+        let Self { proxy, upstream, started, learnt, to, attempts, .. } = self;
+        let time = started.elapsed();
+        let answer = match outcome {
+            Ok(answer) => {
+                proxy.0.observer.upstream_answered(&upstream.name, answer.status().as_u16(), time);
+                answer
+            }
+            Err(failure) => {
+                proxy.0.observer.upstream_failed(&upstream.name, &failure);
+                proxy.complain(&upstream.name, &failure);
+                failure.refusal().respond(&to)
+            }
+        };
+        if let Some(learnt) = learnt {
+            learnt.upstream(Upstreamed { address: upstream.name, time, attempts });
+        }
+        answer
     }
 }
 
 impl Proxy {
-    async fn answer(&self, mut request: Request<InnerBody>) -> Response<ProxyBody> {
-        let longest_target = self.0.settings.borrow().longest_target;
-        if let Err(refusal) = head::refuse(&request, longest_target) {
-            return refusal.respond(&Correlation::of(&request));
-        }
-        let Some(upstream) = self.0.upstream.borrow().clone() else {
-            return Failure::NoAddress.refusal().respond(&Correlation::of(&request));
-        };
-        let started = Instant::now();
-        let websocket = head::wants_websocket(&request);
-        let websocket_key = request.extensions().get::<RequestContext>().and_then(|context| context.connection);
-        let to = Correlation::of(&request);
-        let over_h2 = upstream.protocol == Protocol::H2c
-            || (upstream.protocol == Protocol::Auto && request.version() == Version::HTTP_2 && is_grpc(&request));
-        prepare(&mut request);
-        let mut attempts = 1;
-        let outcome = match websocket_key {
-            Some(key) if websocket => self.websocket(&upstream, request, key).await,
-            _ if over_h2 => self.over_h2(&upstream, request).await,
-            _ => self.over_h1(&upstream, request, &mut attempts).await,
-        };
-        let time = started.elapsed();
-        let mut answer = match outcome {
-            Ok(answer) => {
-                self.0.observer.upstream_answered(answer.status().as_u16(), time);
-                answer
-            }
-            Err(failure) => {
-                self.0.observer.upstream_failed(&upstream.name, &failure);
-                failure.refusal().respond(&to)
-            }
-        };
-        answer.extensions_mut().insert(Upstreamed { address: upstream.name.clone(), time, attempts });
-        answer
-    }
-
-    async fn over_h1(
-        &self,
-        upstream: &Upstream,
-        mut request: Request<InnerBody>,
-        attempts: &mut u8,
-    ) -> Result<Response<ProxyBody>, Failure> {
-        *request.version_mut() = Version::HTTP_11;
-        head::origin_form(request.uri_mut());
-        let repeatable = is_idempotent(request.method());
-        let mut kept = match self.0.pool.take(repeatable) {
-            Some(kept) => kept,
-            None => self.connect(upstream).await?,
-        };
-        // What is needed to say it again, where that is allowed.
-        let again = (kept.reused && repeatable && request.body().is_end_stream()).then(|| copy_of(&request));
-        let answer = match kept.sender.send_request(request).await {
-            Ok(answer) => answer,
-            Err(error) => {
-                let failure = Failure::of(&error);
-                let Some(again) = again.filter(|_| matches!(failure, Failure::Closed(_))) else { return Err(failure) };
-                *attempts += 1;
-                self.0.observer.upstream_retried();
-                kept = self.connect(upstream).await?;
-                let (parts, body) = again;
-                kept.sender.send_request(Request::from_parts(parts, body)).await.map_err(|error| Failure::of(&error))?
-            }
-        };
-        Ok(self.pass_on(answer, kept))
-    }
-
     /// Makes the answer of a kept connection ours; its body gives the connection back.
-    fn pass_on(&self, mut answer: Response<hyper::body::Incoming>, mut kept: Kept<InnerBody>) -> Response<ProxyBody> {
+    fn pass_on(&self, mut answer: Response<Incoming>, mut kept: Box<Kept<InnerBody>>) -> Response<ProxyBody> {
         if let Some(seconds) = head::keep_alive_timeout(answer.headers()) {
             kept.keep_for(seconds);
         }
@@ -198,21 +287,12 @@ impl Proxy {
         answer.map(|body| ProxyBody::Upstream { body: UpstreamBody::new(body, kept, self.0.pool.clone()) })
     }
 
-    async fn connect(&self, upstream: &Upstream) -> Result<Kept<InnerBody>, Failure> {
+    async fn connect(&self, upstream: &Upstream) -> Result<Box<Kept<InnerBody>>, Failure> {
         let generation = self.0.pool.generation();
         let (socket, permit) = self.socket(upstream).await?;
-        let socket = Rc::new(socket);
-        let stream = TokioIo::new(UpstreamStream::new(socket.clone()));
-        let mut http = http1::Builder::new();
-        http.preserve_header_case(false).max_headers(256);
-        let (sender, connection) = http.handshake(stream).await.map_err(|error| Failure::of(&error))?;
         let open = self.0.observer.upstream_opened();
-        tokio::task::spawn_local(async move {
-            // Its error reaches whoever sent a request over it; without a request nobody is concerned.
-            let _ = connection.await;
-            drop(open);
-        });
-        Ok(Kept::new(sender, socket, permit, generation))
+        let kept = Kept::new(socket, permit, open, generation).await.map_err(|error| Failure::of(&error))?;
+        Ok(Box::new(kept))
     }
 
     /// A connected socket, within the time for connecting and the cap on connections.

@@ -31,6 +31,11 @@ pub(crate) struct WorkerShare {
 }
 
 impl WorkerShare {
+    /// How many answers of the program were completed.
+    pub(crate) fn completed(&self) -> u64 {
+        self.completed.load(Ordering::Relaxed)
+    }
+
     /// How much a worker has to do, for whoever hands out the next connection.
     pub(crate) fn load(&self) -> usize {
         self.connections.get() + self.handed.load(Ordering::Relaxed)

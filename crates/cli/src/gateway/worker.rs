@@ -15,7 +15,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use seaworthy::core::event::Sink;
+use seaworthy::core::event::{Nowhere, Sink};
 use seaworthy::lifecycle::Lifecycle;
 use seaworthy::stack::{Settings as StackSettings, Stack, Stacked};
 use tokio::sync::{Semaphore, mpsc, oneshot};
@@ -165,10 +165,17 @@ pub(crate) fn run(setup: Setup) -> std::io::Result<()> {
         let Setup { index, settings, lifecycle, sink, permits, shares, mut commands, acceptor, make_observer } = setup;
         let share = shares[index].clone();
         let ticks = Ticks::default();
-        let registry = Registry::new(share.clone());
+        let registry = Registry::new(share.clone(), ticks.clone());
         let observer = make_observer(share.clone());
-        let proxy = Proxy::new(settings.proxy.clone(), permits, registry.clone(), observer.clone(), ticks.clone());
-        let stack = stack(&settings, &lifecycle, &observer, &sink, &proxy);
+        let proxy = Proxy::new(
+            settings.proxy.clone(),
+            permits,
+            registry.clone(),
+            observer.clone(),
+            SharedSink(sink.clone()),
+            ticks.clone(),
+        );
+        let stack = stack(&settings, &lifecycle, &observer, &proxy);
         let worker = Rc::new(Worker {
             ticks,
             registry,
@@ -210,14 +217,9 @@ pub(crate) fn run(setup: Setup) -> std::io::Result<()> {
     Ok(())
 }
 
-fn stack(
-    settings: &WorkerSettings,
-    lifecycle: &Lifecycle,
-    observer: &WorkerObserver,
-    sink: &Arc<dyn Sink>,
-    proxy: &Proxy,
-) -> StackService {
-    Stack::new(settings.stack.clone(), lifecycle.clone(), observer.clone(), sink.clone()).layer(proxy.clone())
+fn stack(settings: &WorkerSettings, lifecycle: &Lifecycle, observer: &WorkerObserver, proxy: &Proxy) -> StackService {
+    // A panic is reported by the hook of the process, which knows its place.
+    Stack::new(settings.stack.clone(), lifecycle.clone(), observer.clone(), Arc::new(Nowhere)).layer(proxy.clone())
 }
 
 impl Worker {
@@ -248,7 +250,7 @@ impl Worker {
     }
 
     fn reload(&self, settings: &WorkerSettings) {
-        *self.stack.borrow_mut() = stack(settings, &self.lifecycle, &self.observer, &self.sink.0, &self.proxy);
+        *self.stack.borrow_mut() = stack(settings, &self.lifecycle, &self.observer, &self.proxy);
         *self.connection_settings.borrow_mut() = settings.connection.clone();
         *self.public.0.borrow_mut() = settings.public.clone();
         self.proxy.set(settings.proxy.clone());
@@ -258,11 +260,8 @@ impl Worker {
     /// Serves a connection that was accepted.
     pub(crate) fn serve(self: &Rc<Self>, accepted: Accepted) {
         let Accepted { stream, peer, counted } = accepted;
-        let socket = match stream.into_socket() {
-            Ok(socket) => socket,
-            // The client reset it between the accept and here.
-            Err(_) => return,
-        };
+        // Else the client reset it between the accept and here.
+        let Ok(socket) = stream.into_socket() else { return };
         let open = self.registry.connect(|key| Connection::new(key, peer, self.ticks.now()));
         let worker = self.clone();
         tokio::task::spawn_local(async move {

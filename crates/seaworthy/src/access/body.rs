@@ -1,14 +1,12 @@
 //! The two bodies of a request that is being observed.
 
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
 use http_body::{Body, Frame, SizeHint};
 
-use super::{Observer, Record};
+use super::{Learnt, Observer, Record};
 use crate::refusal::ProblemBody;
 
 pin_project_lite::pin_project! {
@@ -17,13 +15,13 @@ pin_project_lite::pin_project! {
     pub struct CountedBody<B> {
         #[pin]
         body: B,
-        count: Option<Arc<AtomicU64>>,
+        learnt: Learnt,
     }
 }
 
 impl<B> CountedBody<B> {
-    pub(super) fn new(body: B, count: Option<Arc<AtomicU64>>) -> Self {
-        Self { body, count }
+    pub(super) fn new(body: B, learnt: Learnt) -> Self {
+        Self { body, learnt }
     }
 }
 
@@ -34,10 +32,10 @@ impl<B: Body> Body for CountedBody<B> {
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
         let this = self.project();
         let frame = ready!(this.body.poll_frame(cx));
-        if let (Some(count), Some(Ok(frame))) = (this.count, &frame)
+        if let Some(Ok(frame)) = &frame
             && let Some(data) = frame.data_ref()
         {
-            count.fetch_add(data.remaining() as u64, Ordering::Relaxed);
+            this.learnt.bytes_in(data.remaining() as u64);
         }
         Poll::Ready(frame)
     }
@@ -59,7 +57,7 @@ pin_project_lite::pin_project! {
     {
         #[pin]
         body: B,
-        record: Option<Record<O>>,
+        record: Option<Box<Record<O>>>,
     }
 
     impl<B: Body, O: Observer> PinnedDrop for AnswerBody<B, O> {
@@ -80,7 +78,7 @@ impl<B: Body, O: Observer> std::fmt::Debug for AnswerBody<B, O> {
 }
 
 impl<B: Body, O: Observer> AnswerBody<B, O> {
-    pub(super) fn new(body: B, record: Option<Record<O>>) -> Self {
+    pub(super) fn new(body: B, record: Option<Box<Record<O>>>) -> Self {
         Self { body, record }
     }
 }

@@ -21,6 +21,11 @@ impl Cidr {
         let address = address.to_canonical();
         masked(address, self.prefix) == self.network && address.is_ipv4() == self.network.is_ipv4()
     }
+
+    /// The same network, as the policies of the core know it.
+    pub(crate) fn net(self) -> ipnet::IpNet {
+        ipnet::IpNet::new(self.network, self.prefix).expect("the prefix was held against the address when it was read")
+    }
 }
 
 impl fmt::Display for Cidr {

@@ -9,6 +9,7 @@ mod observe;
 mod protect;
 mod top;
 
+#[cfg(test)]
 pub(crate) use self::observe::PROBE_PATHS;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -65,7 +66,7 @@ impl Review<'_> {
             environment: top.environment,
             metrics: Self::metrics(&raw.metrics),
             request_id: self.request_id(raw),
-            trace: super::validated::Trace { enabled: raw.trace.enabled },
+            trace: super::validated::Trace { begin: raw.trace.begin },
             headers: super::validated::Headers { preset: raw.headers.preset },
             connection_limit: Self::connection_limit(&raw.connection_limit),
             limits: self.limits(&raw.limits),

@@ -57,6 +57,6 @@ pub(crate) struct RequestId {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Trace {
-    /// Whether `traceparent` is continued or begun.
-    pub(crate) enabled: bool,
+    /// Whether a trace is begun for a request without one.
+    pub(crate) begin: bool,
 }

@@ -31,6 +31,11 @@ impl Entry {
         Self { worker, state, peer }
     }
 
+    /// Whether a request may have been read otherwise by whoever stands before us; see [`super::framing`].
+    fn is_ambiguous(&self, request: &Request<Incoming>) -> bool {
+        self.state.length_seen.get() && request.headers().contains_key(header::TRANSFER_ENCODING)
+    }
+
     fn served(&self) -> Served {
         self.state.requests.set(self.state.requests.get() + 1);
         Served { state: self.state.clone(), in_flight: None }
@@ -56,9 +61,11 @@ impl hyper::service::Service<Request<Incoming>> for Entry {
         let client = self.state.peer.map(|peer| peer.ip());
         if let Some(answer) = worker.public.answer(&request, client) {
             let leaving = request.version() < Version::HTTP_2 && worker.lifecycle.state().leaving();
-            return EntryFuture::Answered { answer: Some((answer, served)), leaving };
+            let last = leaving || self.is_ambiguous(&request);
+            return EntryFuture::Answered { answer: Some((answer, served)), last };
         }
         served.in_flight = Some(worker.registry.begin(&request));
+        let last = self.is_ambiguous(&request);
         let (state, ticks) = (self.state.clone(), worker.ticks.clone());
         let mut request = request.map(|body| RequestBody::new(body, state, ticks));
         let context = RequestContext::of_mut(request.extensions_mut());
@@ -66,7 +73,7 @@ impl hyper::service::Service<Request<Incoming>> for Entry {
         context.peer_header.clone_from(&self.peer);
         context.connection = Some(self.state.key);
         let answer = worker.stack.borrow_mut().call(request);
-        EntryFuture::Stack { answer, worker: worker.clone(), served: Some(served) }
+        EntryFuture::Stack { answer, worker: worker.clone(), served: Some(served), last }
     }
 }
 
@@ -74,9 +81,16 @@ pin_project_lite::pin_project! {
     /// The answer of [`Entry`].
     #[project = EntryProjection]
     pub(super) enum EntryFuture {
-        Stack { #[pin] answer: StackFuture, worker: Rc<Worker>, served: Option<Served> },
+        Stack {
+            #[pin]
+            answer: StackFuture,
+            worker: Rc<Worker>,
+            served: Option<Served>,
+            // The connection serves nothing after it.
+            last: bool,
+        },
         /// By a probe or a page of ours.
-        Answered { answer: Option<(Response<Full<Bytes>>, Served)>, leaving: bool },
+        Answered { answer: Option<(Response<Full<Bytes>>, Served)>, last: bool },
     }
 }
 
@@ -85,23 +99,30 @@ impl Future for EntryFuture {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project() {
-            EntryProjection::Stack { answer, worker, served } => {
-                let answer = ready!(answer.poll(cx))?;
+            EntryProjection::Stack { answer, worker, served, last } => {
+                let mut answer = ready!(answer.poll(cx))?;
+                if *last && answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+                    close_after(&mut answer);
+                }
                 let served = served.take().expect("an answer is given once");
                 let end = is_event_stream(&answer).then(|| worker.registry.stream());
                 // The tunnel that follows is counted by itself.
                 let body = |body| AnswerBody::new(Either::Left(body), end, served);
                 Poll::Ready(Ok(answer.map(body)))
             }
-            EntryProjection::Answered { answer, leaving } => {
+            EntryProjection::Answered { answer, last } => {
                 let (mut answer, served) = answer.take().expect("an answer is given once");
-                if *leaving {
-                    answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+                if *last {
+                    close_after(&mut answer);
                 }
                 Poll::Ready(Ok(answer.map(|body| AnswerBody::new(Either::Right(body), None, served))))
             }
         }
     }
+}
+
+fn close_after<B>(answer: &mut Response<B>) {
+    answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
 }
 
 /// Whether the answer goes on until somebody ends it (WHATWG HTML, 9.2).

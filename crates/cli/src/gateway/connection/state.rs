@@ -69,6 +69,8 @@ pub(crate) struct Connection {
     pub(crate) opened: u32,
     /// It was told to leave.
     pub(crate) told: Cell<bool>,
+    /// It has brought a `Content-Length`; see [`super::framing`].
+    pub(super) length_seen: Cell<bool>,
 }
 
 /// How far something had come at a tick.
@@ -99,6 +101,7 @@ impl Connection {
             used: Cell::new(false),
             opened: now,
             told: Cell::new(false),
+            length_seen: Cell::new(false),
         }
     }
 

@@ -15,6 +15,7 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::framing::LengthWatch;
 use super::state::{Connection, Phase};
 use crate::gateway::clock::Ticks;
 use crate::gateway::socket::Socket;
@@ -30,17 +31,15 @@ pub(crate) struct ClientStream {
     prefix: Bytes,
     state: Rc<Connection>,
     ticks: Ticks,
+    lengths: LengthWatch,
     write_closed: bool,
     thrown_away: u64,
 }
 
 impl ClientStream {
     pub(crate) fn new(socket: Socket, prefix: Bytes, state: Rc<Connection>, ticks: Ticks) -> Self {
-        Self { socket, prefix, state, ticks, write_closed: false, thrown_away: 0 }
-    }
-
-    pub(crate) fn socket(&self) -> &Socket {
-        &self.socket
+        let lengths = LengthWatch::default();
+        Self { socket, prefix, state, ticks, lengths, write_closed: false, thrown_away: 0 }
     }
 
     /// The bare socket and what was not consumed of the prefix.
@@ -78,6 +77,11 @@ impl AsyncRead for ClientStream {
         let count = buffer.filled().len() - before;
         if count > 0 {
             this.state.read.set(this.state.read.get() + count as u64);
+            // Of HTTP/2 it means nothing, and there its heads are compressed.
+            if this.state.phase() != Phase::Streams {
+                this.lengths.read(&buffer.filled()[before..]);
+                this.state.length_seen.set(this.lengths.seen() || this.state.length_seen.get());
+            }
             if this.state.phase() == Phase::Idle {
                 this.state.enter(Phase::Head, this.ticks.now());
             }

@@ -67,11 +67,11 @@ impl Body for ProxyBody {
 #[derive(Debug)]
 pub(crate) struct UpstreamBody {
     body: Incoming,
-    lease: Option<(Kept<InnerBody>, Pool<InnerBody>)>,
+    lease: Option<(Box<Kept<InnerBody>>, Pool<InnerBody>)>,
 }
 
 impl UpstreamBody {
-    pub(crate) fn new(body: Incoming, kept: Kept<InnerBody>, pool: Pool<InnerBody>) -> Self {
+    pub(crate) fn new(body: Incoming, kept: Box<Kept<InnerBody>>, pool: Pool<InnerBody>) -> Self {
         Self { body, lease: Some((kept, pool)) }
     }
 
@@ -88,7 +88,14 @@ impl Body for UpstreamBody {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let this = self.get_mut();
-        let frame = ready!(Pin::new(&mut this.body).poll_frame(cx));
+        let mut frame = Pin::new(&mut this.body).poll_frame(cx);
+        if frame.is_pending()
+            && let Some((kept, _)) = &mut this.lease
+        {
+            kept.drive(cx);
+            frame = Pin::new(&mut this.body).poll_frame(cx);
+        }
+        let frame = ready!(frame);
         if frame.is_none() {
             this.give_back();
         }

@@ -81,39 +81,15 @@ impl UpstreamStream {
         Self { socket, write_failed: false }
     }
 
-    fn written(&mut self, result: io::Result<usize>, offered: usize) -> Poll<io::Result<usize>> {
-        Poll::Ready(Ok(match result {
-            Ok(count) => count,
-            Err(_) => {
-                self.write_failed = true;
-                offered
-            }
-        }))
+    fn written(&mut self, written: Option<usize>, offered: usize) -> Poll<io::Result<usize>> {
+        self.write_failed |= written.is_none();
+        Poll::Ready(Ok(written.unwrap_or(offered)))
     }
-}
-
-macro_rules! with_stream {
-    ($socket:expr, $stream:ident => $body:expr) => {
-        match $socket {
-            Socket::Tcp($stream) => $body,
-            Socket::Unix($stream) => $body,
-        }
-    };
 }
 
 impl AsyncRead for UpstreamStream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        with_stream!(&*self.socket, stream => loop {
-            ready!(stream.poll_read_ready(cx))?;
-            match stream.try_read(buffer.initialize_unfilled()) {
-                Ok(count) => {
-                    buffer.advance(count);
-                    return Poll::Ready(Ok(()));
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Poll::Ready(Err(error)),
-            }
-        })
+        self.socket.poll_receive(cx, buffer)
     }
 }
 
@@ -123,16 +99,8 @@ impl AsyncWrite for UpstreamStream {
         if this.write_failed {
             return Poll::Ready(Ok(data.len()));
         }
-        let socket = this.socket.clone();
-        with_stream!(&*socket, stream => loop {
-            if let Err(error) = ready!(stream.poll_write_ready(cx)) {
-                return this.written(Err(error), data.len());
-            }
-            match stream.try_write(data) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                result => return this.written(result, data.len()),
-            }
-        })
+        let result = ready!(this.socket.poll_send(cx, data));
+        this.written(result.ok(), data.len())
     }
 
     fn poll_write_vectored(
@@ -145,16 +113,8 @@ impl AsyncWrite for UpstreamStream {
         if this.write_failed {
             return Poll::Ready(Ok(offered));
         }
-        let socket = this.socket.clone();
-        with_stream!(&*socket, stream => loop {
-            if let Err(error) = ready!(stream.poll_write_ready(cx)) {
-                return this.written(Err(error), offered);
-            }
-            match stream.try_write_vectored(data) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                result => return this.written(result, offered),
-            }
-        })
+        let result = ready!(this.socket.poll_send_pieces(cx, data));
+        this.written(result.ok(), offered)
     }
 
     fn is_write_vectored(&self) -> bool {

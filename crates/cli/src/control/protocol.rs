@@ -1,0 +1,136 @@
+//! What goes over the control socket: one JSON object a line, in both directions.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
+
+use super::status::Status;
+use crate::config::{ChangedKey, Kind as _, Level, Problems};
+
+/// What is asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "lowercase", deny_unknown_fields)]
+pub(crate) enum Command {
+    /// How it is.
+    Status,
+    /// Begin the drain, as SIGTERM does.
+    Drain,
+    /// Hold new requests.
+    Pause,
+    /// Let them go on.
+    Resume,
+    /// Load the config again.
+    Reload,
+    /// Write log lines of this level and above, for a while or until told otherwise.
+    LogLevel {
+        level: Level,
+        #[serde(rename = "for", default, skip_serializing_if = "Option::is_none", with = "written")]
+        expires: Option<Duration>,
+    },
+}
+
+/// What is answered.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "reply", rename_all = "lowercase")]
+pub(crate) enum Reply {
+    /// It was done, or begun; in a sentence.
+    Done {
+        message: String,
+    },
+    Status(Box<Status>),
+    /// A new config is in force.
+    Reloaded {
+        changed: Vec<Changed>,
+    },
+    /// The new config is invalid; the old one stays in force.
+    Invalid {
+        problems: Vec<String>,
+    },
+    /// It was not done, and why.
+    Refused {
+        message: String,
+    },
+}
+
+/// A key that a reload changed. Secrets are masked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Changed {
+    pub(crate) key: String,
+    pub(crate) old: Value,
+    pub(crate) new: Value,
+    /// Whether it takes effect only after a restart.
+    pub(crate) needs_restart: bool,
+}
+
+impl From<&ChangedKey> for Changed {
+    fn from(changed: &ChangedKey) -> Self {
+        let ChangedKey { path, old, new, restart } = changed;
+        Self { key: path.clone(), old: old.clone(), new: new.clone(), needs_restart: *restart }
+    }
+}
+
+impl Reply {
+    pub(crate) fn done(message: impl Into<String>) -> Self {
+        Self::Done { message: message.into() }
+    }
+
+    pub(crate) fn refused(message: impl Into<String>) -> Self {
+        Self::Refused { message: message.into() }
+    }
+
+    /// The answer to a reload that found problems.
+    pub(crate) fn invalid(problems: &Problems) -> Self {
+        Self::Invalid { problems: problems.0.iter().map(ToString::to_string).collect() }
+    }
+}
+
+/// A time as the config writes it.
+mod written {
+    use super::*;
+    use crate::config::duration;
+
+    #[allow(clippy::ref_option, reason = "serde hands over a reference to the field")]
+    pub(super) fn serialize<S: Serializer>(time: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+        time.map(duration::written).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        if value.is_null() {
+            return Ok(None);
+        }
+        Duration::read(&value).map(Some).map_err(|complaint| serde::de::Error::custom(format!("{value} {complaint}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn read(value: &Value) -> Result<Command, String> {
+        serde_json::from_value(value.clone()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn commands_read_as_they_are_written_by_hand() {
+        let expires = Some(Duration::from_mins(10));
+        let debug = Command::LogLevel { level: Level::Debug, expires };
+        assert_eq!(read(&json!({ "do": "loglevel", "level": "debug", "for": "10m" })), Ok(debug.clone()));
+        assert_eq!(serde_json::to_value(debug).unwrap(), json!({ "do": "loglevel", "level": "debug", "for": "10m" }));
+        let forever = Command::LogLevel { level: Level::Warn, expires: None };
+        assert_eq!(serde_json::to_value(&forever).unwrap(), json!({ "do": "loglevel", "level": "warn" }));
+        for command in [Command::Status, Command::Drain, Command::Pause, Command::Resume, Command::Reload, forever] {
+            assert_eq!(read(&serde_json::to_value(&command).unwrap()), Ok(command));
+        }
+    }
+
+    #[test]
+    fn what_is_no_command_is_refused_with_what_is_wrong() {
+        let refused = |value| read(&value).unwrap_err();
+        assert!(refused(json!({ "do": "explode" })).contains("explode"));
+        assert!(refused(json!({ "do": "loglevel", "level": "loud" })).contains("loud"));
+        assert!(refused(json!({ "do": "loglevel", "level": "info", "for": 10 })).contains("time without a unit"));
+    }
+}

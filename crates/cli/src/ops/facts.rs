@@ -1,0 +1,102 @@
+//! What answers are made of: read once for each, so that an answer cannot contradict itself.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::{SignedDuration, Timestamp};
+use seaworthy::core::event::Sink;
+use seaworthy::core::health::{Live, Snapshot};
+use seaworthy::core::lifecycle::State;
+use seaworthy::health::Health;
+use seaworthy::lifecycle::Lifecycle;
+
+use super::turns::Turns;
+use crate::config::Verdict;
+
+/// Who answers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Identity {
+    pub(crate) service: String,
+    pub(crate) version: Option<String>,
+    /// `[info]`: free values.
+    pub(crate) info: BTreeMap<String, String>,
+}
+
+/// One moment on both clocks.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Moment {
+    pub(crate) instant: Instant,
+    pub(crate) wall: Timestamp,
+}
+
+impl Moment {
+    /// Now.
+    pub(crate) fn read() -> Self {
+        Self { instant: Instant::now(), wall: Timestamp::now() }
+    }
+
+    /// When `instant` was, on the wall clock as it goes now.
+    pub(super) fn wall_of(&self, instant: Instant) -> Timestamp {
+        let ago = self.instant.saturating_duration_since(instant);
+        SignedDuration::try_from(ago).ok().and_then(|ago| self.wall.checked_sub(ago).ok()).unwrap_or(Timestamp::MIN)
+    }
+}
+
+/// Everything that a verdict depends on, at one moment.
+#[derive(Debug, Clone)]
+pub(crate) struct Facts {
+    pub(crate) now: Moment,
+    pub(crate) uptime: Duration,
+    pub(crate) state: State,
+    pub(crate) live: Live,
+    pub(crate) snapshot: Arc<Snapshot>,
+}
+
+/// Where the facts are read. Clones read the same ones.
+#[derive(Clone)]
+pub(crate) struct Vitals {
+    lifecycle: Lifecycle,
+    health: Health,
+    turning: Arc<dyn Fn() -> bool + Send + Sync>,
+    started: Instant,
+    turns: Arc<Turns>,
+}
+
+impl Vitals {
+    /// `turning` says whether every worker's loop has turned lately; `started` is when this process began. `sink` is
+    /// told when a verdict turns.
+    pub(crate) fn new(
+        lifecycle: Lifecycle,
+        health: Health,
+        started: Instant,
+        sink: Arc<dyn Sink>,
+        turning: impl Fn() -> bool + Send + Sync + 'static,
+    ) -> Self {
+        Self { lifecycle, health, turning: Arc::new(turning), started, turns: Arc::new(Turns::new(sink)) }
+    }
+
+    /// Somebody was answered `verdict` by `facts`.
+    pub(super) fn answered(&self, verdict: Verdict, facts: &Facts) {
+        self.turns.answered(verdict, facts);
+    }
+
+    /// The facts now.
+    pub(crate) fn facts(&self) -> Facts {
+        let now = Moment::read();
+        Facts {
+            now,
+            uptime: now.instant.saturating_duration_since(self.started),
+            state: self.lifecycle.state(),
+            live: Live { workers_turn: (self.turning)() },
+            snapshot: self.health.snapshot(),
+        }
+    }
+}
+
+impl fmt::Debug for Vitals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Vitals").field("lifecycle", &self.lifecycle).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,70 @@
+//! The shapes that a verdict can take. A shape is a file, and a row of [`FORMATS`].
+
+mod json;
+mod kubernetes;
+
+use super::accept::Accept;
+use super::answer::Answer;
+use super::report::Report;
+use crate::config::ProbeFormat;
+
+/// One shape.
+#[derive(Debug)]
+pub(super) struct Row {
+    pub(super) format: ProbeFormat,
+    /// In `?format=` and `probes.format`.
+    pub(super) name: &'static str,
+    /// A client that names this media type gets this shape.
+    pub(super) media_type: &'static str,
+    pub(super) write: fn(&Report<'_>) -> Answer,
+}
+
+/// Every shape, the default first.
+pub(super) const FORMATS: [Row; 2] = [
+    Row { format: ProbeFormat::Default, name: "default", media_type: "application/json", write: json::write },
+    Row { format: ProbeFormat::Kubernetes, name: "kubernetes", media_type: "text/plain", write: kubernetes::write },
+];
+
+static TABLE: [Row; FORMATS.len()] = FORMATS;
+
+pub(super) fn by_name(name: &str) -> Option<&'static Row> {
+    TABLE.iter().find(|row| row.name == name)
+}
+
+/// The names of all shapes, for people.
+pub(super) fn names() -> String {
+    FORMATS.map(|row| row.name).join(" or ")
+}
+
+/// The shape that a client names in its `Accept`, else the one of the config.
+pub(super) fn choose(accept: &Accept<'_>, configured: ProbeFormat) -> &'static Row {
+    let named = accept.named(&FORMATS.map(|row| row.media_type));
+    let chosen = TABLE.iter().find(|row| named.map_or(row.format == configured, |named| row.media_type == named));
+    chosen.unwrap_or(&TABLE[0])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_format_of_the_config_has_a_row_and_the_same_name() {
+        for row in &TABLE {
+            assert_eq!(serde_json::to_value(row.format).unwrap(), row.name);
+            assert_eq!(choose(&Accept::default(), row.format).name, row.name);
+        }
+        // The config is read from words: one without a row would be found here.
+        let schema: serde_json::Value = serde_json::from_str(&crate::config::schema()).unwrap();
+        let words = schema["properties"]["probes"]["properties"]["format"]["oneOf"].as_array().unwrap();
+        let words: Vec<_> = words.iter().map(|word| word["const"].as_str().unwrap()).collect();
+        assert_eq!(words, FORMATS.map(|row| row.name));
+    }
+
+    #[test]
+    fn a_named_media_type_goes_before_the_config_and_a_star_does_not() {
+        let name = |accept: &str| choose(&Accept::parse(accept), ProbeFormat::Kubernetes).name;
+        assert_eq!(name("application/json"), "default");
+        assert_eq!(name("*/*"), "kubernetes");
+        assert_eq!(name("text/html, */*;q=0.8"), "kubernetes");
+    }
+}

@@ -1,0 +1,65 @@
+//! Everything that runs, and what it was made from.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use seaworthy::core::event::{Event, Sink};
+use seaworthy::health::Health;
+use seaworthy::lifecycle::Lifecycle;
+
+use super::inputs::Inputs;
+use crate::config::{Config, Loaded};
+use crate::control::{Control, ReloadStatus};
+use crate::gateway::{Gateway, Public};
+use crate::log::Logger;
+use crate::ops::{Ops, Scrape, Vitals};
+use crate::supervise::{Commands, Notifier, Supervisor};
+
+/// Everything that runs.
+pub(crate) struct Parts {
+    pub(crate) inputs: Inputs,
+    /// In force; replaced by a reload.
+    pub(crate) loaded: Loaded,
+    pub(crate) started: Instant,
+    pub(crate) lifecycle: Lifecycle,
+    pub(crate) health: Health,
+    pub(crate) sink: Arc<dyn Sink>,
+    pub(crate) logger: Logger,
+    pub(crate) vitals: Vitals,
+    pub(crate) scrape: Scrape,
+    /// `None` for a program without HTTP.
+    pub(crate) gateway: Option<Gateway>,
+    pub(crate) ops: Option<Ops>,
+    pub(crate) control: Option<Control>,
+    /// `None` where somebody else runs the program.
+    pub(crate) supervisor: Option<Supervisor>,
+    /// For the hooks where there is no program.
+    pub(crate) commands: Commands,
+    pub(crate) notifier: Notifier,
+    pub(crate) program: Program,
+    pub(crate) reloads: ReloadStatus,
+}
+
+/// What is known of the program that we run.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Program {
+    pub(crate) pid: Option<u32>,
+    pub(crate) port: Option<u16>,
+    pub(crate) started: Option<Instant>,
+    pub(crate) restarts: u32,
+}
+
+impl Parts {
+    pub(crate) fn config(&self) -> &Config {
+        &self.loaded.config
+    }
+
+    pub(crate) fn emit(&self, event: &Event) {
+        self.sink.emit(event);
+    }
+
+    /// What the public listener answers by itself, by the configuration in force.
+    pub(crate) fn public(&self) -> Public {
+        crate::ops::public(self.config(), self.vitals.clone(), self.scrape.clone())
+    }
+}

@@ -1,0 +1,54 @@
+//! Loads the configuration again: valid as a whole and in force from the next request on, or refused as a whole.
+
+use seaworthy::core::event::Event;
+
+use super::parts::Parts;
+use super::{built, start};
+use crate::config::{self, ChangedKey, Problems};
+use crate::ops::Probes;
+
+/// Reloads because of `by`. Gives what changed.
+pub(crate) fn reload(parts: &mut Parts, by: &str) -> Result<Vec<ChangedKey>, Problems> {
+    parts.notifier.reloading();
+    let loaded = parts.inputs.with(config::load);
+    let outcome = match loaded {
+        Ok(loaded) => {
+            let changed = config::diff(&parts.loaded, &loaded);
+            parts.loaded = loaded;
+            parts.reloads.done += 1;
+            put_in_force(parts);
+            report(parts, &changed, by);
+            Ok(changed)
+        }
+        Err(problems) => {
+            parts.reloads.refused += 1;
+            parts.emit(&Event::ConfigRefused { reason: problems.to_string() });
+            Err(problems)
+        }
+    };
+    parts.notifier.ready(parts.lifecycle.state().name());
+    outcome
+}
+
+/// What needs a restart is not looked at here, and so stays as it was.
+fn put_in_force(parts: &Parts) {
+    let config = parts.config();
+    parts.logger.configure(&config.log);
+    if let Some(gateway) = &parts.gateway {
+        gateway.reload(built::worker_settings(config, parts.public()));
+    }
+    if let Some(ops) = &parts.ops {
+        ops.endpoints().set(Probes::of(config));
+    }
+    let mut snapshot = (*parts.health.snapshot()).clone();
+    snapshot.missing = start::missing(config);
+    parts.health.publish(snapshot);
+    start::warn(&parts.loaded, &*parts.sink);
+}
+
+fn report(parts: &Parts, changed: &[ChangedKey], by: &str) {
+    let keys = |restart: bool| {
+        changed.iter().filter(move |key| key.restart == restart).map(|key| key.path.clone()).collect::<Vec<_>>()
+    };
+    parts.emit(&Event::ConfigReloaded { by: by.to_owned(), changed: keys(false), needs_restart: keys(true) });
+}

@@ -1,0 +1,289 @@
+//! Builds every part, in an order in which a failure leaves nothing behind: what can be refused comes first, the program
+//! last.
+
+use std::io;
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
+use seaworthy::core::event::{Event, Sink};
+use seaworthy::core::health::Snapshot;
+use seaworthy::health::Health;
+use seaworthy::lifecycle::Lifecycle;
+use tokio::sync::mpsc;
+
+use super::parts::{Parts, Program};
+use super::{Inputs, banner, built, panics, upstream::Following};
+use crate::commands::Output;
+use crate::config::{Address, AppPort, Config, Loaded, LogFormat};
+use crate::control::{Control, ControlRequest, ControlSocket, OpenError, ReloadStatus};
+use crate::exit_code::ExitCode;
+use crate::gateway::{
+    BindError, Bound, Gateway, GatewaySetup, Listener, MakeObserver, Public, WorkerObserver, WorkerShare,
+};
+use crate::log::{self, Fanout, LogSetup, Logger};
+use crate::metrics::{Metrics, MetricsSetup};
+use crate::ops::{Endpoints, Ops, Probes, Scrape, Vitals};
+use crate::supervise::{self, Commands, HandedOver, Notifier, Reaper, Report, SpawnError, Supervisor};
+
+/// How many requests of people may wait for the loop.
+const REQUESTS: usize = 16;
+
+/// Everything that was started, and where it is heard from.
+pub(crate) struct Started {
+    pub(crate) parts: Parts,
+    pub(crate) reports: Option<mpsc::UnboundedReceiver<Report>>,
+    pub(crate) requests: mpsc::Receiver<ControlRequest>,
+    /// Where requests go, when that is not the program.
+    pub(crate) following: Option<Following>,
+    pub(crate) output: Output,
+}
+
+/// Why nothing runs.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StartError {
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    #[error(transparent)]
+    Control(#[from] OpenError),
+    #[error(transparent)]
+    Spawn(#[from] SpawnError),
+    #[error("{what} cannot be started: {source}")]
+    System { what: &'static str, source: io::Error },
+}
+
+impl StartError {
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Bind(BindError::InUse { .. }) | Self::Control(OpenError::Live { .. }) => ExitCode::AddressInUse,
+            Self::Spawn(error) => error.exit_code(),
+            Self::Bind(BindError::Other { .. }) | Self::Control(_) | Self::System { .. } => ExitCode::Failed,
+        }
+    }
+}
+
+fn system(what: &'static str) -> impl FnOnce(io::Error) -> StartError {
+    move |source| StartError::System { what, source }
+}
+
+/// Builds all parts. The program is being started when this is done.
+pub(crate) fn start(
+    inputs: &Inputs,
+    loaded: Loaded,
+    handed_over: Vec<HandedOver>,
+    output: Output,
+) -> Result<Started, StartError> {
+    let started = Instant::now();
+    let config = &loaded.config;
+    let serves = has_gateway(config);
+    let mut handed_over = Inherited::of(handed_over)?;
+    let public = if serves { handed_over.public(&config.listen)? } else { Vec::new() };
+    let admin = config.admin.as_ref().map(|admin| handed_over.admin(admin)).transpose()?;
+
+    let logger = logger(config, output).map_err(system("the log"))?;
+    // The metrics ask for the processes of a program that is started after them.
+    let program: Arc<OnceLock<Supervisor>> = Arc::default();
+    let metrics = metrics(config, &logger, program.clone());
+    let sink: Arc<dyn Sink> = Arc::new(Fanout::new([Arc::new(logger.clone()) as Arc<dyn Sink>, metrics.clone()]));
+    panics::report_to(sink.clone());
+    let control = ControlSocket::of(config, &*sink)?;
+
+    let (lifecycle, health) = (Lifecycle::new(sink.clone()), Health::default());
+    health.publish(Snapshot { missing: missing(config), ..Snapshot::default() });
+    let exposition = metrics.clone();
+    let scrape = Scrape::new(move |format| exposition.exposition(format));
+    let mut our_ports = Vec::new();
+    let mut shares: Arc<[Arc<WorkerShare>]> = Arc::new([]);
+    let gateway = if serves {
+        our_ports.extend(public.iter().filter_map(|listener| port_of(&listener.bound)));
+        let setup = gateway_setup(config, public, &lifecycle, &sink, &logger, &metrics);
+        let gateway = Gateway::start(setup).map_err(system("a worker"))?;
+        shares = gateway.shares();
+        Some(gateway)
+    } else {
+        None
+    };
+    let vitals = match &gateway {
+        Some(gateway) => Vitals::new(lifecycle.clone(), health.clone(), started, sink.clone(), gateway.turning()),
+        None => Vitals::new(lifecycle.clone(), health.clone(), started, sink.clone(), || true),
+    };
+    let ops = match admin {
+        None => None,
+        Some(listener) => {
+            our_ports.extend(port_of(&listener.bound));
+            let endpoints = Endpoints::new(Probes::of(config), vitals.clone(), scrape.clone(), sink.clone());
+            let ops = Ops::serve(listener, Arc::new(endpoints), sink.clone());
+            Some(ops.map_err(system("the ops listener"))?)
+        }
+    };
+    let (ask, requests) = mpsc::channel(REQUESTS);
+    let control = control.map(|socket| Control::serve(socket, ask, sink.clone())).transpose();
+    let control = control.map_err(system("the control socket"))?;
+
+    let reaper = Reaper::start(sink.clone()).map_err(system("the reaper"))?;
+    let commands = Commands::of(&config.app, Arc::new(logger.clone()), sink.clone(), reaper)?;
+    banner::listening(config, gateway.as_ref(), ops.as_ref(), control.as_ref(), &*sink, output, inputs.is_demo());
+    let (supervisor, reports) = if config.app.command.is_empty() {
+        (None, None)
+    } else {
+        let mut app = config.app.clone();
+        if config.upstream.is_some() {
+            // Requests go elsewhere, so nobody waits for the program to take a port.
+            app.port = AppPort::None;
+        }
+        let setup = supervise::Setup {
+            app,
+            start: config.start.clone(),
+            stop: config.stop.clone(),
+            restart: config.restart.clone(),
+            migrations: config.migrate.clone(),
+            output: program_output(config, output),
+            our_ports,
+            completed: Arc::new(move || shares.iter().map(|share| share.completed()).sum()),
+        };
+        let (supervisor, reports) = Supervisor::start(setup, commands.clone());
+        // Nobody else sets it.
+        let _ = program.set(supervisor.clone());
+        (Some(supervisor), Some(reports))
+    };
+    let following = config.upstream.as_ref().filter(|_| serves).map(Following::new);
+    let parts = Parts {
+        inputs: inputs.clone(),
+        loaded,
+        started,
+        lifecycle,
+        health,
+        sink,
+        logger,
+        vitals,
+        scrape,
+        gateway,
+        ops,
+        control,
+        supervisor,
+        commands,
+        notifier: Notifier::of_process(),
+        program: Program::default(),
+        reloads: ReloadStatus::default(),
+    };
+    if let Some(gateway) = &parts.gateway {
+        gateway.reload(built::worker_settings(parts.config(), parts.public()));
+    }
+    Ok(Started { parts, reports, requests, following, output })
+}
+
+/// Whether there is HTTP to stand in front of.
+fn has_gateway(config: &Config) -> bool {
+    config.upstream.is_some() || config.app.port != AppPort::None
+}
+
+fn listen(address: &Address) -> Result<Listener, BindError> {
+    match address {
+        Address::Tcp(address) => Listener::tcp(*address),
+        Address::Unix(path) => Listener::unix(path),
+    }
+}
+
+/// The sockets that a service manager listens on for us: `admin` by its name, all others for the public.
+struct Inherited {
+    public: Vec<Listener>,
+    admin: Option<Listener>,
+}
+
+impl Inherited {
+    fn of(handed_over: Vec<HandedOver>) -> Result<Self, BindError> {
+        let (mut public, mut admin) = (Vec::new(), None);
+        for HandedOver { socket, name } in handed_over {
+            let listener = Listener::inherited(socket)?;
+            if name.as_deref() == Some("admin") {
+                admin = Some(listener);
+            } else {
+                public.push(listener);
+            }
+        }
+        Ok(Self { public, admin })
+    }
+
+    /// What was handed over, or else `address`.
+    fn public(&mut self, address: &Address) -> Result<Vec<Listener>, BindError> {
+        let inherited = std::mem::take(&mut self.public);
+        if inherited.is_empty() { Ok(vec![listen(address)?]) } else { Ok(inherited) }
+    }
+
+    fn admin(&mut self, address: &Address) -> Result<Listener, BindError> {
+        self.admin.take().map_or_else(|| listen(address), Ok)
+    }
+}
+
+fn port_of(bound: &Bound) -> Option<u16> {
+    match bound {
+        Bound::Tcp(address) => Some(address.port()),
+        Bound::Unix(_) => None,
+    }
+}
+
+fn logger(config: &Config, output: Output) -> io::Result<Logger> {
+    Logger::start(LogSetup {
+        service: config.service.clone(),
+        version: config.version.clone(),
+        log: config.log.clone(),
+        colour: output.colour && output.terminal,
+        output: log::stdout()?,
+    })
+}
+
+fn metrics(config: &Config, logger: &Logger, program: Arc<OnceLock<Supervisor>>) -> Arc<Metrics> {
+    Metrics::new(MetricsSetup {
+        service: config.service.clone(),
+        version: config.version.clone(),
+        max_series: config.metrics.max_series.get(),
+        log: logger.clone(),
+        app: Box::new(move || program.get().map(Supervisor::pids).unwrap_or_default()),
+    })
+}
+
+fn gateway_setup(
+    config: &Config,
+    listeners: Vec<Listener>,
+    lifecycle: &Lifecycle,
+    sink: &Arc<dyn Sink>,
+    logger: &Logger,
+    metrics: &Arc<Metrics>,
+) -> GatewaySetup {
+    let workers = built::workers(config);
+    let make_observer = |_| -> MakeObserver {
+        let (log, metrics) = (logger.clone(), metrics.clone());
+        Box::new(move |share| WorkerObserver::new(share.clone(), log.worker(), metrics.worker(share)))
+    };
+    GatewaySetup {
+        workers,
+        listeners,
+        // What is answered here needs to know how the workers are, so it follows once they are there.
+        settings: built::worker_settings(config, Public::new(|_, _| None)),
+        upstream_connections: config.limits.upstream_connections.get(),
+        lifecycle: lifecycle.clone(),
+        sink: sink.clone(),
+        observers: (0..workers).map(make_observer).collect(),
+    }
+}
+
+/// The names that `[require]` demands and that are not set.
+pub(crate) fn missing(config: &Config) -> Vec<String> {
+    let is_set = |name: &String| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    config.require.env.iter().filter(|name| !is_set(name)).cloned().collect()
+}
+
+/// Whoever watches on a terminal sees what the program prints as it prints it.
+fn program_output(config: &Config, output: Output) -> supervise::Output {
+    if output.terminal && config.log.format == LogFormat::Pretty {
+        supervise::Output::Inherited
+    } else {
+        supervise::Output::Captured
+    }
+}
+
+/// Says that the configuration is unwise in places.
+pub(crate) fn warn(loaded: &Loaded, sink: &dyn Sink) {
+    for warning in &loaded.warnings {
+        sink.emit(&Event::Warning { text: warning.to_string() });
+    }
+}

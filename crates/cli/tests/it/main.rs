@@ -1,0 +1,17 @@
+//! The binary as its users meet it: real programs behind it, real sockets before it.
+
+mod bed;
+
+mod balancer;
+mod bodies;
+mod connections;
+mod documents;
+mod drain;
+mod init;
+mod observe;
+mod programs;
+mod protocols;
+mod refusals;
+mod reload;
+mod start;
+mod steer;

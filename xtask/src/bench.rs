@@ -1,0 +1,129 @@
+//! `cargo xtask bench`: CPU time a request, against peers that do the same work.
+
+mod ceilings;
+mod load;
+mod peer;
+mod report;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use clap::{Args, ValueEnum};
+
+use self::load::Load;
+use self::peer::{Kind, Peer, Setup};
+use self::report::{Report, Round};
+use crate::{command, prerequisites};
+
+/// What is measured, and for how long.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Measures this scenario alone; may be given more than once.
+    #[arg(long, value_name = "SCENARIO")]
+    only: Vec<Scenario>,
+    /// How many turns each peer takes; the median counts.
+    #[arg(long, default_value_t = 5)]
+    rounds: u32,
+    /// How long a turn is.
+    #[arg(long, default_value_t = 4)]
+    seconds: u32,
+    /// Holds the committed ceilings instead: instructions a request, size of the binary, memory when idle.
+    #[arg(long)]
+    ceilings: bool,
+}
+
+/// What clients do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Scenario {
+    /// 100 bytes of JSON, 64 kept connections.
+    Small,
+    /// 16 KiB, 64 kept connections.
+    Medium,
+    /// 1 MiB, 64 kept connections.
+    Large,
+    /// 100 bytes, a new connection for every request.
+    New,
+    /// 100 bytes, 1,000 kept connections.
+    Many,
+}
+
+impl Scenario {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Small => "small: 100 bytes, 64 kept connections",
+            Self::Medium => "medium: 16 KiB, 64 kept connections",
+            Self::Large => "large: 1 MiB, 64 kept connections",
+            Self::New => "new: 100 bytes, a connection for every request",
+            Self::Many => "many: 100 bytes, 1,000 kept connections",
+        }
+    }
+
+    fn load(self, seconds: u32) -> Load {
+        let load = |path, connections| Load { path, connections, keep: true, seconds };
+        match self {
+            Self::Small => load("/", 64),
+            Self::Medium => load("/files/16KiB", 64),
+            Self::Large => load("/files/1MiB", 64),
+            Self::New => Load { keep: false, ..load("/", 64) },
+            Self::Many => load("/", 1000),
+        }
+    }
+}
+
+/// Measures, and prints a table a scenario.
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let binary = release()?;
+    if options.ceilings {
+        return ceilings::hold(&binary);
+    }
+    for program in ["wrk", "nginx", "haproxy", "taskset"] {
+        if prerequisites::find(program).is_none() {
+            bail!("{program} is missing: `apt-get install wrk nginx haproxy util-linux`");
+        }
+    }
+    if options.rounds == 0 || options.seconds == 0 {
+        bail!("--rounds and --seconds must be at least 1");
+    }
+    let directory = tempfile::tempdir().context("cannot make a directory for the peers")?;
+    let setup = Setup::new(&binary, directory.path())?;
+    let _origin = Peer::start(Kind::Origin, &setup)?;
+    let scenarios = if options.only.is_empty() { Scenario::value_variants() } else { &options.only };
+    for scenario in scenarios {
+        measure(*scenario, options, &setup)?;
+    }
+    Ok(())
+}
+
+/// Every peer is started anew for each scenario, so that none pays for what another scenario left in its memory.
+fn measure(scenario: Scenario, options: &Options, setup: &Setup) -> Result<()> {
+    let peers = Kind::PEERS.iter().map(|kind| Peer::start(*kind, setup)).collect::<Result<Vec<_>>>()?;
+    let load = scenario.load(options.seconds);
+    let mut report = Report::new(scenario.name(), &peers);
+    for _ in 0..options.rounds {
+        for (index, peer) in peers.iter().enumerate() {
+            let before = peer.cpu();
+            let answered = load.run(peer.port())?;
+            let spent = peer.cpu().saturating_sub(before);
+            report.add(index, Round { spent, answered, resident: peer.peak() });
+        }
+    }
+    println!("{report}");
+    Ok(())
+}
+
+/// Holds the committed ceilings.
+pub(crate) fn hold_ceilings() -> Result<()> {
+    ceilings::hold(&release()?)
+}
+
+/// The release build, which is what users run.
+fn release() -> Result<PathBuf> {
+    let build =
+        ["build", "--release", "--locked", "--package", "seaworthy-cli", "--message-format", "json-render-diagnostics"];
+    let messages = command::read(command::cargo().args(build))?;
+    let executable = messages.lines().rev().find_map(|line| {
+        let message: serde_json::Value = serde_json::from_str(line).ok()?;
+        message["executable"].as_str().map(|path| Path::new(path).to_owned())
+    });
+    executable.context("cargo built no executable")
+}

@@ -1,0 +1,60 @@
+//! Which crate may know which: `core ← { seaworthy, checks, deploy } ← cli`, and `drill ← cli`.
+
+use super::Finding;
+use super::tree::{Package, Tree};
+
+/// A crate, and the ones of ours that it may depend on.
+const ALLOWED: &[(&str, &[&str])] = &[
+    ("seaworthy-core", &[]),
+    ("seaworthy", &["seaworthy-core"]),
+    ("seaworthy-checks", &["seaworthy-core"]),
+    ("seaworthy-deploy", &["seaworthy-core"]),
+    // It judges any service from outside, so it knows nothing of ours.
+    ("seaworthy-drill", &[]),
+    ("seaworthy-cli", &["seaworthy-core", "seaworthy", "seaworthy-checks", "seaworthy-deploy", "seaworthy-drill"]),
+    ("xtask", &[]),
+];
+
+const MAP: &str = "the map in ARCHITECTURE.md says which crate may know which";
+
+pub(super) fn check(tree: &Tree) -> Vec<Finding> {
+    let ours: Vec<_> = tree.packages().map(Package::name).collect();
+    let edges = tree.packages().flat_map(|package| {
+        package.dependencies().filter(|name| ours.contains(name)).map(move |dependency| (package.name(), dependency))
+    });
+    let mut findings: Vec<_> = edges.filter_map(|(from, to)| forbidden(from, to)).collect();
+    // Examples stand outside: they use what a user may use.
+    let unknown = ours.iter().filter(|name| !name.starts_with("example-") && rank(name).is_none());
+    findings.extend(unknown.map(|name| {
+        Finding::new("Cargo.toml", 1, format!("{name} has no place"), "give it one in xtask/src/tidy/directions.rs")
+    }));
+    findings
+}
+
+fn rank(name: &str) -> Option<&'static [&'static str]> {
+    ALLOWED.iter().find(|(known, _)| *known == name).map(|(_, allowed)| *allowed)
+}
+
+fn forbidden(from: &str, to: &str) -> Option<Finding> {
+    let allowed = rank(from)?;
+    (!allowed.contains(&to)).then(|| Finding::new("Cargo.toml", 1, format!("{from} depends on {to}"), MAP))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_middle_crates_do_not_know_each_other_and_the_drill_knows_none() {
+        assert_eq!(forbidden("seaworthy", "seaworthy-core"), None);
+        assert_eq!(forbidden("seaworthy-cli", "seaworthy-drill"), None);
+        for (from, to) in [
+            ("seaworthy", "seaworthy-checks"),
+            ("seaworthy-core", "seaworthy"),
+            ("seaworthy-drill", "seaworthy-core"),
+            ("seaworthy-checks", "seaworthy-cli"),
+        ] {
+            assert!(forbidden(from, to).is_some(), "{from} → {to}");
+        }
+    }
+}
