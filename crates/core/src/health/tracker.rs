@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use super::{Check, Class, Measure, Status};
 
 /// Within how long recoveries are counted against a check.
-pub const WINDOW: Duration = Duration::from_secs(600);
+pub const WINDOW: Duration = Duration::from_mins(10);
 
 /// So many recoveries within [`WINDOW`] are believed as usual.
 pub const STEADY: usize = 2;
