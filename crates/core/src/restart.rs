@@ -120,7 +120,8 @@ impl Restarts {
     fn wait(&self, random: f64) -> Duration {
         let Policy { backoff, max_backoff, .. } = self.policy;
         let doubled = 2_u32.checked_pow(self.in_a_row).and_then(|factor| backoff.checked_mul(factor));
-        let longest = doubled.unwrap_or(max_backoff).min(max_backoff.max(backoff));
+        let most = max_backoff.max(backoff);
+        let longest = doubled.unwrap_or(most).min(most);
         let off = if random.is_finite() { random.clamp(0.0, 1.0) / 2.0 } else { 0.0 };
         longest.mul_f64(1.0 - off)
     }
