@@ -101,7 +101,7 @@ impl Failure {
 /// An error of a socket. What rustls found is carried by one as well.
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
-        if error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) {
+        if error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<rustls::Error>) {
             return Self::tls(error.to_string());
         }
         match error.kind() {
