@@ -318,6 +318,15 @@ events! {
     /// A probe answers well again.
     ProbeRecovered { probe: &'static str, answer: &'static str } = "probe_recovered", Info, "the {probe} probe answers {answer} again";
         "probe" => *probe, "answer" => *answer;
+    /// A check fails: so many failures in a row came that it is no accident.
+    CheckFailed { check: String, kind: &'static str, affects: &'static str, class: &'static str, error: String, because_of: String } = "check_failed", Error, "check {check} fails: {error}";
+        "check" => check.as_str(), "kind" => *kind, "affects" => *affects, "class" => *class, "error" => error.as_str(), "because_of" => because_of.as_str();
+    /// A check holds, but not well.
+    CheckDegraded { check: String, kind: &'static str, affects: &'static str, class: &'static str, error: String, because_of: String } = "check_degraded", Warn, "check {check} is degraded: {error}";
+        "check" => check.as_str(), "kind" => *kind, "affects" => *affects, "class" => *class, "error" => error.as_str(), "because_of" => because_of.as_str();
+    /// A check holds: for the first time, or again.
+    CheckPassed { check: String, kind: &'static str, latency: Duration, after: Option<Duration> } = "check_passed", Info, "check {check} {}", match after { Some(after) => format!("holds again after {after:.0?}"), None => "holds".to_owned() };
+        "check" => check.as_str(), "kind" => *kind, "latency" => *latency;
     /// Something that the ops listener was asked for was refused.
     OpsRequestRefused { client: String, method: String, path: String, status: u16 } = "ops_request_refused", Debug, "refused on the ops listener: {method} {path}";
         "client" => client.as_str(), "method" => method.as_str(), "path" => path.as_str(), "status" => *status;

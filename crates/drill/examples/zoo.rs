@@ -112,22 +112,19 @@ impl Place {
 /// What is wrong with what was found; empty when all is as it should be.
 fn judge(report: &Report, server: &Server, defect: Option<&Defect>) -> Vec<String> {
     let describe = |found: &Found| format!("{} {}: {} {:?}", found.verdict, found.id, found.seen, found.evidence);
-    match defect {
-        Some(defect) => {
-            let missed = defect.finds.iter().filter_map(|id| {
-                let found = report.findings.iter().find(|found| found.id == *id);
-                match found {
-                    Some(found) if found.verdict == "fail" => None,
-                    Some(found) => Some(describe(found)),
-                    None => Some(format!("{id} was not judged")),
-                }
-            });
-            missed.collect()
-        }
-        None => {
-            let wrong = report.findings.iter().filter(|found| matches!(found.verdict.as_str(), "fail" | "error"));
-            wrong.filter(|found| !server.admits.contains(&found.id)).map(describe).collect()
-        }
+    if let Some(defect) = defect {
+        let missed = defect.finds.iter().filter_map(|id| {
+            let found = report.findings.iter().find(|found| found.id == *id);
+            match found {
+                Some(found) if found.verdict == "fail" => None,
+                Some(found) => Some(describe(found)),
+                None => Some(format!("{id} was not judged")),
+            }
+        });
+        missed.collect()
+    } else {
+        let wrong = report.findings.iter().filter(|found| matches!(found.verdict.as_str(), "fail" | "error"));
+        wrong.filter(|found| !server.admits.contains(&found.id)).map(describe).collect()
     }
 }
 

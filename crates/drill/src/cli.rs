@@ -233,7 +233,15 @@ async fn hold(arguments: &Arguments, plan: Plan, known: Vec<String>) -> Ending {
     progress.finish();
     waiver::apply(&waivers, jiff::Zoned::now().date(), &mut findings);
     let timeline = context.take_timeline();
-    let report = Report { subject, level, findings, notes: context.notes(), timeline, took: begun.elapsed(), known };
+    let report = Report {
+        subject,
+        level,
+        findings,
+        notes: context.survey.notes.clone(),
+        timeline,
+        took: begun.elapsed(),
+        known,
+    };
     match deliver(arguments, &report) {
         Ok(()) => ending(&report),
         Err(error) => usage(&error),

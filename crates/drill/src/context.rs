@@ -31,7 +31,6 @@ pub(crate) struct Context {
     pub(crate) survey: Survey,
     pub(crate) pulse: Pulse,
     timeline: Mutex<Option<Timeline>>,
-    notes: Mutex<Vec<String>>,
 }
 
 /// An instance and how it is reached.
@@ -52,7 +51,7 @@ pub(crate) struct Place {
 impl Context {
     /// Before anything is known of the service.
     pub(crate) fn new(plan: Plan, pulse: Pulse) -> Self {
-        Self { plan, survey: Survey::default(), pulse, timeline: Mutex::default(), notes: Mutex::default() }
+        Self { plan, survey: Survey::default(), pulse, timeline: Mutex::default() }
     }
 
     /// Keeps the timeline of the drain for the report.
@@ -62,17 +61,6 @@ impl Context {
 
     pub(crate) fn take_timeline(&self) -> Option<Timeline> {
         self.timeline.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-
-    /// Adds a line to the head of the report.
-    pub(crate) fn note(&self, note: String) {
-        self.notes.lock().unwrap_or_else(PoisonError::into_inner).push(note);
-    }
-
-    pub(crate) fn notes(&self) -> Vec<String> {
-        let mut notes = self.survey.notes.clone();
-        notes.extend(self.notes.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned());
-        notes
     }
 
     /// Starts an instance on a port of its own; returns before it listens.

@@ -200,7 +200,7 @@ impl Instance {
     /// Waits for its exit, and for its last lines.
     pub(crate) async fn ended(&self) -> Exit {
         loop {
-            let exit = self.exited(Instant::now() + Duration::from_secs(60)).await;
+            let exit = self.exited(Instant::now() + Duration::from_mins(1)).await;
             if let Some(exit) = exit {
                 sleep(Duration::from_millis(100)).await;
                 return exit;

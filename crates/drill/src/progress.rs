@@ -53,10 +53,6 @@ impl Progress {
         state.draw();
     }
 
-    pub(crate) fn trouble(&self, text: &str) {
-        let _ = writeln!(std::io::stderr(), "{text}");
-    }
-
     /// Leaves the line empty for the report.
     pub(crate) fn finish(&self) {
         let state = self.state();

@@ -85,7 +85,7 @@ impl Report {
         let broken = |level| own.iter().filter(|finding| finding.is_broken() && finding.level == level).count();
         Some(match (broken(Level::Must), broken(Level::Should), broken(Level::May)) {
             (0, 0, 0) => Grade::A,
-            (0, 0, _) | (0, 1, _) => Grade::B,
+            (0, 0 | 1, _) => Grade::B,
             (0, _, _) => Grade::C,
             (1, _, _) => Grade::D,
             _ => Grade::F,

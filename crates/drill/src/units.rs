@@ -11,7 +11,7 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
         units.iter().find_map(|(unit, factor)| Some((text.strip_suffix(unit)?.trim().parse::<f64>().ok()?, factor)));
     found
         .and_then(|(count, factor)| Duration::try_from_secs_f64(count * factor).ok())
-        .filter(|duration| *duration <= Duration::from_secs(3600))
+        .filter(|duration| *duration <= Duration::from_hours(1))
         .ok_or_else(|| format!("{text:?} is no duration up to an hour: write 500ms, 2s or 1m"))
 }
 
@@ -65,7 +65,7 @@ mod tests {
     fn durations_are_read_as_people_write_them() {
         assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
         assert_eq!(duration("1.5s"), Ok(Duration::from_millis(1500)));
-        assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
+        assert_eq!(duration("2m"), Ok(Duration::from_mins(2)));
         for bad in ["", "5", "-1s", "NaNs", "2h", "1e9s"] {
             assert!(duration(bad).is_err(), "{bad}");
         }

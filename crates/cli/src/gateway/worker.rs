@@ -165,7 +165,7 @@ pub(crate) fn run(setup: Setup) -> std::io::Result<()> {
         let Setup { index, settings, lifecycle, sink, permits, shares, mut commands, acceptor, make_observer } = setup;
         let share = shares[index].clone();
         let ticks = Ticks::default();
-        let registry = Registry::new(share.clone());
+        let registry = Registry::new(share.clone(), ticks.clone());
         let observer = make_observer(share.clone());
         let proxy = Proxy::new(
             settings.proxy.clone(),

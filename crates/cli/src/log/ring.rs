@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 const CAPACITY: usize = 4 * 1024 * 1024;
 
 /// Single lines are gathered in chunks of about this size.
-pub(super) const CHUNK: usize = 16 * 1024;
+pub(super) const CHUNK: usize = 64 * 1024;
 
 /// Some whole lines.
 #[derive(Debug, Default)]

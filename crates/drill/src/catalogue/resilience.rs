@@ -39,6 +39,15 @@ pub(super) const CHECKS: &[Check] = &[
         mend: "Put a circuit breaker in front of the client of the dependency.",
     },
     Check {
+        id: "resilience.slow-lines-bearable",
+        level: Should,
+        title: "A dependency on a slow line is still understood",
+        does: "Passes a dependency's bytes one by one, then at 20 KB/s, then with connections that end 2 s late: its path must succeed as before.",
+        why: "It works in the same rack, and fails at random across a network that cuts messages differently.",
+        source: "RFC 9293 (TCP is a stream: no message boundaries)",
+        mend: "Read until the message is complete, not once; do not wait for the other side to close.",
+    },
+    Check {
         id: "resilience.pool-exhaustion-fails-fast",
         level: Should,
         title: "Waiting for a pool has an end",

@@ -17,13 +17,12 @@ const KEPT: usize = 1024 * 1024;
 
 /// A complete answer.
 #[derive(Debug, Clone)]
-pub struct Answer {
+pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, String)>,
     /// The first MiB of it.
     pub(crate) body: Vec<u8>,
     pub(crate) length: usize,
-    pub(crate) first_byte: Instant,
     pub(crate) ended: Instant,
     /// The server will close after it: by header, by version, or because the body ended by closing.
     pub(crate) close: bool,
@@ -88,11 +87,6 @@ impl Connection {
         }
     }
 
-    /// Says that nothing more will be sent, and stays to read.
-    pub(crate) async fn half_close(&mut self) {
-        let _ = self.stream.shutdown().await;
-    }
-
     /// The next answer, to its last byte. Interim answers (1xx, but 101) are passed over.
     pub(crate) async fn answer(&mut self, request: &Request, deadline: Instant) -> Result<Answer, Failure> {
         let limit = deadline.saturating_duration_since(Instant::now());
@@ -106,9 +100,8 @@ impl Connection {
     }
 
     async fn read(&mut self, request: &Request, got: &mut usize) -> Result<Answer, Failure> {
-        let mut first_byte = None;
         loop {
-            let (status, version, headers) = self.head(got, &mut first_byte).await?;
+            let (status, version, headers) = self.head(got).await?;
             if (100..200).contains(&status) && status != 101 {
                 continue;
             }
@@ -129,22 +122,16 @@ impl Connection {
                 self.exactly(length, &mut body, got).await?;
             } else {
                 close = true;
-                self.to_end(&mut body, got).await?;
+                self.until_end(&mut body, got).await?;
             }
             let ended = Instant::now();
-            let first_byte = first_byte.unwrap_or(ended);
-            return Ok(Answer { status, headers, body: body.kept, length: body.length, first_byte, ended, close });
+            return Ok(Answer { status, headers, body: body.kept, length: body.length, ended, close });
         }
     }
 
-    async fn head(
-        &mut self,
-        got: &mut usize,
-        first_byte: &mut Option<Instant>,
-    ) -> Result<(u16, u8, Vec<(String, String)>), Failure> {
+    async fn head(&mut self, got: &mut usize) -> Result<(u16, u8, Vec<(String, String)>), Failure> {
         loop {
             if !self.buffer.is_empty() {
-                first_byte.get_or_insert_with(Instant::now);
                 let mut headers = [httparse::EMPTY_HEADER; 128];
                 let mut head = httparse::Response::new(&mut headers);
                 match head.parse(&self.buffer) {
@@ -195,7 +182,7 @@ impl Connection {
         Ok(())
     }
 
-    async fn to_end(&mut self, body: &mut Body, got: &mut usize) -> Result<(), Failure> {
+    async fn until_end(&mut self, body: &mut Body, got: &mut usize) -> Result<(), Failure> {
         loop {
             body.add(&self.buffer);
             self.buffer.clear();

@@ -7,7 +7,7 @@ use super::{Answer, Connection, Failure, Request, Target};
 
 /// What became of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// A complete answer below 500.
     Ok,
     /// A complete answer of 500 or above.

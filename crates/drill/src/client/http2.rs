@@ -175,10 +175,10 @@ fn integer(value: usize, out: &mut Vec<u8>) {
     out.push(127);
     let mut rest = value - 127;
     while rest >= 128 {
-        out.push((rest % 128) as u8 | 0x80);
+        out.push(u8::try_from(rest % 128).unwrap_or_default() | 0x80);
         rest /= 128;
     }
-    out.push((rest % 128) as u8);
+    out.push(u8::try_from(rest).unwrap_or_default());
 }
 
 /// Whether the service speaks HTTP/2 with prior knowledge.
@@ -207,6 +207,6 @@ mod tests {
         let mut out = Vec::new();
         integer(1337, &mut out);
         // 1337 - 127 = 1210 = 9 * 128 + 58
-        assert_eq!(out, [127, 58 | 0x80, 9]);
+        assert_eq!(out, [127, 0xba, 9]);
     }
 }

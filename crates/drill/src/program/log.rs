@@ -1,9 +1,8 @@
-//! What an instance wrote, by line, with times.
+//! What an instance wrote, by line.
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
 
 /// So many bytes of the newest lines are kept: a program may flood its log.
 const KEPT: usize = 8 * 1024 * 1024;
@@ -20,7 +19,6 @@ pub(crate) enum Stream {
 #[derive(Debug, Clone)]
 pub(crate) struct Line {
     pub(crate) stream: Stream,
-    pub(crate) at: Instant,
     pub(crate) text: String,
 }
 
@@ -77,7 +75,7 @@ impl Log {
         let mut state = self.state();
         state.bytes += text.len();
         state.total += 1;
-        state.lines.push_back(Line { stream, at: Instant::now(), text });
+        state.lines.push_back(Line { stream, text });
         while state.bytes > KEPT
             && let Some(oldest) = state.lines.pop_front()
         {

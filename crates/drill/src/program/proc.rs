@@ -19,11 +19,11 @@ fn path(pid: u32, file: &str) -> PathBuf {
 /// Name, state, parent and group from `/proc/PID/stat`. The name may hold spaces and brackets itself.
 fn stat(pid: u32) -> Option<(String, char, u32, u32)> {
     let stat = fs::read_to_string(path(pid, "stat")).ok()?;
-    let (start, end) = (stat.find('(')?, stat.rfind(')')?);
-    let mut fields = stat.get(end + 2..)?.split(' ');
+    let (open, close) = (stat.find('(')?, stat.rfind(')')?);
+    let mut fields = stat.get(close + 2..)?.split(' ');
     let state = fields.next()?.chars().next()?;
     let (parent, group) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
-    Some((stat.get(start + 1..end)?.to_owned(), state, parent, group))
+    Some((stat.get(open + 1..close)?.to_owned(), state, parent, group))
 }
 
 fn marked(pid: u32, name: &str, mark: &str) -> bool {
@@ -54,7 +54,7 @@ pub(crate) fn listening_ports(pids: &[u32]) -> Vec<u16> {
     let sockets: HashSet<String> = pids
         .iter()
         .filter_map(|pid| fs::read_dir(path(*pid, "fd")).ok())
-        .flat_map(|entries| entries.flatten())
+        .flat_map(Iterator::flatten)
         .filter_map(|entry| fs::read_link(entry.path()).ok()?.to_str().map(str::to_owned))
         .collect();
     let mut ports: Vec<u16> = ["/proc/net/tcp", "/proc/net/tcp6"]

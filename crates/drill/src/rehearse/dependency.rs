@@ -21,6 +21,7 @@ const COVERS: &[&str] = &[
     "resilience.partial-service",
     "resilience.retries-bounded",
     "resilience.breaker-limits-calls",
+    "resilience.slow-lines-bearable",
     "resilience.pool-exhaustion-fails-fast",
 ];
 
@@ -79,7 +80,8 @@ async fn one(context: &Context, dependency: &Dependency) -> Findings {
             )));
         }
     }
-    let mut findings = scene.away().await;
+    let mut findings = vec![scene.slow_lines().await];
+    findings.extend(scene.away().await);
     findings.extend(scene.hangs().await);
     findings.push(scene.retries().await);
     findings.push(scene.breaker().await);
@@ -360,6 +362,35 @@ impl Scene<'_> {
         self.well_again(path).await;
         let seen = format!("of the last 20 of {ASKED} requests {:.0} still reached {}", calls.max(0.0), self.name());
         if calls > 10.0 { Finding::fail(ID, seen) } else { Finding::pass(ID, seen) }
+    }
+
+    async fn slow_lines(&self) -> Finding {
+        const ID: &str = "resilience.slow-lines-bearable";
+        let Some(path) = &self.dependency.path else { return self.needs_path(ID) };
+        let lines = [
+            ("byte by byte", Toxic::Slicer),
+            ("at 20 KB/s", Toxic::Bandwidth(20_000)),
+            ("with late ends", Toxic::SlowClose(Duration::from_secs(2))),
+        ];
+        let (since, mut lost) = (Instant::now(), Vec::new());
+        for (name, toxic) in lines {
+            self.proxy.set(toxic);
+            for _ in 0..3 {
+                let asked = self.ask(path, HANGS).await;
+                if asked.outcome.is_loss() {
+                    lost.push(format!("{name}: {}", asked.evidence(since)));
+                }
+            }
+            self.proxy.set(Toxic::None);
+        }
+        self.well_again(path).await;
+        if lost.is_empty() {
+            return Finding::pass(
+                ID,
+                format!("{} byte by byte, at 20 KB/s and with late ends: all understood", self.name()),
+            );
+        }
+        Finding::fail(ID, format!("{} of 9 requests failed with {} on a slow line", lost.len(), self.name())).with(lost)
     }
 
     async fn pool(&self) -> Finding {

@@ -65,10 +65,10 @@ async fn rolling(context: &Context) -> Findings {
     let begun = Instant::now();
     sleep(Duration::from_millis(500)).await;
     let mut late = 0;
-    for place in 0..stages.len() {
-        late += usize::from(!retire(context, &stages[place], &rotation).await);
-        stages[place] = context.fresh().await?;
-        rotation.change(|targets| targets.push(stages[place].target.clone()));
+    for stage in &mut stages {
+        late += usize::from(!retire(context, stage, &rotation).await);
+        *stage = context.fresh().await?;
+        rotation.change(|targets| targets.push(stage.target.clone()));
         sleep(Duration::from_millis(300)).await;
     }
     let _ = stop.send(true);
@@ -187,15 +187,12 @@ async fn pid_1(context: &Context) -> Findings {
         return Ok(vec![Finding::error(ID, format!("PID 1 could not be signalled: {error}"))]);
     }
     let exit = stage.instance.exited(sent + context.plan.grace).await;
-    let finding = match exit {
-        Some(exit) => Finding::pass(
-            ID,
-            format!("as PID 1 it ended ({exit}) {:.1} s after the signal", (exit.at - sent).as_secs_f64()),
-        ),
-        None => {
-            let seen = format!("as PID 1 it still ran {:.0?} after the signal", context.plan.grace);
-            Finding::fail(ID, seen).with(stage.instance.log.tail(5).iter().map(|line| format!("log: {line}")))
-        }
+    let finding = if let Some(exit) = exit {
+        let took = (exit.at - sent).as_secs_f64();
+        Finding::pass(ID, format!("as PID 1 it ended ({exit}) {took:.1} s after the signal"))
+    } else {
+        let seen = format!("as PID 1 it still ran {:.0?} after the signal", context.plan.grace);
+        Finding::fail(ID, seen).with(stage.instance.log.tail(5).iter().map(|line| format!("log: {line}")))
     };
     stage.instance.kill().await;
     Ok(vec![finding])

@@ -44,12 +44,11 @@ const MIB: usize = 1024 * 1024;
 async fn sizes(context: &Context) -> Findings {
     let place = context.place().await?;
     let target = &place.target;
-    let (body, early) = match &context.survey.upload {
-        Some(path) => (body(target, path).await, early_answer(target, path).await),
-        None => {
-            let why = "no path takes an upload: name a POST that reads its body with --upload-path";
-            (Finding::not_proven("limits.body-413", why), Finding::not_proven("limits.early-answer-readable", why))
-        }
+    let (body, early) = if let Some(path) = &context.survey.upload {
+        (body(target, path).await, early_answer(target, path).await)
+    } else {
+        let why = "no path takes an upload: name a POST that reads its body with --upload-path";
+        (Finding::not_proven("limits.body-413", why), Finding::not_proven("limits.early-answer-readable", why))
     };
     let safe = &context.survey.safe;
     let uri = Request::get(&format!("/drill-{}", "x".repeat(64 * 1024)));

@@ -50,13 +50,13 @@ async fn run(context: &Context) -> Findings {
         }
     }
     sleep(Duration::from_millis(300)).await;
-    let mut probes = JoinSet::new();
+    let mut asking = JoinSet::new();
     for _ in 0..PROBES {
         let (target, request) = (place.target.clone(), Request::get(&probe.path));
-        probes.spawn(async move { exchange(&target, &request, Duration::from_secs(5)).await });
+        asking.spawn(async move { exchange(&target, &request, Duration::from_secs(5)).await });
         sleep(PERIOD).await;
     }
-    let mut probed: Vec<Exchange> = probes.join_all().await;
+    let mut probed: Vec<Exchange> = asking.join_all().await;
     probed.sort_by_key(|exchange| exchange.begun);
     traffic.stop();
     slow.abort_all();

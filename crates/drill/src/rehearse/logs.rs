@@ -229,7 +229,7 @@ async fn forged(stage: &Stage, path: &str, mark: &str) -> Finding {
     const ID: &str = "logs.no-forged-line";
     let target = &stage.target;
     let forged = format!("{{\"level\":\"error\",\"message\":\"forged-{mark}\"}}");
-    let escaped: String = forged.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    let escaped = forged.bytes().fold(String::new(), |escaped, byte| format!("{escaped}%{byte:02X}"));
     let before = stage.instance.log.total();
     let mut answered = 0;
     for path in [
@@ -258,12 +258,14 @@ async fn forged(stage: &Stage, path: &str, mark: &str) -> Finding {
 /// Far more than a pipe (64 KiB) and our own reader hold.
 const FULL: usize = 400 * 1024;
 
+/// Requests that the size of a line is measured by.
+const MEASURED: usize = 20;
+
 async fn blocked(context: &Context) -> Findings {
     const ID: &str = "logs.blocked-stdout-does-not-stop-it";
     let stage = context.fresh().await?;
     let request = Request::get(&context.survey.safe);
     let before = settled(&stage, 0).await.len();
-    const MEASURED: usize = 20;
     for _ in 0..MEASURED {
         let _ = fetch(&stage.target, &request, LIMIT).await;
     }

@@ -61,12 +61,12 @@ async fn stop(context: &Context, stage: &Stage) -> (Instant, Option<Exit>) {
 async fn idle(context: &Context) -> Findings {
     const ID: &str = "drain.idle-connection-does-not-block";
     let stage = context.fresh().await?;
-    let mut used = Connection::open(&stage.target, LIMIT).await.map_err(other)?;
+    let mut used = Connection::open(&stage.target, LIMIT).await.map_err(|failure| other(&failure))?;
     let request = Request::get(&context.survey.safe);
-    used.send(&request.bytes(&stage.target), LIMIT).await.map_err(other)?;
-    let answer = used.answer(&request, Instant::now() + LIMIT).await.map_err(other)?;
-    let mut unused = Connection::open(&stage.target, LIMIT).await.map_err(other)?;
-    let mut unused_too = Connection::open(&stage.target, LIMIT).await.map_err(other)?;
+    used.send(&request.bytes(&stage.target), LIMIT).await.map_err(|failure| other(&failure))?;
+    let answer = used.answer(&request, Instant::now() + LIMIT).await.map_err(|failure| other(&failure))?;
+    let mut unused = Connection::open(&stage.target, LIMIT).await.map_err(|failure| other(&failure))?;
+    let mut unused_too = Connection::open(&stage.target, LIMIT).await.map_err(|failure| other(&failure))?;
     // Accepted by the program, and not only by the kernel.
     sleep(Duration::from_millis(300)).await;
     let kept = !answer.close && used.ending(Duration::from_millis(1)).await == Ending::Open;
@@ -90,24 +90,21 @@ async fn idle(context: &Context) -> Findings {
 async fn half_sent(context: &Context) -> Findings {
     const ID: &str = "drain.half-sent-request-does-not-block";
     let stage = context.fresh().await?;
-    let mut half = Connection::open(&stage.target, LIMIT).await.map_err(other)?;
+    let mut half = Connection::open(&stage.target, LIMIT).await.map_err(|failure| other(&failure))?;
     let head = format!("GET {} HTTP/1.1\r\nHost: {}\r\nX-Half: ", context.survey.safe, stage.target.host);
-    half.send(head.as_bytes(), LIMIT).await.map_err(other)?;
+    half.send(head.as_bytes(), LIMIT).await.map_err(|failure| other(&failure))?;
     sleep(Duration::from_millis(300)).await;
     if half.ending(Duration::from_millis(1)).await != Ending::Open {
         return Ok(vec![Finding::pass(ID, "the server ended the half-sent request before the signal")]);
     }
 
     let (signal, exit) = stop(context, &stage).await;
-    let finding = match exit {
-        Some(exit) => {
-            let took = (exit.at - signal).as_secs_f64();
-            Finding::pass(ID, format!("with half a head sent it ended ({exit}) {took:.1} s after the signal"))
-        }
-        None => {
-            let seen = format!("with half a head sent it still ran {:.0?} after the signal", context.plan.grace);
-            Finding::fail(ID, seen).with(log(&stage))
-        }
+    let finding = if let Some(exit) = exit {
+        let took = (exit.at - signal).as_secs_f64();
+        Finding::pass(ID, format!("with half a head sent it ended ({exit}) {took:.1} s after the signal"))
+    } else {
+        let seen = format!("with half a head sent it still ran {:.0?} after the signal", context.plan.grace);
+        Finding::fail(ID, seen).with(log(&stage))
     };
     drop(half);
     Ok(vec![finding])
@@ -178,19 +175,13 @@ async fn early(context: &Context) -> Findings {
     sleep(Duration::from_millis(30)).await;
     let signal = instance.signal(context.plan.stop_signal);
     let exit = instance.exited(signal + context.plan.grace).await;
-    let finding = match exit {
-        Some(exit) => Finding::pass(
-            ID,
-            format!(
-                "it ended ({exit}) {:.1} s after a signal 30 ms into its start",
-                exit.at.saturating_duration_since(signal).as_secs_f64()
-            ),
-        ),
-        None => {
-            let tail = instance.log.tail(5);
-            let seen = format!("it still ran {:.0?} after a signal 30 ms into its start", context.plan.grace);
-            Finding::fail(ID, seen).with(tail.iter().map(|line| format!("log: {line}")))
-        }
+    let finding = if let Some(exit) = exit {
+        let took = exit.at.saturating_duration_since(signal).as_secs_f64();
+        Finding::pass(ID, format!("it ended ({exit}) {took:.1} s after a signal 30 ms into its start"))
+    } else {
+        let tail = instance.log.tail(5);
+        let seen = format!("it still ran {:.0?} after a signal 30 ms into its start", context.plan.grace);
+        Finding::fail(ID, seen).with(tail.iter().map(|line| format!("log: {line}")))
     };
     instance.kill().await;
     Ok(vec![finding])
@@ -213,6 +204,6 @@ fn log(stage: &Stage) -> impl Iterator<Item = String> {
     stage.instance.log.tail(5).into_iter().map(|line| format!("log: {line}"))
 }
 
-fn other(failure: crate::client::Failure) -> crate::context::Trouble {
+fn other(failure: &crate::client::Failure) -> crate::context::Trouble {
     crate::context::Trouble::Other(format!("a fresh instance did not serve: {failure}"))
 }

@@ -26,7 +26,7 @@ pub(crate) const WEBSOCKET: Rehearsal = Rehearsal {
 
 const LIMIT: Duration = Duration::from_secs(10);
 
-fn trouble(failure: Failure) -> Trouble {
+fn trouble(failure: &Failure) -> Trouble {
     Trouble::Other(format!("a fresh instance did not serve: {failure}"))
 }
 
@@ -36,10 +36,10 @@ async fn http2(context: &Context) -> Findings {
         return Ok(vec![Finding::not_applicable(ID, "it does not speak HTTP/2 with prior knowledge")]);
     }
     let stage = context.fresh().await?;
-    let mut http2 = Http2::open(&stage.target, LIMIT).await.map_err(trouble)?;
-    let stream = http2.get(&stage.target, &context.survey.safe, LIMIT).await.map_err(trouble)?;
+    let mut http2 = Http2::open(&stage.target, LIMIT).await.map_err(|failure| trouble(&failure))?;
+    let stream = http2.get(&stage.target, &context.survey.safe, LIMIT).await.map_err(|failure| trouble(&failure))?;
     loop {
-        let frame = http2.frame(LIMIT).await.map_err(trouble)?;
+        let frame = http2.frame(LIMIT).await.map_err(|failure| trouble(&failure))?;
         if frame.stream == stream && frame.ends_stream() {
             break;
         }

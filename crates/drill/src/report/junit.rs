@@ -53,10 +53,10 @@ fn case(out: &mut String, finding: &Finding, fatal: &[&str]) {
             let _ = writeln!(out, "><error message=\"{seen}\"/></testcase>");
         }
         Verdict::Fail if fatal.contains(&id) => {
-            let evidence = finding.evidence.iter().map(|line| format!("{}\n", xml(line))).collect::<String>();
+            let evidence = xml(&finding.evidence.join("\n"));
             let _ = writeln!(
                 out,
-                "><failure type=\"{}\" message=\"{seen}\">{evidence}why: {}\nmend: {}\nsource: {}</failure></testcase>",
+                "><failure type=\"{}\" message=\"{seen}\">{evidence}\nwhy: {}\nmend: {}\nsource: {}</failure></testcase>",
                 finding.level,
                 xml(finding.check.why),
                 xml(finding.check.mend),

@@ -85,7 +85,7 @@ impl Member {
     }
 }
 
-pub fn serve(defect: &str) -> ! {
+pub(crate) fn serve(defect: &str) -> ! {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(run(defect));
     std::process::exit(if defect == "exit-code" { 5 } else { 0 });
@@ -104,7 +104,7 @@ async fn run(defect: &str) {
     let listener = TcpListener::bind(("127.0.0.1", port)).await.expect("a free port");
     let graceful = GracefulShutdown::new();
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(60));
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(Duration::from_mins(1));
     let mut stop = None;
     loop {
         let until = async {
@@ -121,7 +121,7 @@ async fn run(defect: &str) {
                 let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
                 tokio::spawn(graceful.watch(connection));
             }
-            _ = async { tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} } } => {
+            () = async { tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} } } => {
                 match defect {
                     "ignores-signal" => continue,
                     "exits-at-once" => std::process::exit(0),

@@ -46,7 +46,10 @@ function exposition() {
 
 function log(fields) {
   if (defect === 'log-plain') return process.stdout.write(`${fields.method} ${fields.path} ${fields.status}\n`);
-  process.stdout.write(JSON.stringify({ time: new Date().toISOString(), level: 'info', ...fields }) + '\n');
+  const line = JSON.stringify({ time: new Date().toISOString(), level: 'info', ...fields }) + '\n';
+  // A pipe that is written to by process.stdout is asynchronous; the loggers that are not freeze with it.
+  if (defect === 'stdout-blocks') require('node:fs').writeSync(1, line);
+  else process.stdout.write(line);
 }
 
 function requestId(req) {
@@ -100,7 +103,12 @@ function dependency(timeout) {
     if (timeout) socket.setTimeout(timeout, () => fail(new Error('timeout')));
     socket.on('error', fail);
     socket.on('close', () => reject(new Error('closed')));
-    socket.once('data', (data) => { resolve(data.toString().trim()); socket.destroy(); });
+    let said = '';
+    socket.on('data', (data) => {
+      said += data;
+      if (defect === 'one-read' && !said.endsWith('\n')) return fail(new Error('half a message'));
+      if (said.endsWith('\n')) { resolve(said.trim()); socket.destroy(); }
+    });
     socket.write('ping\n');
   });
 }
@@ -148,7 +156,7 @@ async function handle(req, res) {
       await new Promise((done) => setTimeout(done, 1200));
       return answer(req, res, 200, '{"slow":true}');
     case '/dependency':
-      if (defect !== 'no-breaker' && Date.now() < openUntil) return answer(req, res, 503, '{"error":"unavailable"}', { 'retry-after': '1' });
+      if (defect !== 'no-breaker' && defect !== 'retry-storm' && Date.now() < openUntil) return answer(req, res, 503, '{"error":"unavailable"}', { 'retry-after': '1' });
       try {
         if (defect === 'retry-storm') for (let turn = 0; turn < 9; turn += 1) await dependency(800).catch(() => {});
         const said = await dependency(defect === 'no-timeout' ? 0 : 800);

@@ -51,8 +51,8 @@ fn inflight(facts: &Facts) -> Finding {
         let seen = "nothing long was in flight: name a GET that takes 1 to 5 s with --slow-path";
         return Finding::not_proven(ID, seen);
     }
-    let last = facts.slow.iter().map(|slow| slow.ended).max().unwrap_or(facts.signal);
-    let seen = format!("{long} slow requests were in flight; all were answered, the last {}", facts.after(last));
+    let latest = facts.slow.iter().map(|slow| slow.ended).max().unwrap_or(facts.signal);
+    let seen = format!("{long} slow requests were in flight; all were answered, the last {}", facts.after(latest));
     Finding::pass(ID, seen)
 }
 
