@@ -121,12 +121,7 @@ impl Restarts {
         let Policy { backoff, max_backoff, .. } = self.policy;
         let longest = max_backoff.max(backoff);
         let doubled = 2_u32.checked_pow(self.in_a_row).and_then(|factor| backoff.checked_mul(factor));
-<<<<<<< HEAD
         let wait = doubled.unwrap_or(longest).min(longest);
-=======
-        let most = max_backoff.max(backoff);
-        let longest = doubled.unwrap_or(most).min(most);
->>>>>>> checks
         let off = if random.is_finite() { random.clamp(0.0, 1.0) / 2.0 } else { 0.0 };
         wait.saturating_sub(wait.mul_f64(off))
     }
