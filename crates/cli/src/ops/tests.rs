@@ -40,6 +40,7 @@ fn moment() -> Moment {
 fn database(now: Moment) -> Check {
     Check {
         name: "database".to_owned(),
+        kind: "postgres",
         status: Status::Healthy,
         affects: Affects::Ready,
         group: Some("storage".to_owned()),
@@ -51,6 +52,11 @@ fn database(now: Moment) -> Check {
         consecutive_failures: 0,
         gates_start: false,
         passed_once: true,
+        flapping: false,
+        stale_at: None,
+        because_of: None,
+        failures: Default::default(),
+        measures: Vec::new(),
     }
 }
 
