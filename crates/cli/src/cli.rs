@@ -68,6 +68,7 @@ pub(crate) enum Command {
     Resume(Resume),
     Reload(Reload),
     Loglevel(Loglevel),
+    Drill(Box<seaworthy_drill::Arguments>),
     #[command(subcommand)]
     Config(Config),
     Completions(Completions),

@@ -128,7 +128,7 @@ pub struct Arguments {
     /// Write the timeline of the drain as SVG.
     #[arg(long, value_name = "FILE")]
     pub timeline: Option<PathBuf>,
-    /// No progress on stderr.
+    /// No progress on stderr
     #[arg(long, short)]
     pub quiet: bool,
 
