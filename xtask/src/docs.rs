@@ -1,11 +1,19 @@
-//! What is made from the sources and committed: the reference, schema and sample of the configuration.
+//! What is made from the sources and committed: the reference, schema and sample of the configuration, and the reference
+//! of the drill's checks.
 
 use anyhow::{Result, bail};
 
 use crate::command;
 
-/// The test that holds the committed documents against the doc comments, and writes them when it is told to.
-const TEST: &str = "the_committed_documents_are_those_that_the_doc_comments_make";
+/// The tests that hold the committed documents against their sources, and write them when they are told to: where each
+/// stands, and its name.
+const TESTS: [(&[&str], &str); 2] = [
+    (
+        &["--package", "seaworthy-cli", "--bin", "seaworthy"],
+        "the_committed_documents_are_those_that_the_doc_comments_make",
+    ),
+    (&["--package", "seaworthy-drill", "--lib"], "the_reference_in_the_docs_is_what_the_catalogue_says"),
+];
 
 /// Writes them.
 pub(crate) fn write() -> Result<()> {
@@ -18,15 +26,17 @@ pub(crate) fn check() -> Result<()> {
 }
 
 fn compare(write: bool) -> Result<()> {
-    let mut cargo = command::cargo();
-    cargo.args(["test", "--quiet", "--package", "seaworthy-cli", "--bin", "seaworthy", TEST]);
-    if write {
-        cargo.env("UPDATE_DOCS", "1");
-    }
-    let said = command::read(&mut cargo)?;
-    // A filter that matches nothing succeeds as well.
-    if !said.contains("1 passed") {
-        bail!("no test {TEST}: its new name belongs into xtask/src/docs.rs");
+    for (place, test) in TESTS {
+        let mut cargo = command::cargo();
+        cargo.args(["test", "--quiet"]).args(place).arg(test);
+        if write {
+            cargo.env("UPDATE_DOCS", "1");
+        }
+        let said = command::read(&mut cargo)?;
+        // A filter that matches nothing succeeds as well.
+        if !said.contains("1 passed") {
+            bail!("no test {test}: its new name belongs into xtask/src/docs.rs");
+        }
     }
     Ok(())
 }

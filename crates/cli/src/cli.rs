@@ -68,9 +68,9 @@ pub(crate) enum Command {
     Resume(Resume),
     Reload(Reload),
     Loglevel(Loglevel),
+    Drill(Box<seaworthy_drill::Arguments>),
     #[command(subcommand)]
     Config(Config),
-    Drill(Box<seaworthy_drill::Arguments>),
     Completions(Completions),
 }
 

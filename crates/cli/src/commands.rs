@@ -35,8 +35,11 @@ pub(crate) fn dispatch(cli: Cli) -> ExitCode {
             let command = control::Command::LogLevel { level: loglevel.level, expires: loglevel.expires };
             tell::tell(&loglevel.reach, &command, output)
         }
+        Command::Drill(mut drill) => {
+            drill.quiet |= cli.quiet;
+            seaworthy_drill::run(&drill).into()
+        }
         Command::Config(config) => config::config(&config, output),
-        Command::Drill(drill) => seaworthy_drill::run(&drill).into(),
         Command::Completions(completions) => complete(&completions, output),
     }
 }

@@ -13,8 +13,8 @@ pub(crate) enum ExitCode {
     Failed,
     /// 2: the command line makes no sense.
     Usage,
-    /// 3: the drill could not rehearse the service.
-    NotRehearsed,
+    /// 3: a drill could not be held; nothing was judged.
+    NotJudged,
     /// 64: the configuration is not valid. Nothing was started.
     Config,
     /// 65: an address that we were to listen on is in use.
@@ -37,7 +37,7 @@ impl ExitCode {
             Self::Clean => 0,
             Self::Failed => 1,
             Self::Usage => 2,
-            Self::NotRehearsed => 3,
+            Self::NotJudged => 3,
             Self::Config => 64,
             Self::AddressInUse => 65,
             Self::DependencyMissing => 69,
@@ -62,7 +62,7 @@ impl From<seaworthy_drill::Ending> for ExitCode {
             seaworthy_drill::Ending::Held => Self::Clean,
             seaworthy_drill::Ending::Broken => Self::Failed,
             seaworthy_drill::Ending::Usage => Self::Usage,
-            seaworthy_drill::Ending::NotRun => Self::NotRehearsed,
+            seaworthy_drill::Ending::NotRun => Self::NotJudged,
         }
     }
 }
@@ -86,22 +86,10 @@ mod tests {
     #[test]
     fn the_numbers_are_those_of_the_documentation() {
         use ExitCode::{
-            AddressInUse, CannotExecute, Clean, Config, DependencyMissing, Failed, NotFound, NotReady, NotRehearsed,
-            Usage,
+            AddressInUse, CannotExecute, Clean, Config, DependencyMissing, Failed, NotFound, NotReady, Usage,
         };
-        let codes = [
-            Clean,
-            Failed,
-            Usage,
-            NotRehearsed,
-            Config,
-            AddressInUse,
-            DependencyMissing,
-            NotReady,
-            CannotExecute,
-            NotFound,
-        ];
-        assert_eq!(codes.map(ExitCode::number), [0, 1, 2, 3, 64, 65, 69, 70, 126, 127]);
+        let codes = [Clean, Failed, Usage, Config, AddressInUse, DependencyMissing, NotReady, CannotExecute, NotFound];
+        assert_eq!(codes.map(ExitCode::number), [0, 1, 2, 64, 65, 69, 70, 126, 127]);
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! `cargo run -p seaworthy-drill --example zoo [-- FILTER [RUNS]]` prints the table defect → check and fails where it does not
 //! hold. `ZOO_PYTHON` names a Python that has flask and gunicorn; a server that is not installed is named and left out,
 //! unless `ZOO_ALL=1` makes that a failure. `ZOO_JOBS` drills run at a time (2).
+//!
+//! `ZOO_BEHIND=path/to/seaworthy` puts each defect behind `seaworthy run` and prints, as a table, what that mends.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -66,6 +68,8 @@ struct Place {
     zoo: PathBuf,
     built: PathBuf,
     python: String,
+    /// The binary that stands in front of the members.
+    behind: Option<String>,
 }
 
 impl Place {
@@ -99,7 +103,15 @@ impl Place {
             words.push(format!("--env=DEFECT={}", defect.name));
             words.extend(defect.finds.iter().map(|id| format!("--only={id}")));
         }
+        if self.behind.is_some() {
+            let settings = ["PROBES__PUBLIC=true", "DRAIN__GRACE=8s", "DRAIN__DELAY=2500ms"];
+            words.extend(settings.map(|setting| format!("--env=SEAWORTHY_{setting}")));
+        }
         words.push("--".to_owned());
+        if let Some(seaworthy) = &self.behind {
+            let run = [seaworthy, "run", "--listen", "127.0.0.1:{port}", "--admin", "127.0.0.1:0", "--"];
+            words.extend(run.map(str::to_owned));
+        }
         words.extend(server.command.iter().map(|word| self.fill(word)));
         let arguments = Arguments::try_parse_from(words)?;
         let ending = run(&arguments);
@@ -136,7 +148,9 @@ fn main() -> Result<ExitCode, Error> {
     let members: Zoo = toml::from_str(&std::fs::read_to_string(zoo.join("members.toml"))?)?;
     let built = std::env::temp_dir().join("seaworthy-drill-zoo");
     std::fs::create_dir_all(&built)?;
-    let place = Place { zoo, built, python: std::env::var("ZOO_PYTHON").unwrap_or_else(|_| "python3".to_owned()) };
+    let behind = std::env::var("ZOO_BEHIND").ok();
+    let place =
+        Place { behind, zoo, built, python: std::env::var("ZOO_PYTHON").unwrap_or_else(|_| "python3".to_owned()) };
 
     let dependency = echo()?;
     let config = format!(
@@ -169,6 +183,10 @@ fn main() -> Result<ExitCode, Error> {
         );
         tasks.extend(members.defect.iter().filter_map(|defect| Some((*servers.get(&defect.server)?, Some(defect)))));
     }
+    if place.behind.is_some() {
+        tasks.retain(|(_, defect)| defect.is_some());
+        println!("| server | defect | check | alone | behind seaworthy |\n| --- | --- | --- | --- | --- |");
+    }
     tasks.retain(|(server, defect)| label(server, *defect).contains(&filter));
 
     let (next, failed, out) = (AtomicUsize::new(0), AtomicUsize::new(broken), Mutex::new(()));
@@ -185,6 +203,10 @@ fn main() -> Result<ExitCode, Error> {
                         Err(error) => (vec![error.to_string()], 0.0),
                     };
                     let _line = out.lock();
+                    if let (Some(defect), true) = (defect, place.behind.is_some()) {
+                        mended(server, defect, &wrong);
+                        continue;
+                    }
                     let finds = defect.map_or("nothing".to_owned(), |defect| defect.finds.join(", "));
                     let verdict = if wrong.is_empty() { "ok  " } else { "BAD " };
                     println!("{verdict} {seconds:>5.1} s  {} → {finds}", label(server, *defect));
@@ -199,6 +221,16 @@ fn main() -> Result<ExitCode, Error> {
     let failed = failed.into_inner();
     println!("{} drills, {failed} wrong, {:.0?}", tasks.len(), begun.elapsed());
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// A row of what standing behind us mends: what is not found any more.
+fn mended(server: &Server, defect: &Defect, gone: &[String]) {
+    let title = defect.title.as_deref().unwrap_or(&defect.name);
+    for id in &defect.finds {
+        let now =
+            gone.iter().find_map(|line| line.split_once(&format!(" {id}:")).map(|(verdict, _)| verdict.to_owned()));
+        println!("| {} | {title} | `{id}` | fail | {} |", server.name, now.as_deref().unwrap_or("fail"));
+    }
 }
 
 /// A dependency that answers each line with that line.

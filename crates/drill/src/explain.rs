@@ -1,4 +1,4 @@
-//! The catalogue for readers: a list, and a page a check.
+//! The catalogue for readers: a list, a page a check, and the reference.
 
 use std::fmt::Write as _;
 
@@ -19,4 +19,80 @@ pub(crate) fn page(check: &Check) -> String {
         "{} ({})\n{}.\n\nWhat is done\n  {}\n\nWhy it matters\n  {}\n\nHow to mend it\n  {}\n\nSource\n  {}\n",
         check.id, check.level, check.title, check.does, check.why, check.mend, check.source
     )
+}
+
+/// The reference of all checks, as Markdown.
+#[cfg(test)]
+pub(crate) fn reference() -> String {
+    let mut out = String::from(
+        "# The checks of the drill\n\nWritten from the catalogue (`crates/drill/src/catalogue/`). Ids are stable. `seaworthy drill --explain ID` shows \
+         one of them. How the drill is used: [drill](../drill.md).\n",
+    );
+    let mut group = "";
+    for check in catalogue::all() {
+        if check.group() != group {
+            group = check.group();
+            let _ = writeln!(out, "\n## {group}");
+        }
+        let _ = writeln!(out, "\n### {}\n\n**{}** ({}).\n", check.id, check.title, check.level);
+        for (what, text) in [("Does", check.does), ("Why", check.why), ("Mend", check.mend), ("Source", check.source)] {
+            let _ = writeln!(out, "- {what}: {}", text.replace('<', "&lt;"));
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::path::Path;
+
+    use super::*;
+
+    #[derive(serde::Deserialize)]
+    struct Zoo {
+        defect: Vec<Defect>,
+    }
+
+    #[derive(serde::Deserialize)]
+    struct Defect {
+        server: String,
+        name: String,
+        title: Option<String>,
+        finds: Vec<String>,
+    }
+
+    /// Defect → check, over all servers that have it.
+    fn defects() -> String {
+        let members = include_str!("../zoo/members.toml");
+        let zoo: Zoo = toml::from_str(members).expect("the members are valid TOML");
+        let mut rows: BTreeMap<(String, Vec<String>), Vec<String>> = BTreeMap::new();
+        for defect in zoo.defect {
+            for id in &defect.finds {
+                assert!(catalogue::find(id).is_some(), "{}: {id} is no check", defect.name);
+            }
+            let title = defect.title.unwrap_or_else(|| defect.name.replace('-', " "));
+            rows.entry((title, defect.finds)).or_default().push(defect.server);
+        }
+        let mut out = String::from(
+            "\n## Defects that they find\n\nThe zoo (`crates/drill/zoo/`) has a service for each, and a clean twin in which nothing is found.\n\n\
+             | defect | in | found by |\n| --- | --- | --- |\n",
+        );
+        for ((title, finds), servers) in rows {
+            let finds: Vec<String> = finds.iter().map(|id| format!("`{id}`")).collect();
+            let _ = writeln!(out, "| {title} | {} | {} |", servers.join(", "), finds.join(", "));
+        }
+        out
+    }
+
+    #[test]
+    fn the_reference_in_the_docs_is_what_the_catalogue_says() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference/checks.md");
+        let written = reference() + &defects();
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            std::fs::write(&path, &written).unwrap();
+        }
+        let found = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(found == written, "docs/reference/checks.md is out of date: run `cargo xtask docs`");
+    }
 }

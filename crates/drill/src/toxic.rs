@@ -110,6 +110,7 @@ async fn pump(
     answers: bool,
 ) {
     let mut buffer = vec![0; 16 * 1024];
+    let mut slices = 0;
     loop {
         let Ok(read) = from.read(&mut buffer).await else { return };
         if read == 0 {
@@ -126,7 +127,7 @@ async fn pump(
         }
         let now = *toxic.borrow();
         let piece = match now {
-            Toxic::Slicer => 1,
+            Toxic::Slicer if slices < 40 => 1,
             Toxic::Bandwidth(rate) => (rate as usize / 20).max(1),
             _ => read,
         };
@@ -139,7 +140,11 @@ async fn pump(
             }
             match now {
                 Toxic::Bandwidth(_) => sleep(Duration::from_millis(50)).await,
-                Toxic::Slicer => tokio::task::yield_now().await,
+                // Without a pause the kernel would put the bytes together again. After a line or so the point is made.
+                Toxic::Slicer if slices < 40 => {
+                    slices += 1;
+                    sleep(Duration::from_millis(5)).await;
+                }
                 _ => {}
             }
         }

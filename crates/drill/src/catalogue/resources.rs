@@ -24,7 +24,7 @@ pub(super) const CHECKS: &[Check] = &[
         id: "resources.readonly-rootfs",
         level: May,
         title: "It runs where its directory is read-only",
-        does: "Compares the files of its working directory before and after: none may be written.",
+        does: "Starts it in a mount namespace where its working directory is read-only: it must serve. Not proven where no such namespace can be made.",
         why: "What is written into the image's files is lost, and a read-only root is refused.",
         source: "Kubernetes Pod Security Standards; OWASP Docker Security Cheat Sheet",
         mend: "Write to /tmp or to a volume that is declared.",

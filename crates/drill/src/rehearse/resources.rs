@@ -1,8 +1,8 @@
 //! What a service uses, and what it needs of the machine.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::process::Stdio;
+use std::time::Duration;
 
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -95,50 +95,45 @@ fn resident(sizes: &[u64]) -> Finding {
 async fn needs(context: &Context) -> Findings {
     let Subject::Program(launch) = &context.plan.subject else { return Err(crate::context::Trouble::NoControl) };
     let directory = launch.dir.clone().or_else(|| std::env::current_dir().ok()).unwrap_or_else(|| PathBuf::from("."));
-    let before = files(&directory);
     let stage = context.fresh().await?;
-    for _ in 0..20 {
-        let _ = fetch(&stage.target, &Request::get(&context.survey.safe), Duration::from_secs(10)).await;
-    }
     let root = runs_as_root(&stage.instance);
     stage.instance.kill().await;
-    let written: Vec<String> = files(&directory)
-        .into_iter()
-        .filter(|(path, at)| before.get(path) != Some(at))
-        .map(|(path, _)| path.display().to_string())
-        .collect();
-    let readonly = if written.is_empty() {
-        Finding::pass("resources.readonly-rootfs", format!("nothing was written below {}", directory.display()))
-    } else {
-        Finding::fail(
-            "resources.readonly-rootfs",
-            format!("{} files were written below {}", written.len(), directory.display()),
-        )
-        .with(written)
-    };
-    Ok(vec![readonly, non_root(context, root).await])
+    Ok(vec![readonly(context, &directory).await, non_root(context, root).await])
 }
 
-/// Files and their times, three levels deep, at most some thousands.
-fn files(directory: &Path) -> BTreeMap<PathBuf, SystemTime> {
-    let mut found = BTreeMap::new();
-    let mut waiting = vec![(directory.to_owned(), 0)];
-    while let Some((directory, depth)) = waiting.pop() {
-        let Ok(entries) = std::fs::read_dir(&directory) else { continue };
-        for entry in entries.flatten() {
-            let Ok(kind) = entry.file_type() else { continue };
-            let name = entry.file_name();
-            // Caches of build tools are not the program's.
-            let ignored = name.to_str().is_some_and(|name| matches!(name, ".git" | "node_modules" | "target"));
-            if kind.is_dir() && depth < 3 && !ignored {
-                waiting.push((entry.path(), depth + 1));
-            } else if kind.is_file() && found.len() < 5000 {
-                let modified = entry.metadata().and_then(|metadata| metadata.modified());
-                found.insert(entry.path(), modified.unwrap_or(SystemTime::UNIX_EPOCH));
-            }
+/// Binds the directory upon itself, read-only, and goes on as the program.
+const READ_ONLY: &str =
+    "mount --bind \"$1\" \"$1\" && mount -o remount,bind,ro \"$1\" && cd \"$1\" && shift && exec \"$@\"";
+
+async fn readonly(context: &Context, directory: &Path) -> Finding {
+    const ID: &str = "resources.readonly-rootfs";
+    let ways: [&[&str]; 2] = [&["unshare", "--mount"], &["unshare", "--user", "--map-root-user", "--mount"]];
+    let Some(directory) = directory.to_str() else {
+        return Finding::not_proven(ID, "the name of its directory is not UTF-8");
+    };
+    for way in ways {
+        let prefix: Vec<String> =
+            way.iter().chain(&["sh", "-c", READ_ONLY, "sh", directory]).map(|&word| word.to_owned()).collect();
+        if !runs(prefix.iter().map(String::as_str).chain(["true"])).await {
+            continue;
         }
+        return match context.fresh_behind(&prefix).await {
+            Ok(_) => Finding::pass(ID, format!("it served with {directory} read-only")),
+            Err(trouble) => Finding::fail(ID, format!("it does not serve with {directory} read-only"))
+                .with(trouble.to_string().lines().take(6).map(str::to_owned)),
+        };
     }
-    found
+    Finding::not_proven(ID, "no mount namespace can be made here")
+}
+
+/// Whether a command ends well.
+async fn runs<'a>(words: impl Iterator<Item = &'a str>) -> bool {
+    let mut words = words.map(str::to_owned);
+    let Some(program) = words.next() else { return false };
+    let mut command = std::process::Command::new(program);
+    command.args(words).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let ended = tokio::task::spawn_blocking(move || command.status().is_ok_and(|status| status.success())).await;
+    ended.unwrap_or(false)
 }
 
 fn runs_as_root(instance: &Instance) -> bool {
