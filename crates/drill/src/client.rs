@@ -126,3 +126,6 @@ pub(crate) async fn fetch(target: &Target, request: &Request, limit: Duration) -
         (_, answer) => answer,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -233,3 +233,6 @@ fn orphans(facts: &Facts) -> Finding {
     let seen = format!("{} processes outlived it by two seconds", facts.orphans.len());
     Finding::fail(ID, seen).with(evidence)
 }
+
+#[cfg(test)]
+mod tests;
