@@ -23,7 +23,7 @@ pub(crate) mod proc;
 use log::Log;
 
 /// The name of the variable that marks all processes of an instance.
-const MARK: &str = "SEAWORTHY_DRILL_INSTANCE";
+const MARK: &str = "DRILL_INSTANCE";
 
 /// A secret that no answer and no log may show. Planted in each instance.
 pub(crate) const CANARY: (&str, &str) = ("DRILL_CANARY_SECRET", "drill-canary-5e0f7a91c3");
