@@ -55,7 +55,7 @@ fn url_with_password(text: &str) -> Option<&str> {
 
 /// Which language's stack trace stands in `text`.
 pub(crate) fn stack_trace(text: &str) -> Option<&'static str> {
-    let marks: [(&str, &[&str]); 14] = [
+    let marks: [(&str, &[&str]); 13] = [
         ("Python", &["Traceback", "most recent call last"]),
         ("Python", &["Werkzeug Debugger"]),
         ("Node", &[".js:", "    at "]),
