@@ -104,7 +104,8 @@ impl Place {
             words.extend(defect.finds.iter().map(|id| format!("--only={id}")));
         }
         if self.behind.is_some() {
-            let settings = ["PROBES__PUBLIC=true", "DRAIN__GRACE=8s", "DRAIN__DELAY=2500ms"];
+            words.push("--grace=20s".to_owned());
+            let settings = ["PROBES__PUBLIC=true", "DRAIN__GRACE=20s", "DRAIN__DELAY=3500ms"];
             words.extend(settings.map(|setting| format!("--env=SEAWORTHY_{setting}")));
         }
         words.push("--".to_owned());

@@ -55,13 +55,19 @@ fn url_with_password(text: &str) -> Option<&str> {
 
 /// Which language's stack trace stands in `text`.
 pub(crate) fn stack_trace(text: &str) -> Option<&'static str> {
-    let marks: [(&str, &[&str]); 8] = [
-        ("Python", &["Traceback (most recent call last)"]),
+    let marks: [(&str, &[&str]); 13] = [
+        ("Python", &["Traceback", "most recent call last"]),
+        ("Python", &["Werkzeug Debugger"]),
         ("Node", &[".js:", "    at "]),
         ("Node", &[".js:", "\\n    at "]),
+        // As Express shows it in HTML.
+        ("Node", &[".js:", "&nbsp;at "]),
         ("Java", &["\tat ", ".java:"]),
+        ("Java", &["\\tat ", ".java:"]),
+        (".NET", &["   at ", ".cs:line "]),
         ("Go", &["goroutine ", "[running]"]),
         ("Ruby", &[".rb:", ":in `"]),
+        ("Ruby", &[".rb:", ":in '"]),
         ("PHP", &["Stack trace:", ".php"]),
         ("Rust", &["panicked at ", ".rs:"]),
     ];
@@ -84,6 +90,7 @@ mod tests {
     #[test]
     fn stack_traces_are_told_from_ordinary_text() {
         assert_eq!(stack_trace("Error: x\n    at f (/a/server.js:3:1)"), Some("Node"));
+        assert_eq!(stack_trace("<pre>Error: boom<br> &nbsp; &nbsp;at /a/server.js:30:1</pre>"), Some("Node"));
         assert_eq!(stack_trace("Traceback (most recent call last):\n"), Some("Python"));
         assert_eq!(stack_trace("{\"error\":\"internal error\"}"), None);
     }

@@ -6,7 +6,7 @@ pub(super) const CHECKS: &[Check] = &[
         id: "limits.body-413",
         level: Should,
         title: "A body that is too large is refused",
-        does: "Announces an upload of 10 GiB on the upload path and sends up to 32 MiB of it: an answer (413) or the end must come by then.",
+        does: "Announces an upload of 10 GiB on the upload path and sends up to 128 MiB of it: an answer (413) or the end should come by then. Where none does, sends 128 MiB to their end: they must be refused.",
         why: "One client fills memory or disk.",
         source: "RFC 9110, section 15.5.14; OWASP REST Security Cheat Sheet",
         mend: "Set a limit on the body at the server or framework, by Content-Length and while reading.",
