@@ -18,7 +18,6 @@ pub struct Surroundings {
     pub names: Arc<dyn Resolve>,
     pub commands: Arc<dyn Commands>,
     pub heartbeats: Heartbeats,
-    pub upstreams: Arc<dyn Upstreams>,
 }
 
 impl Surroundings {
@@ -47,19 +46,6 @@ pub struct Finished {
     pub code: i32,
     /// The last lines that it wrote.
     pub output: Vec<String>,
-}
-
-/// Knows the upstreams of a gateway.
-pub trait Upstreams: Send + Sync + fmt::Debug {
-    /// `None` where there is no upstream of this name.
-    fn usable(&self, name: &str) -> Option<Usable>;
-}
-
-/// How many targets of an upstream take requests.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Usable {
-    pub usable: usize,
-    pub total: usize,
 }
 
 /// A sign of life from something that is not asked: a cron job, a backup, a worker without HTTP.

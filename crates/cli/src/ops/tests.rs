@@ -51,6 +51,7 @@ fn database(now: Moment) -> Check {
         consecutive_failures: 0,
         gates_start: false,
         passed_once: true,
+        ..Check::default()
     }
 }
 

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use super::capture::{Capture, Writer};
 use super::environment::Environment;
-use super::lines::Lines;
+use super::lines::{Lines, OutputLine};
 use super::reaper::{Child, Reaper};
 use super::spawn::{Launch, Launched, Output, SpawnError};
 use super::user::Identity;
@@ -99,12 +99,28 @@ impl Commands {
         limit: Duration,
     ) -> Result<(), CommandError> {
         let began = Instant::now();
-        let done = self.run_unreported(name, command, more, limit).await;
+        let done = self.run_unreported(name, command, more, limit, &self.lines).await.map(drop);
         self.sink.emit(&match &done {
             Ok(()) => Event::CommandRan { what: name.to_owned(), took: began.elapsed() },
             Err(error) => Event::CommandFailed { what: name.to_owned(), reason: error.to_string() },
         });
         done
+    }
+
+    /// Runs a command of a check: what it writes goes to whoever asked, and not to the log. Dropped unfinished, it is
+    /// killed.
+    pub(crate) async fn check(
+        &self,
+        command: &[String],
+        more: &BTreeMap<String, Secret>,
+        limit: Duration,
+    ) -> Result<(Ending, Vec<String>), CommandError> {
+        let nobody: Arc<dyn Lines> = Arc::new(Unheard);
+        match self.run_unreported("check", command, more, limit, &nobody).await {
+            Ok(output) => Ok((Ending::Exited(0), output)),
+            Err(CommandError::Failed { ending, last_lines }) => Ok((ending, last_lines)),
+            Err(error) => Err(error),
+        }
     }
 
     async fn run_unreported(
@@ -113,7 +129,8 @@ impl Commands {
         command: &[String],
         more: &BTreeMap<String, Secret>,
         limit: Duration,
-    ) -> Result<(), CommandError> {
+        lines: &Arc<dyn Lines>,
+    ) -> Result<Vec<String>, CommandError> {
         let launch = Launch {
             command: command.iter().map(OsString::from).collect(),
             environment: self.environment.clone().with_configured(more),
@@ -124,7 +141,7 @@ impl Commands {
         let Launched { child, outputs } = launch.spawn(&self.reaper)?;
         let writer = Writer { command: Some(name.into()), pid: child.pid().as_raw_pid().unsigned_abs() };
         let mut group = Group { child, reaper: &self.reaper };
-        let capture = outputs.map(|outputs| Capture::start(outputs, &writer, &self.lines)).transpose();
+        let capture = outputs.map(|outputs| Capture::start(outputs, &writer, lines)).transpose();
         let capture = capture.map_err(|source| SpawnError::Output { source })?.unwrap_or_default();
         let ended = timeout(limit, group.child.ended()).await;
         // What it left in the background is no part of it, but whoever did not end in time takes all along.
@@ -133,11 +150,18 @@ impl Commands {
         }
         let last_lines = capture.finish().await;
         match ended {
-            Ok(ending) if ending.success() => Ok(()),
+            Ok(ending) if ending.success() => Ok(last_lines),
             Ok(ending) => Err(CommandError::Failed { ending, last_lines }),
             Err(_) => Err(CommandError::TooLong { limit, last_lines }),
         }
     }
+}
+
+/// Drops every line: a check runs too often for its output to be news.
+struct Unheard;
+
+impl Lines for Unheard {
+    fn line(&self, _: OutputLine<'_>) {}
 }
 
 /// A command with its group, killed when nobody waits for it any more.
