@@ -35,8 +35,8 @@ pub type Finishing<'a> = Pin<Box<dyn Future<Output = Result<Finished, String>> +
 
 /// Runs commands: through the one that waits for every child of the process.
 pub trait Commands: Send + Sync + fmt::Debug {
-    /// Runs `command` for at most `limit`. The error says why it did not run, or not to its end.
-    fn run<'a>(&'a self, command: &'a [String], env: &'a BTreeMap<String, Secret>, limit: Duration) -> Finishing<'a>;
+    /// Runs `command` to its end. The error says why it did not run.
+    fn run<'a>(&'a self, command: &'a [String], env: &'a BTreeMap<String, Secret>) -> Finishing<'a>;
 }
 
 /// How a command ended.

@@ -70,6 +70,7 @@ pub(crate) enum Command {
     Loglevel(Loglevel),
     #[command(subcommand)]
     Config(Config),
+    Drill(Box<seaworthy_drill::Arguments>),
     Completions(Completions),
 }
 

@@ -36,6 +36,7 @@ pub(crate) fn dispatch(cli: Cli) -> ExitCode {
             tell::tell(&loglevel.reach, &command, output)
         }
         Command::Config(config) => config::config(&config, output),
+        Command::Drill(drill) => seaworthy_drill::run(&drill).into(),
         Command::Completions(completions) => complete(&completions, output),
     }
 }

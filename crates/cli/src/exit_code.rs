@@ -13,6 +13,8 @@ pub(crate) enum ExitCode {
     Failed,
     /// 2: the command line makes no sense.
     Usage,
+    /// 3: the drill could not rehearse the service.
+    NotRehearsed,
     /// 64: the configuration is not valid. Nothing was started.
     Config,
     /// 65: an address that we were to listen on is in use.
@@ -35,6 +37,7 @@ impl ExitCode {
             Self::Clean => 0,
             Self::Failed => 1,
             Self::Usage => 2,
+            Self::NotRehearsed => 3,
             Self::Config => 64,
             Self::AddressInUse => 65,
             Self::DependencyMissing => 69,
@@ -50,6 +53,17 @@ impl ExitCode {
 impl From<Ending> for ExitCode {
     fn from(ending: Ending) -> Self {
         Self::Program(ending.code())
+    }
+}
+
+impl From<seaworthy_drill::Ending> for ExitCode {
+    fn from(ending: seaworthy_drill::Ending) -> Self {
+        match ending {
+            seaworthy_drill::Ending::Held => Self::Clean,
+            seaworthy_drill::Ending::Broken => Self::Failed,
+            seaworthy_drill::Ending::Usage => Self::Usage,
+            seaworthy_drill::Ending::NotRun => Self::NotRehearsed,
+        }
     }
 }
 
@@ -72,10 +86,22 @@ mod tests {
     #[test]
     fn the_numbers_are_those_of_the_documentation() {
         use ExitCode::{
-            AddressInUse, CannotExecute, Clean, Config, DependencyMissing, Failed, NotFound, NotReady, Usage,
+            AddressInUse, CannotExecute, Clean, Config, DependencyMissing, Failed, NotFound, NotReady, NotRehearsed,
+            Usage,
         };
-        let codes = [Clean, Failed, Usage, Config, AddressInUse, DependencyMissing, NotReady, CannotExecute, NotFound];
-        assert_eq!(codes.map(ExitCode::number), [0, 1, 2, 64, 65, 69, 70, 126, 127]);
+        let codes = [
+            Clean,
+            Failed,
+            Usage,
+            NotRehearsed,
+            Config,
+            AddressInUse,
+            DependencyMissing,
+            NotReady,
+            CannotExecute,
+            NotFound,
+        ];
+        assert_eq!(codes.map(ExitCode::number), [0, 1, 2, 3, 64, 65, 69, 70, 126, 127]);
     }
 
     #[test]

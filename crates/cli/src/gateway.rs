@@ -127,8 +127,8 @@ impl Gateway {
     }
 
     /// Forwards to `upstream` from now on.
-    pub(crate) fn forward_to(&self, upstream: Option<Upstream>) {
-        self.tell(|| Command::Forward(upstream.clone()));
+    pub(crate) fn forward_to(&self, upstream: Option<&Upstream>) {
+        self.tell(|| Command::Forward(upstream.cloned()));
     }
 
     /// Puts settings in force from the next request on.

@@ -29,19 +29,20 @@ mod worker;
 mod writer;
 
 use std::os::fd::OwnedFd;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use seaworthy::core::event::{Event, Level, Sink};
 
-pub(crate) use self::output::OutputLine;
 pub(crate) use self::setup::{Encoder, LogSetup, Settings, stdout};
 pub(crate) use self::worker::WorkerLog;
 
 use self::level::Threshold;
 use self::ring::Ring;
 use crate::config::{Log, OnFull};
+use crate::supervise::{Lines, OutputLine};
 
 /// The log of the process. Clones share it.
 #[derive(Debug, Clone)]
@@ -89,7 +90,7 @@ impl Logger {
     /// Puts what a reload may change in force. Workers follow with their next tick, or when they are told to.
     pub(crate) fn configure(&self, log: &Log) {
         *self.lock_settings() = Arc::new(Settings::of(log));
-        self.0.threshold.set(level::of(log.level), None);
+        self.0.threshold.set_base(level::of(log.level));
         self.0.generation.fetch_add(1, Ordering::Release);
     }
 
@@ -111,19 +112,6 @@ impl Logger {
     /// How many lines could not be written since the start.
     pub(crate) fn dropped(&self) -> u64 {
         self.0.ring.dropped()
-    }
-
-    /// Writes a line of the program's output. Never waits; see [`Logger::room`].
-    pub(crate) fn line(&self, line: &OutputLine<'_>) {
-        self.write(|encoder, out| encoder.output(out, line, SystemTime::now()));
-    }
-
-    /// Completes when the program's next line may be read: at once, unless `log.on-full` is `block` and stdout is behind.
-    /// Whoever reads the output of the program awaits it before it reads on; then the pipe fills and the program waits.
-    pub(crate) async fn room(&self) {
-        if self.0.on_full == OnFull::Block {
-            self.0.ring.room().await;
-        }
     }
 
     /// The buffer of one worker.
@@ -156,6 +144,21 @@ impl Sink for Logger {
         }
         let settings = self.lock_settings().clone();
         self.write(|encoder, out| encoder.event(out, event, &settings.redactor, SystemTime::now()));
+    }
+}
+
+/// What the program prints.
+impl Lines for Logger {
+    fn line(&self, line: OutputLine<'_>) {
+        self.write(|encoder, out| encoder.output(out, &line, SystemTime::now()));
+    }
+
+    /// With `log.on-full = "block"` the program waits for stdout, and none of its lines is lost.
+    fn room(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        match self.0.on_full {
+            OnFull::Drop => Box::pin(std::future::ready(())),
+            OnFull::Block => Box::pin(self.0.ring.room()),
+        }
     }
 }
 

@@ -11,6 +11,7 @@
 mod cell;
 mod cells;
 mod facts;
+mod health;
 mod page;
 mod process;
 mod shard;
@@ -23,7 +24,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Instant;
 
 use seaworthy::core::event::{Event, Sink};
-use seaworthy::core::metric::{Format, OTHER, SeriesLimit, UNMATCHED};
+use seaworthy::core::metric::{DURATIONS, Format, OTHER, SeriesLimit, UNMATCHED};
+use seaworthy::health::Health;
 
 pub(crate) use self::cells::{Cells, Counted, Open};
 pub(crate) use self::shard::Shard;
@@ -38,12 +40,16 @@ pub(crate) struct MetricsSetup {
     pub(crate) service: String,
     /// The version of the program, if anybody said it.
     pub(crate) version: Option<String>,
-    /// How many series a family may have.
+    /// How many series a family may have; a label set of a histogram has [`SERIES`].
     pub(crate) max_series: usize,
     /// Whose lost lines are counted.
     pub(crate) log: Logger,
     /// The processes of the program's tree; empty where there is none.
     pub(crate) app: Box<dyn Fn() -> Vec<u32> + Send + Sync>,
+    /// What checks have found.
+    pub(crate) health: Health,
+    /// When this process began.
+    pub(crate) started: Instant,
 }
 
 impl fmt::Debug for MetricsSetup {
@@ -66,8 +72,8 @@ pub(crate) struct Metrics {
 impl Metrics {
     pub(crate) fn new(setup: MetricsSetup) -> Arc<Self> {
         Arc::new(Self {
-            requests: Limit::new(setup.max_series),
-            upstreams: Limit::new(setup.max_series),
+            requests: Limit::new(setup.max_series / SERIES),
+            upstreams: Limit::new(setup.max_series / SERIES),
             facts: Facts::default(),
             shards: Mutex::default(),
             setup,
@@ -97,7 +103,10 @@ impl Metrics {
     }
 }
 
-/// How many series a family has, of all workers.
+/// How many series a label set has in a histogram: its buckets, its sum and its count.
+const SERIES: usize = DURATIONS.len() + 3;
+
+/// How many label sets a family has, of all workers.
 #[derive(Debug)]
 struct Limit<K> {
     known: Mutex<SeriesLimit<K>>,

@@ -80,7 +80,8 @@ impl Monitor {
                     });
                     // Its connection is closed before another one is opened.
                     drop(earlier);
-                    let task = follow(check.clone(), number, seat.clone(), self.surroundings.clone(), self.board.clone());
+                    let task =
+                        follow(check.clone(), number, seat.clone(), self.surroundings.clone(), self.board.clone());
                     Running { check: check.clone(), seat, task: tokio::spawn(task) }
                 }
             };

@@ -34,6 +34,7 @@ use crate::cli::Run;
 use crate::commands::Output;
 use crate::config::{self, CommandLine, Problem};
 use crate::exit_code::ExitCode;
+use crate::supervise;
 
 /// Runs a program behind us, until it or we are asked to stop.
 pub(crate) fn run(arguments: Run, output: Output) -> ExitCode {
@@ -42,6 +43,11 @@ pub(crate) fn run(arguments: Run, output: Output) -> ExitCode {
 
 /// Runs what `inputs` describe.
 pub(crate) fn serve(inputs: &Inputs, output: Output) -> ExitCode {
+    // It changes the environment, which is safe for as long as there is one thread.
+    let handed_over = match supervise::handed_over() {
+        Ok(handed_over) => handed_over,
+        Err(error) => return output.error(&error.to_string(), ExitCode::Failed),
+    };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return output.error(&format!("no runtime: {error}"), ExitCode::Failed),
@@ -56,7 +62,7 @@ pub(crate) fn serve(inputs: &Inputs, output: Output) -> ExitCode {
             Ok(loaded) => loaded,
             Err(problems) => return output.error(&problems.to_string(), ExitCode::Config),
         };
-        if loaded.config.app.command.is_empty() && loaded.config.upstream.is_none() {
+        if loaded.config.app.command.is_empty() && loaded.config.upstream.is_none() && loaded.config.checks.is_empty() {
             let message = "nothing to run: name a program, as in `seaworthy run -- node server.js`, or set \
                            `app.command`, or forward to something that runs with `--upstream http://127.0.0.1:3000`";
             return output.error(message, ExitCode::Usage);
@@ -68,7 +74,7 @@ pub(crate) fn serve(inputs: &Inputs, output: Output) -> ExitCode {
         if let Err(error) = raise_descriptors() {
             output.warning(&format!("the limit on open files stays as it is: {error}"));
         }
-        match start::start(inputs, loaded, output).await {
+        match start::start(inputs, loaded, handed_over, output) {
             Ok(started) => service::run(started, signals).await,
             Err(error) => output.error(&error.to_string(), error.exit_code()),
         }

@@ -12,17 +12,19 @@
 //!
 //! ```ignore
 //! let reaper = Reaper::start(sink.clone())?;
-//! let (supervisor, mut reports) = Supervisor::start(setup, reaper);
+//! let commands = Commands::of(&setup.app, lines, sink, reaper)?;
+//! let (supervisor, mut reports) = Supervisor::start(setup, commands);
 //! while let Some(report) = reports.recv().await {
 //!     match report {
 //!         Report::Ready { address, .. } => gateway.forward_to(address.map(upstream_at)),
 //!         Report::Died { .. } => lifecycle.apply(Change::ProgramDied),
 //!         Report::Failed(failure) => return failure.code,
-//!         Report::Started { .. } | Report::Restarting => {}
+//!         Report::Started { .. } => {}
 //!     }
 //! }
 //! ```
 
+mod activation;
 mod capture;
 mod command;
 mod diagnosis;
@@ -36,9 +38,11 @@ mod orders;
 mod port;
 mod probe;
 mod processes;
+mod program;
 mod ready;
 mod reaper;
 mod runner;
+mod running;
 mod shown;
 mod sockets;
 mod spawn;
@@ -47,23 +51,24 @@ mod systemd;
 mod user;
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use seaworthy_core::event::{Ending, Sink};
+use seaworthy_core::event::Ending;
 use tokio::sync::{mpsc, oneshot, watch};
 
-pub(crate) use self::command::{CommandError, Commands};
+pub(crate) use self::activation::{HandedOver, handed_over};
+pub(crate) use self::command::Commands;
 pub(crate) use self::lines::{Lines, OutputLine, Source};
-pub(crate) use self::reaper::{Child, Reaper};
+pub(crate) use self::reaper::Reaper;
 pub(crate) use self::spawn::{Output, SpawnError};
 pub(crate) use self::stop::Stopped;
 pub(crate) use self::systemd::Notifier;
 
-use self::family::Family;
 use self::life::Life;
 use self::orders::Order;
-use crate::config::{App, Hook, Migration, Restart, Signal, Start, Stop};
+use self::program::Program;
+use crate::config::{App, Migration, Restart, Signal, Start, Stop};
 use crate::exit_code::ExitCode;
 
 /// What a supervisor works with.
@@ -80,8 +85,6 @@ pub(crate) struct Setup {
     pub(crate) our_ports: Vec<u16>,
     /// How many responses of the program were completed so far. Answers of our own, such as a 504, are none.
     pub(crate) completed: Arc<dyn Fn() -> u64 + Send + Sync>,
-    pub(crate) lines: Arc<dyn Lines>,
-    pub(crate) sink: Arc<dyn Sink>,
 }
 
 /// What happened to the program.
@@ -94,8 +97,6 @@ pub(crate) enum Report {
     /// It ended although nobody asked it to, or was killed because it hung. `restarting_in` is `None` when it will not be
     /// started again: [`Report::Failed`] follows.
     Died { ending: Ending, hung: bool, restarting_in: Option<Duration> },
-    /// It is stopped, and started again at once, because [`Supervisor::restart`] asked for it.
-    Restarting,
     /// It will not come back by itself. The last report.
     Failed(Failure),
 }
@@ -122,7 +123,7 @@ pub(crate) enum FailureKind {
     NotReady,
     /// It died too often.
     GaveUp,
-    /// It ended, and `restart.policy` leaves it at that.
+    /// It ended, and `restart.policy` leaves it at that, or the service is about to end.
     Ended,
 }
 
@@ -131,26 +132,18 @@ pub(crate) enum FailureKind {
 pub(crate) struct Supervisor {
     orders: mpsc::UnboundedSender<Order>,
     forced: watch::Sender<bool>,
-    current: Arc<Mutex<Option<Family>>>,
-    commands: Commands,
+    program: Program,
 }
 
 impl Supervisor {
-    /// Starts the program, in a task of the current runtime.
-    ///
-    /// # Errors
-    ///
-    /// [`SpawnError`] if `app.user` is nobody that can be taken on.
-    pub(crate) fn start(setup: Setup, reaper: Reaper) -> Result<(Self, mpsc::UnboundedReceiver<Report>), SpawnError> {
+    /// Starts the program, in a task of the current runtime and in the surroundings of `commands`.
+    pub(crate) fn start(setup: Setup, commands: Commands) -> (Self, mpsc::UnboundedReceiver<Report>) {
         let (orders, receive_orders) = mpsc::unbounded_channel();
         let (report, reports) = mpsc::unbounded_channel();
         let (forced, is_forced) = watch::channel(false);
-        let current = Arc::default();
-        let commands = Commands::of(&setup.app, setup.lines.clone(), setup.sink.clone(), reaper)?;
-        let supervisor = Self { orders, forced, current: Arc::clone(&current), commands: commands.clone() };
-        let life = Life::new(setup, commands, receive_orders, is_forced, report, current);
-        tokio::spawn(life.run());
-        Ok((supervisor, reports))
+        let supervisor = Self { orders, forced, program: commands.program.clone() };
+        tokio::spawn(Life::new(setup, commands, receive_orders, is_forced, report).run());
+        (supervisor, reports)
     }
 
     /// Ends the program: asks it, waits for at most `patience`, then kills it and all that is left of it.
@@ -174,27 +167,18 @@ impl Supervisor {
         let _ = self.orders.send(Order::Signal(signal));
     }
 
-    /// Stops the program as a shutdown would, and starts it again.
-    pub(crate) fn restart(&self) {
-        let _ = self.orders.send(Order::Restart);
+    /// Says that the service is about to end: from now on the program is not started again. One that ends by itself is
+    /// reported as ever; a platform may have sent its signal to every process of ours, as systemd does unless told
+    /// otherwise.
+    pub(crate) fn wind_down(&self) {
+        let _ = self.orders.send(Order::WindDown);
     }
 
     /// All processes of the program. Reads /proc: for a scrape, not for each request.
     pub(crate) fn pids(&self) -> Vec<u32> {
-        let family = current(&self.current).clone();
-        let members = family.map(|family| family.members()).unwrap_or_default();
+        let members = self.program.family().map(|family| family.members()).unwrap_or_default();
         members.into_iter().map(|member| member.pid.as_raw_pid().unsigned_abs()).collect()
     }
-
-    /// Runs hooks one after another, in the environment of the program; see [`Commands::hooks`].
-    pub(crate) async fn hooks(&self, moment: &str, hooks: &[Hook]) {
-        self.commands.hooks(moment, hooks).await;
-    }
-}
-
-/// The family of the program that runs, if one does.
-fn current(family: &Mutex<Option<Family>>) -> MutexGuard<'_, Option<Family>> {
-    family.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -223,7 +223,7 @@ events! {
     StopBegan { cause: Cause } = "stop_began", Info, "{} received, starting graceful shutdown", cause.name();
         "cause" => cause.name();
     /// Readiness is withdrawn; the listener stays open for a while.
-    Draining { delay: Duration } = "draining", Info, "draining: readiness withdrawn, listener open for {delay:?}";
+    Draining { delay: Duration } = "draining", Info, "draining: readiness withdrawn, listener open for {}", Plain(*delay);
         "delay" => *delay;
     /// Nothing new is accepted any more.
     ListenersClosed { in_flight: u32 } = "listeners_closed", Info, "HTTP server closed";
@@ -256,6 +256,9 @@ events! {
     /// An upstream that somebody else started is not there.
     UpstreamAbsent { upstream: String, reason: String } = "upstream_absent", Warn, "upstream {upstream} is not there: {reason}";
         "upstream" => upstream.as_str(), "reason" => reason.as_str();
+    /// An upstream failed requests. Said at most once a second by each worker.
+    UpstreamFailed { upstream: String, reason: String, suppressed: u32 } = "upstream_failed", Warn, "upstream {upstream} failed: {reason}";
+        "upstream" => upstream.as_str(), "reason" => reason.as_str(), "suppressed" => *suppressed;
     /// An upstream is at another address now.
     UpstreamMoved { upstream: String, address: String } = "upstream_moved", Info, "upstream {upstream} is at {address} now";
         "upstream" => upstream.as_str(), "address" => address.as_str();
@@ -349,6 +352,15 @@ events! {
     Notice { text: String } = "notice", Info, "{text}";
     /// Something that somebody should mend.
     Warning { text: String } = "warning", Warn, "{text}";
+}
+
+/// A time as people write it: none is `0s`, not `0ns`.
+struct Plain(Duration);
+
+impl fmt::Display for Plain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_zero() { f.write_str("0s") } else { write!(f, "{:?}", self.0) }
+    }
 }
 
 /// Takes facts. Cheap to call and never waits: what has to be written is handed on.

@@ -121,12 +121,12 @@ mod tests {
         let mut bytes = vec![0x80 | opcode];
         match payload.len() {
             short @ ..126 => bytes.push(masked | u8::try_from(short).unwrap()),
-            medium @ ..65536 => {
-                bytes.push(masked | 126);
+            medium @ ..0x1_0000 => {
+                bytes.push(masked | 0x7e);
                 bytes.extend(u16::try_from(medium).unwrap().to_be_bytes());
             }
             long => {
-                bytes.push(masked | 127);
+                bytes.push(masked | 0x7f);
                 bytes.extend((long as u64).to_be_bytes());
             }
         }

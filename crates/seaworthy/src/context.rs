@@ -33,6 +33,8 @@ pub struct RequestContext {
     pub connection: Option<usize>,
     /// The id in `X-Request-ID`.
     pub request_id: Option<HeaderValue>,
+    /// Whether it is gRPC; `None` where nobody has looked yet.
+    pub(crate) grpc: Option<bool>,
     /// Where a service leaves word for the access event.
     pub learnt: Option<Learnt>,
 }
@@ -61,11 +63,14 @@ pub struct Correlation {
 impl Correlation {
     /// Takes what is needed from a request.
     pub fn of<B>(request: &http::Request<B>) -> Self {
-        let request_id = RequestContext::of(request.extensions()).and_then(|context| context.request_id.clone());
-        Self { request_id, grpc: is_grpc(request.headers()) }
+        let context = RequestContext::of(request.extensions());
+        let request_id = context.and_then(|context| context.request_id.clone());
+        let grpc = context.and_then(|context| context.grpc).unwrap_or_else(|| is_grpc(request.headers()));
+        Self { request_id, grpc }
     }
 }
 
-fn is_grpc(headers: &HeaderMap) -> bool {
+/// Asked once, by the layer that gives the request its id, because every layer that may refuse wants to know.
+pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
     headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
 }

@@ -16,7 +16,7 @@ use http::{HeaderName, HeaderValue, Request, Response};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::context::RequestContext;
+use crate::context::{RequestContext, is_grpc};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -114,7 +114,9 @@ where
             request.headers_mut().insert(header, id.clone());
             id
         };
-        RequestContext::of_mut(request.extensions_mut()).request_id = Some(id.clone());
+        let grpc = is_grpc(request.headers());
+        let context = RequestContext::of_mut(request.extensions_mut());
+        (context.request_id, context.grpc) = (Some(id.clone()), Some(grpc));
         RequestIdFuture { answer: self.inner.call(request), id: Some((header.clone(), id)) }
     }
 }

@@ -33,6 +33,7 @@ impl Table<'_> {
     }
 
     /// The path of `key`, as problems and `config show` write it.
+    #[cfg(test)]
     pub(crate) fn path(&self, key: Key<'_>) -> String {
         match (self.name, self.list) {
             ("", _) => key.name.to_owned(),
@@ -83,6 +84,7 @@ impl Key<'_> {
         default.unwrap_or(&self.schema["examples"][0]).clone()
     }
 
+    #[cfg(test)]
     pub(crate) fn kind(&self) -> String {
         kind(self.schema)
     }
@@ -92,6 +94,7 @@ fn is_empty(value: &Value) -> bool {
     value.as_array().is_some_and(Vec::is_empty) || value.as_object().is_some_and(serde_json::Map::is_empty)
 }
 
+#[cfg(test)]
 fn kind(schema: &Value) -> String {
     if let Some(kind) = schema["x-kind"].as_str() {
         return kind.to_owned();

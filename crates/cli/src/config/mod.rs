@@ -31,6 +31,7 @@ mod describe;
 pub(crate) mod nearest;
 mod problem;
 mod raw;
+#[cfg(test)]
 mod reference;
 mod sample;
 mod schema;
@@ -48,14 +49,16 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 pub(crate) use self::problem::{Problem, Problems};
+#[cfg(test)]
 pub(crate) use self::reference::reference;
 pub(crate) use self::sample::sample;
 pub(crate) use self::settings::{ChangedKey, Format, Setting, diff, show};
 pub(crate) use self::sources::{CommandLine, Sources};
 pub(crate) use self::tree::Origin;
 pub(crate) use self::units::{
-    Account, Address, AppPort, Bind, Cidr, Host, Kind, MASK, PublicProbes, Secret, Signal, Target, User, duration,
+    Account, Address, AppPort, Bind, Cidr, Host, Kind, PublicProbes, Secret, Signal, Target, User, duration,
 };
+#[cfg(test)]
 pub(crate) use self::validate::PROBE_PATHS;
 use self::validate::Review;
 pub(crate) use self::validated::*;

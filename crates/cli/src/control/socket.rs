@@ -93,10 +93,6 @@ impl ControlSocket {
         listener.set_nonblocking(true).map_err(other)?;
         Ok(Self { listener, file })
     }
-
-    pub(crate) fn path(&self) -> &Path {
-        &self.file.path
-    }
 }
 
 impl File {
@@ -138,7 +134,7 @@ mod tests {
         drop(UnixListener::bind(&path).unwrap());
         assert!(path.exists());
         let socket = ControlSocket::open(&path).unwrap();
-        assert!(UnixStream::connect(socket.path()).is_ok());
+        assert!(UnixStream::connect(socket.file.path()).is_ok());
     }
 
     #[test]

@@ -148,7 +148,10 @@ struct Desk {
 impl Desk {
     async fn accept_from(self: Rc<Self>, listener: Listener, mut closing: watch::Receiver<bool>) {
         let kind = listener.kind;
-        let socket = match AsyncFd::with_interest(listener.fd, Interest::READABLE) {
+        // Its successor is unsafe, because a descriptor may lie about which one it is; an `OwnedFd` does not.
+        #[expect(deprecated, reason = "unsafe code is forbidden here")]
+        let socket = AsyncFd::with_interest(listener.fd, Interest::READABLE);
+        let socket = match socket {
             Ok(socket) => socket,
             Err(error) => {
                 self.worker.sink.emit(&Event::AcceptFailed { reason: error.to_string() });

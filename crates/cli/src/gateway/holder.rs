@@ -18,7 +18,7 @@ pub(crate) fn of_port(port: u16) -> Option<String> {
     })
 }
 
-/// The inodes of the sockets that listen on `port`, in the format of proc_net_tcp(5).
+/// The inodes of the sockets that listen on `port`, in the format of `proc_net_tcp(5)`.
 fn listening_inodes(table: &str, port: u16) -> Vec<String> {
     let wanted = format!(":{port:04X}");
     let of_line = |line: &str| {

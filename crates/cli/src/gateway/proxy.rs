@@ -14,7 +14,7 @@ pub(crate) mod pool;
 pub(crate) mod upstream;
 mod websocket;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::future::ready;
 use std::pin::Pin;
@@ -28,6 +28,7 @@ use http_body::Body;
 use hyper::body::Incoming;
 use seaworthy::access::{CountedBody, Learnt, Upstreamed};
 use seaworthy::context::{Correlation, RequestContext};
+use seaworthy::core::event::Event;
 use seaworthy::limit::body::LimitedBody;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -37,11 +38,15 @@ use self::body::{ProxyBody, UpstreamBody};
 
 use self::pool::{Kept, Pool};
 use self::upstream::{Protocol, Upstream};
-use super::clock::Ticks;
+use super::clock::{Ticks, ticks};
 use super::connection::body::RequestBody;
 use super::observer::WorkerObserver;
 use super::registry::Registry;
 use super::socket::Socket;
+use super::worker::SharedSink;
+
+/// An upstream is complained of no more often, by each worker.
+const COMPLAINT: Duration = Duration::from_secs(1);
 
 /// The body of a request when it gets here, through the layers that count and limit it.
 pub(crate) type InnerBody = LimitedBody<CountedBody<RequestBody>>;
@@ -67,6 +72,10 @@ struct Inner {
     permits: Arc<Semaphore>,
     registry: Registry,
     observer: WorkerObserver,
+    sink: SharedSink,
+    ticks: Ticks,
+    /// When an upstream was last complained of, and how often it was not worth a line since.
+    complaint: Cell<(Option<u32>, u32)>,
 }
 
 impl Proxy {
@@ -75,16 +84,20 @@ impl Proxy {
         permits: Arc<Semaphore>,
         registry: Registry,
         observer: WorkerObserver,
+        sink: SharedSink,
         ticks: Ticks,
     ) -> Self {
         Self(Rc::new(Inner {
             settings: RefCell::new(settings),
             upstream: RefCell::new(None),
-            pool: Pool::new(ticks),
+            pool: Pool::new(ticks.clone()),
             h2: h2::Connections::default(),
             permits,
             registry,
             observer,
+            sink,
+            ticks,
+            complaint: Cell::new((None, 0)),
         }))
     }
 
@@ -97,6 +110,22 @@ impl Proxy {
         *self.0.upstream.borrow_mut() = upstream;
         self.0.pool.clear();
         self.0.h2.clear();
+    }
+
+    /// Says what is wrong with the upstream, once in a while: each request that it costs has a line of its own.
+    fn complain(&self, upstream: &Arc<str>, failure: &Failure) {
+        if !failure.by_upstream() {
+            return;
+        }
+        let now = self.0.ticks.now();
+        let (last, suppressed) = self.0.complaint.get();
+        if last.is_some_and(|last| now.saturating_sub(last) < ticks(COMPLAINT)) {
+            self.0.complaint.set((last, suppressed + 1));
+            return;
+        }
+        self.0.complaint.set((Some(now), 0));
+        let (upstream, reason) = (upstream.to_string(), failure.to_string());
+        self.0.sink.emit(&Event::UpstreamFailed { upstream, reason, suppressed });
     }
 
     /// Drops connections that were idle for too long.
@@ -185,17 +214,17 @@ impl Exchange {
         connection: usize,
     ) -> Result<Response<ProxyBody>, Infallible> {
         let outcome = self.proxy.websocket(&self.upstream, request, connection).await;
-        self.end(outcome)
+        Ok(self.end(outcome))
     }
 
     async fn over_h2(self, request: Request<InnerBody>) -> Result<Response<ProxyBody>, Infallible> {
         let outcome = self.proxy.over_h2(&self.upstream, request).await;
-        self.end(outcome)
+        Ok(self.end(outcome))
     }
 
     async fn over_new(self, request: Request<InnerBody>) -> Result<Response<ProxyBody>, Infallible> {
         let outcome = self.anew(request).await;
-        self.end(outcome)
+        Ok(self.end(outcome))
     }
 
     async fn over_kept(
@@ -215,7 +244,7 @@ impl Exchange {
                 (failure, _) => Err(failure),
             },
         };
-        self.end(outcome)
+        Ok(self.end(outcome))
     }
 
     /// Over a connection that nobody used before.
@@ -226,7 +255,7 @@ impl Exchange {
         Ok(self.proxy.pass_on(answer, kept))
     }
 
-    fn end(self, outcome: Result<Response<ProxyBody>, Failure>) -> Result<Response<ProxyBody>, Infallible> {
+    fn end(self, outcome: Result<Response<ProxyBody>, Failure>) -> Response<ProxyBody> {
         let Self { proxy, upstream, started, learnt, to, attempts, .. } = self;
         let time = started.elapsed();
         let answer = match outcome {
@@ -236,13 +265,14 @@ impl Exchange {
             }
             Err(failure) => {
                 proxy.0.observer.upstream_failed(&upstream.name, &failure);
+                proxy.complain(&upstream.name, &failure);
                 failure.refusal().respond(&to)
             }
         };
         if let Some(learnt) = learnt {
             learnt.upstream(Upstreamed { address: upstream.name, time, attempts });
         }
-        Ok(answer)
+        answer
     }
 }
 

@@ -2,11 +2,12 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::{Method, Request, Uri};
 use slab::Slab;
 
+use super::clock::{TICK, Ticks};
 use super::connection::body::StreamEnd;
 use super::connection::state::Connection;
 use super::shared::WorkerShare;
@@ -23,6 +24,7 @@ struct Inner {
     /// Whoever waits for the last connection to end.
     emptied: tokio::sync::Notify,
     share: std::sync::Arc<WorkerShare>,
+    ticks: Ticks,
     tunnels: Cell<u32>,
 }
 
@@ -31,7 +33,8 @@ struct Inner {
 struct Running {
     method: Method,
     uri: Uri,
-    began: Instant,
+    /// In ticks: the clock of the worker is exact enough to say what took too long.
+    began: u32,
 }
 
 /// A request that had to be cut.
@@ -43,13 +46,14 @@ pub(crate) struct CutRequest {
 }
 
 impl Registry {
-    pub(crate) fn new(share: std::sync::Arc<WorkerShare>) -> Self {
+    pub(crate) fn new(share: std::sync::Arc<WorkerShare>, ticks: Ticks) -> Self {
         Self(Rc::new(Inner {
             connections: RefCell::default(),
             requests: RefCell::default(),
             streams: RefCell::default(),
             emptied: tokio::sync::Notify::new(),
             share,
+            ticks,
             tunnels: Cell::new(0),
         }))
     }
@@ -66,7 +70,8 @@ impl Registry {
 
     /// Enters a request; it leaves with the drop of what is returned.
     pub(crate) fn begin<B>(&self, request: &Request<B>) -> InFlight {
-        let running = Running { method: request.method().clone(), uri: request.uri().clone(), began: Instant::now() };
+        let running =
+            Running { method: request.method().clone(), uri: request.uri().clone(), began: self.0.ticks.now() };
         let mut requests = self.0.requests.borrow_mut();
         let key = requests.insert(running);
         self.0.share.in_flight.set(requests.len());
@@ -124,13 +129,13 @@ impl Registry {
 
     /// The requests in flight, the oldest first.
     pub(crate) fn running(&self) -> Vec<CutRequest> {
-        let requests = self.0.requests.borrow();
+        let (requests, now) = (self.0.requests.borrow(), self.0.ticks.now());
         let mut running: Vec<_> = requests
             .iter()
             .map(|(_, running)| CutRequest {
                 method: running.method.to_string(),
                 path: running.uri.path().to_owned(),
-                after: running.began.elapsed(),
+                after: TICK * now.saturating_sub(running.began),
             })
             .collect();
         running.sort_by_key(|request| std::cmp::Reverse(request.after));

@@ -1,7 +1,6 @@
 //! A TCP or a unix stream: the two ways in, and the two ways on.
 
 use std::io::{self, IoSlice};
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -26,14 +25,6 @@ pub(crate) enum Waiting {
 }
 
 impl Socket {
-    /// The other end, for TCP.
-    pub(crate) fn peer(&self) -> Option<SocketAddr> {
-        match self {
-            Self::Tcp(stream) => stream.peer_addr().ok(),
-            Self::Unix(_) => None,
-        }
-    }
-
     /// Looks into the receive buffer without taking anything out. One system call.
     pub(crate) fn peek(&self) -> Waiting {
         let mut byte = [0; 1];

@@ -165,9 +165,16 @@ pub(crate) fn run(setup: Setup) -> std::io::Result<()> {
         let Setup { index, settings, lifecycle, sink, permits, shares, mut commands, acceptor, make_observer } = setup;
         let share = shares[index].clone();
         let ticks = Ticks::default();
-        let registry = Registry::new(share.clone());
+        let registry = Registry::new(share.clone(), ticks.clone());
         let observer = make_observer(share.clone());
-        let proxy = Proxy::new(settings.proxy.clone(), permits, registry.clone(), observer.clone(), ticks.clone());
+        let proxy = Proxy::new(
+            settings.proxy.clone(),
+            permits,
+            registry.clone(),
+            observer.clone(),
+            SharedSink(sink.clone()),
+            ticks.clone(),
+        );
         let stack = stack(&settings, &lifecycle, &observer, &proxy);
         let worker = Rc::new(Worker {
             ticks,
@@ -253,11 +260,8 @@ impl Worker {
     /// Serves a connection that was accepted.
     pub(crate) fn serve(self: &Rc<Self>, accepted: Accepted) {
         let Accepted { stream, peer, counted } = accepted;
-        let socket = match stream.into_socket() {
-            Ok(socket) => socket,
-            // The client reset it between the accept and here.
-            Err(_) => return,
-        };
+        // Else the client reset it between the accept and here.
+        let Ok(socket) = stream.into_socket() else { return };
         let open = self.registry.connect(|key| Connection::new(key, peer, self.ticks.now()));
         let worker = self.clone();
         tokio::task::spawn_local(async move {

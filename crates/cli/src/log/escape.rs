@@ -59,7 +59,9 @@ pub(super) fn plain_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
 /// Printable ASCII that needs no escape in JSON, as nearly everything is.
 fn is_plain(bytes: &[u8]) -> bool {
     // Looks at every byte, where stopping at the first would look at one at a time: the compiler makes vectors of it.
-    bytes.iter().fold(true, |all, &byte| all & (byte >= b' ') & (byte <= b'~') & (byte != b'"') & (byte != b'\\'))
+    let special =
+        |byte: u8| u8::from(!(b' '..=b'~').contains(&byte)) | u8::from(byte == b'"') | u8::from(byte == b'\\');
+    bytes.iter().fold(0, |any, &byte| any | special(byte)) == 0
 }
 
 /// Control characters, line separators, and what turns the direction of writing (Unicode TR 36, 2.7).

@@ -34,6 +34,11 @@ impl Threshold {
         Self { base: AtomicU8::new(level as u8), stand_in: AtomicU8::new(NOBODY), until: Mutex::new(None) }
     }
 
+    /// The level of the configuration; what stands in for it stays until its end.
+    pub(super) fn set_base(&self, level: Level) {
+        self.base.store(level as u8, Ordering::Relaxed);
+    }
+
     /// Without an end, `level` is the level from now on; with one, the level before comes back then.
     pub(super) fn set(&self, level: Level, until: Option<Instant>) {
         let mut end = self.until.lock().unwrap_or_else(PoisonError::into_inner);
@@ -83,6 +88,15 @@ mod tests {
         threshold.set(Level::Trace, Some(start + Duration::from_mins(10)));
         assert_eq!(threshold.at(start), Level::Trace);
         assert_eq!(threshold.at(start + Duration::from_mins(10)), Level::Warn);
+    }
+
+    #[test]
+    fn a_reload_changes_the_level_that_comes_back() {
+        let (threshold, start) = (Threshold::new(Level::Warn), Instant::now());
+        threshold.set(Level::Trace, Some(start + Duration::from_mins(10)));
+        threshold.set_base(Level::Info);
+        assert_eq!(threshold.at(start), Level::Trace);
+        assert_eq!(threshold.at(start + Duration::from_mins(10)), Level::Info);
     }
 
     #[test]

@@ -13,27 +13,19 @@ use serde::de::{self, IgnoredAny, MapAccess, Visitor};
 use super::escape;
 use super::json::{Frame, Line};
 use super::pretty::{Style, Tone};
-
-/// One line of the program's output, without its end.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct OutputLine<'l> {
-    pub(crate) stream: Stream,
-    pub(crate) pid: u32,
-    pub(crate) text: &'l [u8],
-    /// It was too long, and goes on in the next one.
-    pub(crate) continued: bool,
-}
+use crate::supervise::{OutputLine, Source};
 
 pub(super) fn json(out: &mut Vec<u8>, frame: &Frame, time: &[u8], line: &OutputLine<'_>) {
-    let object = (!line.continued).then(|| Fields::of(line.text)).flatten();
+    let whole = !line.continued && !line.unfinished;
+    let object = whole.then(|| Fields::of(line.bytes)).flatten();
     let (mut target, fields) = if let Some(fields) = object {
-        let text = line.text.trim_ascii();
+        let text = line.bytes.trim_ascii();
         // Raw control characters cannot be in it: it is valid JSON on one line, but for space between its parts.
         out.extend(text[..text.len() - 1].iter().map(|byte| if byte.is_ascii_whitespace() { b' ' } else { *byte }));
         (Line::of(out), fields)
     } else {
         let mut target = Line::begin(out, time, Level::Info);
-        target.bytes("message", line.text);
+        target.bytes("message", line.bytes);
         (target, Fields::default().with(Name::Time))
     };
     if !fields.has(Name::Time) {
@@ -51,8 +43,14 @@ pub(super) fn json(out: &mut Vec<u8>, frame: &Frame, time: &[u8], line: &OutputL
     if !fields.has(Name::Pid) {
         target.integer("pid", line.pid);
     }
+    if let Source::Command(name) = line.source {
+        target.text("command", name);
+    }
     if line.continued {
         target.flag("continued", true);
+    }
+    if line.unfinished {
+        target.flag("unfinished", true);
     }
     target.end();
 }
@@ -60,10 +58,14 @@ pub(super) fn json(out: &mut Vec<u8>, frame: &Frame, time: &[u8], line: &OutputL
 pub(super) fn pretty(out: &mut Vec<u8>, style: Style, time: &[u8], line: &OutputLine<'_>) {
     let tone = if line.stream == Stream::Stderr { Tone::Yellow } else { Tone::Cyan };
     style.label(out, time, "APP  ", tone);
+    if let Source::Command(name) = line.source {
+        style.toned(out, Tone::Dim, |out| escape::plain(out, name));
+        out.push(b' ');
+    }
     if style.colour {
-        coloured(out, line.text);
+        coloured(out, line.bytes);
     } else {
-        without_colour(line.text, |text| escape::plain_bytes(out, text), |_| {});
+        without_colour(line.bytes, |text| escape::plain_bytes(out, text), |_| {});
     }
     out.push(b'\n');
 }

@@ -100,7 +100,8 @@ impl Style {
 /// Appends a duration with three figures at most: `1.2ms`, `340µs`, `12.0s`.
 pub(super) fn duration(out: &mut Vec<u8>, duration: Duration) {
     let _ = match duration.as_micros() {
-        micros @ 0..1000 => write!(out, "{micros}µs"),
+        0 => write!(out, "0s"),
+        micros @ 1..1000 => write!(out, "{micros}µs"),
         1000..1_000_000 => write!(out, "{:.1}ms", duration.as_secs_f64() * 1e3),
         _ => write!(out, "{:.1}s", duration.as_secs_f64()),
     };
@@ -132,7 +133,7 @@ mod tests {
 
     #[test]
     fn durations_keep_the_figures_that_one_reads() {
-        for (micros, text) in [(0, "0µs"), (340, "340µs"), (1_240, "1.2ms"), (12_000_000, "12.0s")] {
+        for (micros, text) in [(0, "0s"), (340, "340µs"), (1_240, "1.2ms"), (12_000_000, "12.0s")] {
             assert_eq!(said(|out| duration(out, Duration::from_micros(micros))), text);
         }
     }

@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 const CAPACITY: usize = 4 * 1024 * 1024;
 
 /// Single lines are gathered in chunks of about this size.
-pub(super) const CHUNK: usize = 16 * 1024;
+pub(super) const CHUNK: usize = 64 * 1024;
 
 /// Some whole lines.
 #[derive(Debug, Default)]
@@ -120,7 +120,7 @@ impl Ring {
         self.room.notify_waiters();
     }
 
-    /// Completes when there is room for the longest of lines.
+    /// Completes when half of it is free, which fits the longest of lines many times.
     pub(super) async fn room(&self) {
         loop {
             let room = self.room.notified();

@@ -8,9 +8,9 @@ use seaworthy::core::event::{Event, RequestFinished};
 use seaworthy::core::redact::Redactor;
 
 use super::clock::Clock;
-use super::output::OutputLine;
 use super::{access, event, json, output, pretty};
 use crate::config::{Log, LogFormat};
+use crate::supervise::OutputLine;
 
 /// What a log is made of.
 #[derive(Debug)]
@@ -66,6 +66,11 @@ impl Encoder {
             LogFormat::Pretty => (Format::Pretty(pretty::Style::new(colour)), Clock::local()),
         };
         Self { format, clock }
+    }
+
+    /// Whether lines are for somebody who watches them come.
+    pub(super) fn is_pretty(&self) -> bool {
+        matches!(self.format, Format::Pretty(_))
     }
 
     pub(super) fn access(

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::config::{Level as ConfiguredLevel, LogFormat};
+use crate::supervise::Source;
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -37,6 +38,10 @@ fn all(logger: Logger, mut reader: BufReader<PipeReader>) -> Vec<String> {
     reader.read_to_string(&mut text).expect("UTF-8");
     assert!(text.is_empty() || text.ends_with('\n'), "{text:?}");
     text.lines().map(str::to_owned).collect()
+}
+
+fn output(bytes: &[u8]) -> OutputLine<'_> {
+    OutputLine { source: Source::App, stream: Stream::Stdout, pid: 7, bytes, continued: false, unfinished: false }
 }
 
 fn object(line: &str) -> Value {
@@ -131,7 +136,8 @@ fn a_pretty_line_says_what_one_looks_for() {
         problem: "it is malformed".to_owned(),
         status: 400,
     });
-    logger.line(&OutputLine { stream: Stream::Stdout, pid: 7, text: b"\x1b[31mred\x1b[0m \x1b[2J", continued: false });
+    logger.line(output(b"\x1b[31mred\x1b[0m \x1b[2J"));
+    logger.line(OutputLine { source: Source::Command("migrate"), ..output(b"done") });
     let lines = all(logger, reader);
     let said: Vec<&str> = lines.iter().map(|line| &line["00:00:00.000 ".len()..]).collect();
     assert_eq!(
@@ -141,6 +147,7 @@ fn a_pretty_line_says_what_one_looks_for() {
             r"ERROR GET /x\u001b[2J 504 1.2ms refused=upstream_timeout request_id=0192-id",
             "WARN  it is malformed client=1.2.3.4 status=400",
             r"APP   red \u001b[2J",
+            "APP   migrate done",
         ]
     );
 }
@@ -172,7 +179,7 @@ fn a_level_is_changed_while_running() {
     logger.emit(&reaped);
     logger.set_level(Level::Debug, Some(Duration::from_hours(1)));
     logger.emit(&reaped);
-    logger.configure(&settings());
+    logger.set_level(Level::Info, None);
     logger.emit(&reaped);
     assert_eq!(all(logger, reader).len(), 1);
 }
@@ -193,15 +200,14 @@ fn an_error_is_an_object_and_its_secrets_are_not_shown() {
 #[test]
 fn lines_of_the_program_keep_what_they_say_and_gain_whose_they_are() {
     let (logger, reader) = start(settings());
-    let say = |text: &[u8]| {
-        logger.line(&OutputLine { stream: Stream::Stderr, pid: 7, text, continued: false });
-    };
+    let say = |bytes: &[u8]| logger.line(OutputLine { stream: Stream::Stderr, ..output(bytes) });
     say(br#"{"level":30,"time":1,"msg":"hi","pid":99,"service":"own", "n": 12345678901234567890123 }"#);
     say(br#" {"msg":"no time"}"#);
     say(b"plain \x1b[31mred\r");
     say(br#"{"msg":"half"#);
     say(b"{}");
     say(b"{\"msg\":\"\xff\"}");
+    logger.line(OutputLine { source: Source::Command("migrate"), unfinished: true, ..output(br#"{"a":1}"#) });
     let lines = all(logger, reader);
     assert_eq!(
         lines[0],
@@ -213,6 +219,8 @@ fn lines_of_the_program_keep_what_they_say_and_gain_whose_they_are() {
     assert_eq!((&objects[3]["message"], &objects[3]["pid"]), (&r#"{"msg":"half"#.into(), &7.into()));
     assert_eq!(objects[4]["message"], "{}");
     assert_eq!(objects[5]["message"], "{\"msg\":\"\u{fffd}\"}");
+    assert_eq!(objects[6]["message"], r#"{"a":1}"#, "a piece that looks whole is none");
+    assert_eq!((&objects[6]["command"], &objects[6]["unfinished"]), (&"migrate".into(), &true.into()));
 }
 
 #[test]
@@ -257,20 +265,19 @@ async fn a_program_waits_for_room_only_where_it_was_asked_to() {
     for on_full in [OnFull::Drop, OnFull::Block] {
         let (logger, reader) = start(Log { on_full, ..settings() });
         let text = vec![b'x'; 60_000];
-        let line = OutputLine { stream: Stream::Stdout, pid: 7, text: &text, continued: false };
         let mut said = 0;
         let waits = loop {
-            let room = tokio::time::timeout(Duration::from_millis(50), logger.room()).await;
-            if room.is_err() || logger.dropped() > 0 {
-                break room.is_err();
+            let waits = tokio::time::timeout(Duration::ZERO, logger.room()).await.is_err();
+            if waits || logger.dropped() > 0 {
+                break waits;
             }
-            logger.line(&line);
+            logger.line(output(&text));
             said += 1;
         };
         assert_eq!(waits, on_full == OnFull::Block);
-        let (logger_, reading) = (logger.clone(), std::thread::spawn(move || all_of(reader)));
+        let reading = std::thread::spawn(move || all_of(reader));
         tokio::time::timeout(SOON, logger.room()).await.expect("room, once somebody reads");
-        drop((logger, logger_));
+        drop(logger);
         let lines = reading.join().expect("no panic");
         if on_full == OnFull::Block {
             assert_eq!(lines, said, "nothing is lost");

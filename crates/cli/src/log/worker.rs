@@ -52,7 +52,8 @@ impl WorkerLog {
         }
         self.encoder.access(&mut self.buffer, request, &self.settings, SystemTime::now());
         self.lines += 1;
-        if self.buffer.len() >= CHUNK {
+        // Whoever watches wants it beside what the program prints, and is served no faster than one can read.
+        if self.buffer.len() >= CHUNK || self.encoder.is_pretty() {
             self.hand_over();
         }
     }

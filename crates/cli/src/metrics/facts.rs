@@ -56,8 +56,8 @@ impl Facts {
                     Outcome::Forced => one(&self.forced),
                 }
             }
-            Event::AppReady { .. } => self.app_up.store(1, Ordering::Relaxed),
-            Event::AppStopped { .. } => self.app_up.store(0, Ordering::Relaxed),
+            Event::AppReady { .. } | Event::UpstreamReady { .. } => self.app_up.store(1, Ordering::Relaxed),
+            Event::AppStopped { .. } | Event::UpstreamAbsent { .. } => self.app_up.store(0, Ordering::Relaxed),
             Event::AppHangs { .. } => self.died_of(2),
             Event::AppNotReady { .. } => self.died_of(3),
             Event::AppDied { ending, .. } => {

@@ -11,6 +11,7 @@ use seaworthy::core::refusal::Reason;
 use super::cell::Total;
 use super::cells::{CLIENT_ERRORS, Cells, OUTCOMES, RequestKey};
 use super::facts::{RESTARTS, STATES};
+use super::health;
 use super::process::{self, Usage};
 use super::{Metrics, lock};
 
@@ -23,6 +24,7 @@ pub(super) fn write(metrics: &Metrics, format: Format, now: Instant) -> Vec<u8> 
     upstream(&mut page, &shards);
     life(&mut page, metrics, now);
     processes(&mut page, &(metrics.setup.app)());
+    health::write(&mut page, &metrics.setup, now);
     ours(&mut page, metrics, &shards);
     page.finish()
 }
@@ -130,7 +132,8 @@ fn life(page: &mut Exposition, metrics: &Metrics, now: Instant) {
     for (reason, count) in RESTARTS.iter().zip(&facts.restarts) {
         family.sample(&[("reason", reason)], read(count));
     }
-    page.family("app_up", Gauge, "Whether the program accepts requests.").sample(&[], read(&facts.app_up));
+    page.family("app_up", Gauge, "Whether the program, or the upstream in its stead, accepts requests.")
+        .sample(&[], read(&facts.app_up));
     let state = facts.state();
     let mut family = page.family("seaworthy_lifecycle_state", Gauge, "1 for the state that the service is in.");
     for known in STATES {

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use seaworthy_checks::{Finished, Finishing, Heartbeats, Resolve, Resolving, Secret, Surroundings};
 use tokio::sync::OnceCell;
@@ -43,13 +42,12 @@ impl Resolve for Resolver {
 struct Spawner(Commands);
 
 impl seaworthy_checks::Commands for Spawner {
-    fn run<'a>(&'a self, command: &'a [String], env: &'a BTreeMap<String, Secret>, limit: Duration) -> Finishing<'a> {
+    fn run<'a>(&'a self, command: &'a [String], env: &'a BTreeMap<String, Secret>) -> Finishing<'a> {
         Box::pin(async move {
-            let secret = |(name, value): (&String, &Secret)| {
-                (name.clone(), config::Secret::new(value.expose().to_owned()))
-            };
+            let secret =
+                |(name, value): (&String, &Secret)| (name.clone(), config::Secret::new(value.expose().to_owned()));
             let env = env.iter().map(secret).collect();
-            let finished = self.0.check(command, &env, limit).await;
+            let finished = self.0.check(command, &env).await;
             finished.map(|(ending, output)| Finished { code: ending.code(), output }).map_err(|error| error.to_string())
         })
     }

@@ -40,6 +40,7 @@ fn moment() -> Moment {
 fn database(now: Moment) -> Check {
     Check {
         name: "database".to_owned(),
+        kind: "postgres",
         status: Status::Healthy,
         affects: Affects::Ready,
         group: Some("storage".to_owned()),

@@ -24,7 +24,8 @@ pub(crate) fn answer(parts: &mut Parts, request: ControlRequest) -> Asked {
         Command::Drain => {
             asked = Asked::Drain;
             let drain = &parts.config().drain;
-            Reply::done(format!("draining: the listener stays open for {:?}", drain.delay))
+            let delay = config::duration::written(drain.delay);
+            Reply::done(format!("draining: the listener stays open for {delay}"))
         }
         Command::Pause => {
             parts.lifecycle.pause();

@@ -13,7 +13,7 @@ use crate::config::{self, Config, DrainPolicy, HeaderPreset, IdFormat, Trust as 
 use crate::gateway::{AcceptSettings, ConnectionSettings, Protocol, ProxySettings, Public, WorkerSettings};
 
 /// Longer than any process lives; a timer cannot hold the longest of all durations.
-const EVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+const EVER: Duration = Duration::from_hours(10 * 365 * 24);
 
 /// How long a request waits for the end of a pause: as long as the program could take to answer it.
 const PAUSE: Duration = Duration::from_secs(30);

@@ -1,6 +1,5 @@
 //! The loop that owns the state of the service.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use seaworthy::core::event::Event;
@@ -41,8 +40,10 @@ pub(crate) async fn run(started: Started, mut signals: Signals) -> ExitCode {
     let mut ready = Ready { program: reports.is_none(), upstream: following.is_none() };
     let mut inbox = Inbox { reports, upstream: Follower::of(following, &parts) };
     let mut repeats = Repeats::default();
-    let mut watchdog = interval(parts.notifier.watchdog().unwrap_or(Duration::from_secs(3600)));
+    let mut watchdog = interval(parts.notifier.watchdog().unwrap_or(Duration::from_hours(1)));
     watchdog.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // A monitor waits for nothing.
+    become_ready(&parts, ready);
     let stop = loop {
         let stop = tokio::select! {
             signal = signals.next() => match signal {
@@ -219,17 +220,13 @@ fn on_report(parts: &mut Parts, ready: &mut Ready, report: Report, output: Outpu
             let forward = parts.gateway.as_ref().filter(|_| parts.config().upstream.is_none());
             if let (Some(gateway), Some(address)) = (forward, address) {
                 let protocol = built::protocol(parts.config().app.protocol);
-                gateway.forward_to(Some(Upstream::new(Address::Tcp(address), protocol)));
+                gateway.forward_to(Some(&Upstream::new(Address::Tcp(address), protocol)));
             }
             become_ready(parts, *ready);
         }
         Report::Died { restarting_in, .. } => {
             parts.program = Program { pid: None, started: None, ..parts.program };
             parts.program.restarts += u32::from(restarting_in.is_some());
-            is_down(parts, ready);
-        }
-        Report::Restarting => {
-            parts.program.restarts += 1;
             is_down(parts, ready);
         }
         Report::Failed(failure) => return Some(on_failure(parts, failure, output)),
@@ -239,6 +236,7 @@ fn on_report(parts: &mut Parts, ready: &mut Ready, report: Report, output: Outpu
 
 fn is_down(parts: &Parts, ready: &mut Ready) {
     ready.program = false;
+    parts.notifier.status("the program died and is started again");
     parts.lifecycle.apply(Change::ProgramDied);
     if parts.config().upstream.is_none()
         && let Some(gateway) = &parts.gateway
@@ -283,13 +281,13 @@ fn on_upstream(parts: &Parts, ready: &mut Ready, followed: Followed) -> Option<S
     match followed {
         Followed::There(upstream) => {
             parts.emit(&Event::UpstreamReady { upstream: name, took: parts.started.elapsed() });
-            gateway.forward_to(Some(upstream));
+            gateway.forward_to(Some(&upstream));
             ready.upstream = true;
             become_ready(parts, *ready);
         }
         Followed::Moved(upstream) => {
             parts.emit(&Event::UpstreamMoved { upstream: name, address: upstream.address.to_string() });
-            gateway.forward_to(Some(upstream));
+            gateway.forward_to(Some(&upstream));
         }
         Followed::Absent(absent) => parts.emit(&Event::UpstreamAbsent { upstream: name, reason: absent.to_string() }),
         Followed::GivenUp => {

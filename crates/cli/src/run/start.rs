@@ -22,8 +22,9 @@ use crate::gateway::{
 };
 use crate::log::{self, Fanout, LogSetup, Logger};
 use crate::metrics::{Metrics, MetricsSetup};
+use crate::monitor::{self, Monitor};
 use crate::ops::{Endpoints, Ops, Probes, Scrape, Vitals};
-use crate::supervise::{self, Commands, Lines, Notifier, OutputLine, Reaper, Report, SpawnError, Supervisor};
+use crate::supervise::{self, Commands, HandedOver, Notifier, Reaper, Report, SpawnError, Supervisor};
 
 /// How many requests of people may wait for the loop.
 const REQUESTS: usize = 16;
@@ -66,36 +67,42 @@ fn system(what: &'static str) -> impl FnOnce(io::Error) -> StartError {
 }
 
 /// Builds all parts. The program is being started when this is done.
-pub(crate) async fn start(inputs: &Inputs, loaded: Loaded, output: Output) -> Result<Started, StartError> {
+pub(crate) fn start(
+    inputs: &Inputs,
+    loaded: Loaded,
+    handed_over: Vec<HandedOver>,
+    output: Output,
+) -> Result<Started, StartError> {
     let started = Instant::now();
     let config = &loaded.config;
     let serves = has_gateway(config);
-    let public = if serves { Some(listen(&config.listen)?) } else { None };
-    let admin = config.admin.as_ref().map(listen).transpose()?;
+    let mut handed_over = Inherited::of(handed_over)?;
+    let public = if serves { handed_over.public(&config.listen)? } else { Vec::new() };
+    let admin = config.admin.as_ref().map(|admin| handed_over.admin(admin)).transpose()?;
 
     let logger = logger(config, output).map_err(system("the log"))?;
     // The metrics ask for the processes of a program that is started after them.
     let program: Arc<OnceLock<Supervisor>> = Arc::default();
-    let metrics = metrics(config, &logger, program.clone());
+    let health = Health::default();
+    let metrics = metrics(config, &logger, program.clone(), health.clone(), started);
     let sink: Arc<dyn Sink> = Arc::new(Fanout::new([Arc::new(logger.clone()) as Arc<dyn Sink>, metrics.clone()]));
     panics::report_to(sink.clone());
     let control = ControlSocket::of(config, &*sink)?;
 
-    let (lifecycle, health) = (Lifecycle::new(sink.clone()), Health::default());
+    let lifecycle = Lifecycle::new(sink.clone());
     health.publish(Snapshot { missing: missing(config), ..Snapshot::default() });
     let exposition = metrics.clone();
     let scrape = Scrape::new(move |format| exposition.exposition(format));
     let mut our_ports = Vec::new();
     let mut shares: Arc<[Arc<WorkerShare>]> = Arc::new([]);
-    let gateway = match public {
-        None => None,
-        Some(listener) => {
-            our_ports.extend(port_of(&listener.bound));
-            let setup = gateway_setup(config, listener, &lifecycle, &sink, &logger, &metrics);
-            let gateway = Gateway::start(setup).map_err(system("a worker"))?;
-            shares = gateway.shares();
-            Some(gateway)
-        }
+    let gateway = if serves {
+        our_ports.extend(public.iter().filter_map(|listener| port_of(&listener.bound)));
+        let setup = gateway_setup(config, public, &lifecycle, &sink, &logger, &metrics);
+        let gateway = Gateway::start(setup).map_err(system("a worker"))?;
+        shares = gateway.shares();
+        Some(gateway)
+    } else {
+        None
     };
     let vitals = match &gateway {
         Some(gateway) => Vitals::new(lifecycle.clone(), health.clone(), started, sink.clone(), gateway.turning()),
@@ -115,29 +122,31 @@ pub(crate) async fn start(inputs: &Inputs, loaded: Loaded, output: Output) -> Re
     let control = control.map_err(system("the control socket"))?;
 
     let reaper = Reaper::start(sink.clone()).map_err(system("the reaper"))?;
-    let lines: Arc<dyn Lines> = Arc::new(ProgramOutput(logger.clone()));
-    let commands = Commands::of(&config.app, lines.clone(), sink.clone(), reaper.clone())?;
+    let commands = Commands::of(&config.app, Arc::new(logger.clone()), sink.clone(), reaper)?;
+    let monitor = Monitor::start(&config.checks, monitor::surroundings(commands.clone()), health.clone(), sink.clone());
     banner::listening(config, gateway.as_ref(), ops.as_ref(), control.as_ref(), &*sink, output, inputs.is_demo());
-    let (supervisor, reports) = match config.app.command.is_empty() {
-        true => (None, None),
-        false => {
-            let setup = supervise::Setup {
-                app: config.app.clone(),
-                start: config.start.clone(),
-                stop: config.stop.clone(),
-                restart: config.restart.clone(),
-                migrations: config.migrate.clone(),
-                output: program_output(config, output),
-                our_ports,
-                completed: Arc::new(move || shares.iter().map(|share| share.completed()).sum()),
-                lines,
-                sink: sink.clone(),
-            };
-            let (supervisor, reports) = Supervisor::start(setup, reaper)?;
-            // Nobody else sets it.
-            let _ = program.set(supervisor.clone());
-            (Some(supervisor), Some(reports))
+    let (supervisor, reports) = if config.app.command.is_empty() {
+        (None, None)
+    } else {
+        let mut app = config.app.clone();
+        if config.upstream.is_some() {
+            // Requests go elsewhere, so nobody waits for the program to take a port.
+            app.port = AppPort::None;
         }
+        let setup = supervise::Setup {
+            app,
+            start: config.start.clone(),
+            stop: config.stop.clone(),
+            restart: config.restart.clone(),
+            migrations: config.migrate.clone(),
+            output: program_output(config, output),
+            our_ports,
+            completed: Arc::new(move || shares.iter().map(|share| share.completed()).sum()),
+        };
+        let (supervisor, reports) = Supervisor::start(setup, commands.clone());
+        // Nobody else sets it.
+        let _ = program.set(supervisor.clone());
+        (Some(supervisor), Some(reports))
     };
     let following = config.upstream.as_ref().filter(|_| serves).map(Following::new);
     let parts = Parts {
@@ -155,6 +164,7 @@ pub(crate) async fn start(inputs: &Inputs, loaded: Loaded, output: Output) -> Re
         control,
         supervisor,
         commands,
+        monitor,
         notifier: Notifier::of_process(),
         program: Program::default(),
         reloads: ReloadStatus::default(),
@@ -167,13 +177,45 @@ pub(crate) async fn start(inputs: &Inputs, loaded: Loaded, output: Output) -> Re
 
 /// Whether there is HTTP to stand in front of.
 fn has_gateway(config: &Config) -> bool {
-    config.upstream.is_some() || config.app.port != AppPort::None
+    // Without a program and an upstream, checks are all there is.
+    config.upstream.is_some() || (!config.app.command.is_empty() && config.app.port != AppPort::None)
 }
 
 fn listen(address: &Address) -> Result<Listener, BindError> {
     match address {
         Address::Tcp(address) => Listener::tcp(*address),
         Address::Unix(path) => Listener::unix(path),
+    }
+}
+
+/// The sockets that a service manager listens on for us: `admin` by its name, all others for the public.
+struct Inherited {
+    public: Vec<Listener>,
+    admin: Option<Listener>,
+}
+
+impl Inherited {
+    fn of(handed_over: Vec<HandedOver>) -> Result<Self, BindError> {
+        let (mut public, mut admin) = (Vec::new(), None);
+        for HandedOver { socket, name } in handed_over {
+            let listener = Listener::inherited(socket)?;
+            if name.as_deref() == Some("admin") {
+                admin = Some(listener);
+            } else {
+                public.push(listener);
+            }
+        }
+        Ok(Self { public, admin })
+    }
+
+    /// What was handed over, or else `address`.
+    fn public(&mut self, address: &Address) -> Result<Vec<Listener>, BindError> {
+        let inherited = std::mem::take(&mut self.public);
+        if inherited.is_empty() { Ok(vec![listen(address)?]) } else { Ok(inherited) }
+    }
+
+    fn admin(&mut self, address: &Address) -> Result<Listener, BindError> {
+        self.admin.take().map_or_else(|| listen(address), Ok)
     }
 }
 
@@ -194,19 +236,27 @@ fn logger(config: &Config, output: Output) -> io::Result<Logger> {
     })
 }
 
-fn metrics(config: &Config, logger: &Logger, program: Arc<OnceLock<Supervisor>>) -> Arc<Metrics> {
+fn metrics(
+    config: &Config,
+    logger: &Logger,
+    program: Arc<OnceLock<Supervisor>>,
+    health: Health,
+    started: Instant,
+) -> Arc<Metrics> {
     Metrics::new(MetricsSetup {
         service: config.service.clone(),
         version: config.version.clone(),
         max_series: config.metrics.max_series.get(),
         log: logger.clone(),
         app: Box::new(move || program.get().map(Supervisor::pids).unwrap_or_default()),
+        health,
+        started,
     })
 }
 
 fn gateway_setup(
     config: &Config,
-    listener: Listener,
+    listeners: Vec<Listener>,
     lifecycle: &Lifecycle,
     sink: &Arc<dyn Sink>,
     logger: &Logger,
@@ -219,7 +269,7 @@ fn gateway_setup(
     };
     GatewaySetup {
         workers,
-        listeners: vec![listener],
+        listeners,
         // What is answered here needs to know how the workers are, so it follows once they are there.
         settings: built::worker_settings(config, Public::new(|_, _| None)),
         upstream_connections: config.limits.upstream_connections.get(),
@@ -241,16 +291,6 @@ fn program_output(config: &Config, output: Output) -> supervise::Output {
         supervise::Output::Inherited
     } else {
         supervise::Output::Captured
-    }
-}
-
-/// What the program and the commands print goes to the log.
-struct ProgramOutput(Logger);
-
-impl Lines for ProgramOutput {
-    fn line(&self, line: OutputLine<'_>) {
-        let OutputLine { stream, pid, bytes, continued, .. } = line;
-        self.0.line(&log::OutputLine { stream, pid, text: bytes, continued });
     }
 }
 

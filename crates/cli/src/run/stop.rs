@@ -41,6 +41,9 @@ pub(crate) async fn stop(parts: &Parts, order: Order) -> Ended {
     parts.emit(&Event::StopBegan { cause });
     parts.lifecycle.apply(Change::StopAsked);
     parts.notifier.stopping("draining");
+    if let Some(supervisor) = &parts.supervisor {
+        supervisor.wind_down();
+    }
 
     // Beside the drain: the program's background work winds down while its requests still run.
     let left = drain.grace.saturating_sub(FLUSH);
@@ -48,16 +51,14 @@ pub(crate) async fn stop(parts: &Parts, order: Order) -> Ended {
         if let (Some(supervisor), Some(signal)) = (&parts.supervisor, parts.config().app.drain_signal) {
             supervisor.signal(signal);
         }
-        hooks::run(&parts.commands, "drain.on-start", &drain.on_start, left).await;
+        hooks::run(parts, "drain.on-start", &drain.on_start, left).await;
     };
     let draining = async {
-        match &parts.gateway {
-            Some(gateway) => drain_gateway(parts, gateway, served, &mut forced).await,
-            None => {
-                parts.lifecycle.apply(Change::DelayOver);
-                0
-            }
+        if let Some(gateway) = &parts.gateway {
+            return drain_gateway(parts, gateway, served, &mut forced).await;
         }
+        parts.lifecycle.apply(Change::DelayOver);
+        0
     };
     let (requests_cut, ()) = tokio::join!(draining, beginning);
 
@@ -65,7 +66,7 @@ pub(crate) async fn stop(parts: &Parts, order: Order) -> Ended {
     let stop = &parts.config().stop;
     let mut killed = false;
     if !*forced.borrow() {
-        hooks::run(&parts.commands, "stop.before", &stop.before, left()).await;
+        hooks::run(parts, "stop.before", &stop.before, left()).await;
     }
     if let Some(supervisor) = &parts.supervisor {
         let patience = if *forced.borrow() { Duration::ZERO } else { left() };
@@ -73,7 +74,7 @@ pub(crate) async fn stop(parts: &Parts, order: Order) -> Ended {
     }
     parts.emit(&Event::CleaningUp);
     if !*forced.borrow() {
-        hooks::run(&parts.commands, "stop.after", &stop.after, left().max(FLUSH)).await;
+        hooks::run(parts, "stop.after", &stop.after, left().max(FLUSH)).await;
     }
     Ended { forced: killed || requests_cut > 0 || *forced.borrow(), began, requests_cut }
 }
@@ -113,7 +114,7 @@ async fn drain_gateway(parts: &Parts, gateway: &Gateway, served: bool, forced: &
 async fn insisted(forced: &mut watch::Receiver<bool>) {
     if forced.wait_for(|forced| *forced).await.is_err() {
         // Nobody can insist any more.
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

@@ -138,14 +138,9 @@ mod tests {
     use super::*;
 
     fn following(url: &str) -> Following {
-        let target = match url.strip_prefix("unix:") {
-            Some(path) => Target::Unix(path.into()),
-            None => {
-                let (host, port) = url.rsplit_once(':').unwrap();
-                let host = host.parse().map_or_else(|_| Host::Name(host.to_owned()), Host::Address);
-                Target::Tcp { host, port: port.parse().unwrap(), h2c: false }
-            }
-        };
+        let (host, port) = url.rsplit_once(':').unwrap();
+        let host = host.parse().map_or_else(|_| Host::Name(host.to_owned()), Host::Address);
+        let target = Target::Tcp { host, port: port.parse().unwrap(), h2c: false };
         Following::new(&config::Upstream { target, protocol: config::Protocol::Auto })
     }
 
@@ -180,7 +175,7 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let mut following = following(&listener.local_addr().unwrap().to_string());
         following.there(|_| ()).await;
-        assert!(timeout(Duration::from_secs(3600), following.moved()).await.is_err());
+        assert!(timeout(Duration::from_hours(1), following.moved()).await.is_err());
     }
 
     #[test]

@@ -82,6 +82,7 @@ impl Reader {
         let mut splitter = Splitter::default();
         let mut buffer = vec![0; SMALLEST];
         loop {
+            self.lines.room().await;
             // An error ends the stream as its end does: there is nothing more to be had from it.
             let read = self.pipe.read(&mut buffer).await.unwrap_or(0);
             if read == 0 {

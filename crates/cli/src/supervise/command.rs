@@ -8,11 +8,13 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use seaworthy_core::event::{Ending, Event, Sink};
+use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use super::capture::{Capture, Writer};
-use super::environment::Environment;
+use super::environment::{Environment, Ports};
 use super::lines::{Lines, OutputLine};
+use super::program::Program;
 use super::reaper::{Child, Reaper};
 use super::spawn::{Launch, Launched, Output, SpawnError};
 use super::user::Identity;
@@ -22,11 +24,16 @@ use crate::config::{App, Hook, Migration, Secret};
 #[derive(Clone)]
 pub(crate) struct Commands {
     pub(super) reaper: Reaper,
+    /// Without the ports, which differ from start to start.
     pub(super) environment: Environment,
+    /// `app.env`.
+    pub(super) configured: BTreeMap<String, Secret>,
     pub(super) cwd: Option<PathBuf>,
     pub(super) identity: Option<Identity>,
     pub(super) lines: Arc<dyn Lines>,
     pub(super) sink: Arc<dyn Sink>,
+    /// The program beside which they run.
+    pub(super) program: Program,
 }
 
 impl std::fmt::Debug for Commands {
@@ -70,25 +77,40 @@ impl Commands {
     ) -> Result<Self, SpawnError> {
         let identity = app.user.as_ref().map(Identity::of).transpose()?.filter(|identity| !identity.is_ours());
         let login = identity.iter().flat_map(Identity::environment);
-        let environment = Environment::inherited(std::env::vars_os()).with_ports(None).with(login);
-        let environment = environment.with_configured(&app.env);
-        Ok(Self { reaper, environment, cwd: app.cwd.clone(), identity, lines, sink })
+        let environment = Environment::inherited(std::env::vars_os()).with(login);
+        Ok(Self {
+            reaper,
+            environment,
+            configured: app.env.clone(),
+            cwd: app.cwd.clone(),
+            identity,
+            lines,
+            sink,
+            program: Program::default(),
+        })
     }
 
-    /// Runs hooks one after another. One that fails is reported and keeps none of the others from running.
+    /// Runs hooks one after another, with the ports that the program has at this moment.
     ///
-    /// `moment` names them in events: `stop.before`. Dropped unfinished, the one that runs is killed.
+    /// One that fails is reported and keeps none of the others from running. `moment` names them in events:
+    /// `stop.before`. Dropped unfinished, the one that runs is killed.
     pub(crate) async fn hooks(&self, moment: &str, hooks: &[Hook]) {
         for hook in hooks {
             let name = format!("{moment} hook {}", hook.command.first().map_or("", String::as_str));
             // What went wrong is in the event.
-            let _ = self.run(&name, &hook.command, &BTreeMap::new(), hook.timeout).await;
+            let _ = self.run(&name, &hook.command, &BTreeMap::new(), hook.timeout, &Notify::new()).await;
         }
     }
 
-    pub(super) async fn migration(&self, migration: &Migration) -> Result<(), CommandError> {
+    /// What a process that is started now is given: the ports are those of the program.
+    pub(super) fn environment(&self, ports: Option<Ports>) -> Environment {
+        self.environment.clone().with_ports(ports).with_configured(&self.configured)
+    }
+
+    /// Told by `interrupt`, it gets a TERM and may roll back; dropped unfinished, it is killed.
+    pub(super) async fn migration(&self, migration: &Migration, interrupt: &Notify) -> Result<(), CommandError> {
         let name = format!("migration {}", migration.name);
-        self.run(&name, &migration.command, &migration.env, migration.timeout).await
+        self.run(&name, &migration.command, &migration.env, migration.timeout, interrupt).await
     }
 
     async fn run(
@@ -97,9 +119,11 @@ impl Commands {
         command: &[String],
         more: &BTreeMap<String, Secret>,
         limit: Duration,
+        interrupt: &Notify,
     ) -> Result<(), CommandError> {
         let began = Instant::now();
-        let done = self.run_unreported(name, command, more, limit, &self.lines).await.map(drop);
+        let how = How { limit, interrupt, lines: &self.lines };
+        let done = self.run_unreported(name, command, more, how).await.map(drop);
         self.sink.emit(&match &done {
             Ok(()) => Event::CommandRan { what: name.to_owned(), took: began.elapsed() },
             Err(error) => Event::CommandFailed { what: name.to_owned(), reason: error.to_string() },
@@ -107,16 +131,17 @@ impl Commands {
         done
     }
 
-    /// Runs a command of a check: what it writes goes to whoever asked, and not to the log. Dropped unfinished, it is
+    /// Runs a command of a check. What it writes goes to whoever asked, and not to the log. Dropped unfinished, it is
     /// killed.
     pub(crate) async fn check(
         &self,
         command: &[String],
         more: &BTreeMap<String, Secret>,
-        limit: Duration,
     ) -> Result<(Ending, Vec<String>), CommandError> {
         let nobody: Arc<dyn Lines> = Arc::new(Unheard);
-        match self.run_unreported("check", command, more, limit, &nobody).await {
+        // Whoever runs checks has a limit for all kinds of them.
+        let how = How { limit: Duration::MAX, interrupt: &Notify::new(), lines: &nobody };
+        match self.run_unreported("check", command, more, how).await {
             Ok(output) => Ok((Ending::Exited(0), output)),
             Err(CommandError::Failed { ending, last_lines }) => Ok((ending, last_lines)),
             Err(error) => Err(error),
@@ -128,22 +153,32 @@ impl Commands {
         name: &str,
         command: &[String],
         more: &BTreeMap<String, Secret>,
-        limit: Duration,
-        lines: &Arc<dyn Lines>,
+        how: How<'_>,
     ) -> Result<Vec<String>, CommandError> {
+        let How { limit, interrupt, lines } = how;
         let launch = Launch {
             command: command.iter().map(OsString::from).collect(),
-            environment: self.environment.clone().with_configured(more),
+            environment: self.environment(self.program.ports()).with_configured(more),
             cwd: self.cwd.clone(),
             identity: self.identity.clone(),
             output: Output::Captured,
         };
         let Launched { child, outputs } = launch.spawn(&self.reaper)?;
         let writer = Writer { command: Some(name.into()), pid: child.pid().as_raw_pid().unsigned_abs() };
-        let mut group = Group { child, reaper: &self.reaper };
+        let group = Group { child, reaper: &self.reaper };
         let capture = outputs.map(|outputs| Capture::start(outputs, &writer, lines)).transpose();
         let capture = capture.map_err(|source| SpawnError::Output { source })?.unwrap_or_default();
-        let ended = timeout(limit, group.child.ended()).await;
+        let mut child = group.child.clone();
+        let in_time = async {
+            tokio::select! {
+                ending = child.ended() => ending,
+                () = interrupt.notified() => {
+                    group.reaper.signal_group(&group.child, Signal::TERM);
+                    child.ended().await
+                }
+            }
+        };
+        let ended = timeout(limit, in_time).await;
         // What it left in the background is no part of it, but whoever did not end in time takes all along.
         if ended.is_err() {
             group.kill();
@@ -155,6 +190,13 @@ impl Commands {
             Err(_) => Err(CommandError::TooLong { limit, last_lines }),
         }
     }
+}
+
+/// How long a command may run, what ends it early, and who hears it.
+struct How<'a> {
+    limit: Duration,
+    interrupt: &'a Notify,
+    lines: &'a Arc<dyn Lines>,
 }
 
 /// Drops every line: a check runs too often for its output to be news.

@@ -125,9 +125,9 @@ fn names_port(text: &str, port: u16) -> bool {
 mod tests {
     use super::*;
 
-    const AFTER: Duration = Duration::from_secs(60);
+    const AFTER: Duration = Duration::from_mins(1);
 
-    fn facts<'a>(command: &'a [OsString]) -> Facts<'a> {
+    fn facts(command: &[OsString]) -> Facts<'_> {
         Facts { port: Some(12345), fixed: false, ready_path: Some("/ready"), our_ports: &[8080, 9090], command }
     }
 

@@ -1,39 +1,23 @@
 //! The life of the program: migrations, start, ready, death, start again, stop.
 
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal as RawSignal;
 use seaworthy_core::event::{Ending, Event};
 use seaworthy_core::restart::{Policy, Restarts, Verdict, When};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::{sleep, sleep_until};
 
-use super::capture::{Capture, Writer};
 use super::command::{CommandError, Commands};
 use super::diagnosis::{self, EarlyEnd, Facts, Obstacle};
-use super::environment::{Environment, Ports};
-use super::family::Family;
 use super::hang::Question;
 use super::orders::{Order, Orders, Want};
 use super::ready::Readiness;
-use super::reaper::{Child, Reaper};
-use super::spawn::{self, Launch, Launched, SpawnError};
-use super::stop::{Stop, Stopped};
-use super::user::Identity;
-use super::{Failure, FailureKind, Report, Setup, port, shown};
+use super::running::Running;
+use super::stop::{self, Stop, Stopped};
+use super::{Failure, FailureKind, Report, Setup};
 use crate::config::{AppPort, RestartPolicy};
 use crate::exit_code::ExitCode;
-
-/// The program while it runs.
-struct Running {
-    child: Child,
-    family: Family,
-    capture: Capture,
-    started: Instant,
-    port: Option<u16>,
-    ready: bool,
-}
 
 /// How one life of the program ended.
 enum End {
@@ -49,7 +33,6 @@ pub(super) struct Life {
     orders: Orders,
     forced: watch::Receiver<bool>,
     reports: mpsc::UnboundedSender<Report>,
-    current: Arc<Mutex<Option<Family>>>,
     restarts: Restarts,
 }
 
@@ -60,7 +43,6 @@ impl Life {
         orders: mpsc::UnboundedReceiver<Order>,
         forced: watch::Receiver<bool>,
         reports: mpsc::UnboundedSender<Report>,
-        current: Arc<Mutex<Option<Family>>>,
     ) -> Self {
         let policy = Policy {
             when: match setup.restart.policy {
@@ -74,7 +56,7 @@ impl Life {
             window: setup.restart.window,
         };
         let orders = Orders::new(orders);
-        Self { setup, commands, orders, forced, reports, current, restarts: Restarts::new(policy) }
+        Self { setup, commands, orders, forced, reports, restarts: Restarts::new(policy) }
     }
 
     pub(super) async fn run(mut self) {
@@ -93,15 +75,16 @@ impl Life {
                 }
             };
             match want {
-                None | Some(Want::Restart) => {}
+                None => {}
                 Some(Want::Stop { answer, .. }) => return stopped(answer, Stopped::default()),
+                Some(Want::Rest) => return,
             }
         }
     }
 
     fn fail(&self, failure: Failure) {
         if failure.kind == FailureKind::NotReady {
-            self.setup.sink.emit(&Event::AppNotReady { reason: failure.reason.clone() });
+            self.commands.sink.emit(&Event::AppNotReady { reason: failure.reason.clone() });
         }
         self.report(Report::Failed(failure));
     }
@@ -116,27 +99,23 @@ impl Life {
         if let Err(end) = self.migrate().await {
             return end;
         }
-        let mut running = match self.launch() {
+        let mut running = match Running::launch(&self.setup, &self.commands) {
             Ok(running) => running,
             Err(error) => {
                 let code = error.exit_code();
                 return End::Failed(failure(FailureKind::CannotStart, code, error.to_string(), Vec::new()));
             }
         };
+        self.report(Report::Started { pid: running.pid(), port: running.port });
         let end = self.watch(&mut running).await;
-        *super::current(&self.current) = None;
+        self.commands.program.ended();
         match end {
             Watched::Died { hung, obstacle } => {
                 let ending = running.child.ended().await;
                 End::Died { ending, running, hung, obstacle }
             }
             Watched::NotReady(obstacle) => End::Failed(self.not_ready(running, &obstacle).await),
-            Watched::Wanted(Want::Restart) => {
-                self.report(Report::Restarting);
-                let patience = self.setup.stop.timeout;
-                self.stop(running, patience).await;
-                End::Wanted(Want::Restart)
-            }
+            Watched::Wanted(Want::Rest) => End::Wanted(Want::Rest),
             Watched::Wanted(Want::Stop { patience, answer }) => {
                 let outcome = self.stop(running, patience).await;
                 stopped(answer, outcome);
@@ -147,58 +126,29 @@ impl Life {
 
     async fn migrate(&mut self) -> Result<(), End> {
         for migration in &self.setup.migrations {
+            let interrupt = Notify::new();
+            let mut running = std::pin::pin!(self.commands.migration(migration, &interrupt));
             let done = tokio::select! {
-                done = self.commands.migration(migration) => done,
-                // Dropped, it is killed: half a migration is what its transaction is for.
-                want = self.orders.next(None) => return Err(End::Wanted(want)),
+                done = &mut running => done,
+                want = self.orders.next(None) => {
+                    interrupt.notify_one();
+                    let patience = match &want {
+                        Want::Stop { patience, .. } => *patience,
+                        Want::Rest => self.setup.stop.timeout,
+                    };
+                    tokio::select! {
+                        _ = running => {}
+                        () = sleep(patience) => {}
+                        () = stop::forced(&mut self.forced) => {}
+                    }
+                    return Err(End::Wanted(want));
+                }
             };
             if let Err(error) = done {
                 return Err(End::Failed(migration_failed(&migration.name, &error)));
             }
         }
         Ok(())
-    }
-
-    fn launch(&self) -> Result<Running, SpawnError> {
-        let no_port = |source| SpawnError::Port { source };
-        let main = match self.setup.app.port {
-            AppPort::Pick => Some(port::pick().map_err(no_port)?),
-            AppPort::Fixed(port) => Some(port.get()),
-            AppPort::None => None,
-        };
-        let ports = match main {
-            Some(main) => Some(Ports { main, admin: port::pick().map_err(no_port)? }),
-            None => None,
-        };
-        let command = self.setup.app.command.iter();
-        let launch = Launch {
-            command: command
-                .map(|argument| main.map_or_else(|| argument.clone(), |port| spawn::with_port(argument, port)))
-                .collect(),
-            // Ports last would win over what was configured.
-            environment: Environment::with_ports(self.commands.environment.clone(), ports)
-                .with_configured(&self.setup.app.env),
-            cwd: self.commands.cwd.clone(),
-            identity: self.commands.identity.clone(),
-            output: self.setup.output,
-        };
-        let started = Instant::now();
-        let Launched { child, outputs } = launch.spawn(&self.commands.reaper)?;
-        let pid = pid_of(&child);
-        let family = Family::of(&child, &self.commands.reaper);
-        let writer = Writer { command: None, pid };
-        let capture = outputs.map(|outputs| Capture::start(outputs, &writer, &self.setup.lines)).transpose();
-        let capture = match capture {
-            Ok(capture) => capture.unwrap_or_default(),
-            Err(source) => {
-                self.commands.reaper.signal_group(&child, RawSignal::KILL);
-                return Err(SpawnError::Output { source });
-            }
-        };
-        *super::current(&self.current) = Some(family.clone());
-        self.setup.sink.emit(&Event::AppStarted { pid, port: main, command: shown::command(&launch.command) });
-        self.report(Report::Started { pid, port: main });
-        Ok(Running { child, family, capture, started, port: main, ready: false })
     }
 
     /// Waits until it is ready, then until something happens to it.
@@ -209,7 +159,7 @@ impl Life {
         if let Some(port) = running.port {
             let (path, protocol) = (self.setup.app.ready_path.as_deref(), self.setup.app.protocol);
             let mut readiness =
-                Readiness { port, path, protocol, family: &running.family, sink: &self.setup.sink, obstacle };
+                Readiness { port, path, protocol, family: &running.family, sink: &self.commands.sink, obstacle };
             let deadline = running.started + self.setup.start.timeout;
             let waited = tokio::select! {
                 biased;
@@ -227,8 +177,8 @@ impl Life {
             }
         }
         running.ready = true;
-        let (pid, took) = (pid_of(&running.child), running.started.elapsed());
-        self.setup.sink.emit(&Event::AppReady { pid, took });
+        let (pid, took) = (running.pid(), running.started.elapsed());
+        self.commands.sink.emit(&Event::AppReady { pid, took });
         self.report(Report::Ready { pid, address, took });
 
         let app = &self.setup.app;
@@ -250,7 +200,7 @@ impl Life {
             _ = child.ended() => Watched::Died { hung: false, obstacle },
             want = self.orders.next(Some(&running.family)) => Watched::Wanted(want),
             () = hangs => {
-                self.setup.sink.emit(&Event::AppHangs { pid, failures: app.live_failures.get() });
+                self.commands.sink.emit(&Event::AppHangs { pid, failures: app.live_failures.get() });
                 // It had its chance to hear us.
                 self.commands.reaper.signal_group(&running.child, RawSignal::KILL);
                 Watched::Died { hung: true, obstacle }
@@ -267,8 +217,12 @@ impl Life {
         obstacle: &Obstacle,
     ) -> Result<Duration, Failure> {
         let (uptime, ready, port) = (running.started.elapsed(), running.ready, running.port);
-        self.setup.sink.emit(&Event::AppDied { pid: pid_of(&running.child), ending, uptime });
-        let verdict = self.restarts.died(Instant::now(), uptime, ending, fastrand::f64());
+        self.commands.sink.emit(&Event::AppDied { pid: running.pid(), ending, uptime });
+        let verdict = if self.orders.winding_down() {
+            Verdict::Leave
+        } else {
+            self.restarts.died(Instant::now(), uptime, ending, fastrand::f64())
+        };
         let restarting_in = match verdict {
             Verdict::Restart { after, .. } => Some(after),
             Verdict::Leave | Verdict::GiveUp { .. } => None,
@@ -287,12 +241,12 @@ impl Life {
         };
         match verdict {
             Verdict::Restart { after, deaths } => {
-                self.setup.sink.emit(&Event::AppRestarting { delay: after, deaths });
+                self.commands.sink.emit(&Event::AppRestarting { delay: after, deaths });
                 Ok(after)
             }
             Verdict::GiveUp { deaths } => {
                 let window = self.restarts.policy().window;
-                self.setup.sink.emit(&Event::AppGaveUp { deaths, window });
+                self.commands.sink.emit(&Event::AppGaveUp { deaths, window });
                 let reason = format!("it died {deaths} times in {window:?}; the last time {reason}");
                 // A 0 would tell the platform that all is well.
                 let code = if ending.success() && !ready { ExitCode::NotReady } else { ending.into() };
@@ -331,7 +285,7 @@ impl Life {
             reaper: &self.commands.reaper,
             settings: &self.setup.stop,
             forced: &mut self.forced,
-            sink: &*self.setup.sink,
+            sink: &*self.commands.sink,
         }
     }
 
@@ -368,8 +322,4 @@ fn stopped(answer: Option<oneshot::Sender<Stopped>>, stopped: Stopped) {
         // Whoever asked may not wait for it any more.
         let _ = answer.send(stopped);
     }
-}
-
-fn pid_of(child: &Child) -> u32 {
-    child.pid().as_raw_pid().unsigned_abs()
 }

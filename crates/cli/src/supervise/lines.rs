@@ -1,6 +1,7 @@
 //! Output cut into lines, and the last of them.
 
 use std::collections::VecDeque;
+use std::pin::Pin;
 
 use seaworthy_core::event::Stream;
 
@@ -33,10 +34,16 @@ pub(crate) enum Source<'a> {
     Command(&'a str),
 }
 
-/// Takes lines. Must never wait: what cannot be passed on at once is dropped, because a program whose pipe is not read
-/// stands still.
+/// Takes lines.
 pub(crate) trait Lines: Send + Sync {
+    /// Must never wait: what cannot be passed on at once is dropped, because a program whose pipe is not read stands still.
     fn line(&self, line: OutputLine<'_>);
+
+    /// Completes when more may be read of what the program writes. Only for those who would rather have it stand still
+    /// than lose a line.
+    fn room(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(std::future::ready(()))
+    }
 }
 
 /// A piece of a line: its bytes, and whether it continues one and is continued.

@@ -49,10 +49,8 @@ pub(crate) fn find(program: &OsStr, search: Option<&OsStr>, cwd: Option<&Path>) 
     let from = |path: &Path| cwd.map_or_else(|| path.to_owned(), |cwd| cwd.join(path));
     if program.as_bytes().contains(&b'/') {
         let path = from(Path::new(program));
-        return match executable(&path)? {
-            true => Ok(path),
-            false => Err(LookupError::NotFound { program: program.to_owned(), hint: String::new() }),
-        };
+        let missing = || LookupError::NotFound { program: program.to_owned(), hint: String::new() };
+        return executable(&path)?.then_some(path).ok_or_else(missing);
     }
     let search = search.unwrap_or(OsStr::new(DEFAULT_PATH));
     let mut refused = None;

@@ -13,37 +13,58 @@ use crate::config::Signal;
 /// What somebody asks for.
 #[derive(Debug)]
 pub(super) enum Order {
-    Stop { patience: Duration, answer: Option<oneshot::Sender<Stopped>> },
-    Restart,
+    Stop {
+        patience: Duration,
+        answer: Option<oneshot::Sender<Stopped>>,
+    },
+    /// Its next end is its last.
+    WindDown,
     Signal(Signal),
 }
 
 /// An order that ends the life of the program.
 #[derive(Debug)]
 pub(super) enum Want {
-    Stop { patience: Duration, answer: Option<oneshot::Sender<Stopped>> },
-    Restart,
+    Stop {
+        patience: Duration,
+        answer: Option<oneshot::Sender<Stopped>>,
+    },
+    /// Not to be started any more; only where it does not run.
+    Rest,
 }
 
 /// The orders that come.
 #[derive(Debug)]
-pub(super) struct Orders(mpsc::UnboundedReceiver<Order>);
+pub(super) struct Orders {
+    receiver: mpsc::UnboundedReceiver<Order>,
+    winding_down: bool,
+}
 
 impl Orders {
     pub(super) fn new(orders: mpsc::UnboundedReceiver<Order>) -> Self {
-        Self(orders)
+        Self { receiver: orders, winding_down: false }
+    }
+
+    /// Whether the service is about to end, so that a program that ends is not started again.
+    pub(super) fn winding_down(&self) -> bool {
+        self.winding_down
     }
 
     /// Carries out what can be done along the way to a program that runs; completes with the first order that cannot.
     pub(super) async fn next(&mut self, running: Option<&Family>) -> Want {
         loop {
-            match self.0.recv().await {
+            match self.receiver.recv().await {
                 Some(Order::Signal(signal)) => {
                     if let Some(family) = running {
                         pass_on(family, signal);
                     }
                 }
-                Some(Order::Restart) => return Want::Restart,
+                Some(Order::WindDown) => {
+                    self.winding_down = true;
+                    if running.is_none() {
+                        return Want::Rest;
+                    }
+                }
                 Some(Order::Stop { patience, answer }) => return Want::Stop { patience, answer },
                 // Nobody is left who could stop it.
                 None => return Want::Stop { patience: Duration::ZERO, answer: None },

@@ -12,12 +12,12 @@ const FIRST: u16 = 10_000;
 
 const TRIES: usize = 200;
 
-/// A port that nobody listens on, on IPv4 and on IPv6.
-pub(crate) fn pick() -> io::Result<u16> {
+/// A port that nobody listens on, on IPv4 and on IPv6, other than `given`, which was given away already.
+pub(crate) fn pick(given: Option<u16>) -> io::Result<u16> {
     let range = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();
     let candidates = outside(ephemeral(&range));
     let random = || (!candidates.is_empty()).then(|| candidates[fastrand::usize(..candidates.len())]);
-    let picked = (0..TRIES).filter_map(|_| random()).find(|port| free(*port));
+    let picked = (0..TRIES).filter_map(|_| random()).find(|port| Some(*port) != given && free(*port));
     // With every port in the range, or taken, the kernel knows best.
     picked.map_or_else(any, Ok)
 }
@@ -65,7 +65,7 @@ mod tests {
     fn a_port_that_is_listened_on_is_not_free_on_either_family() {
         let v4 = TcpListener::bind("127.0.0.1:0").unwrap();
         assert!(!free(v4.local_addr().unwrap().port()));
-        let picked = pick().unwrap();
+        let picked = pick(None).unwrap();
         let v6 = TcpListener::bind((Ipv6Addr::LOCALHOST, picked)).unwrap();
         assert!(!free(v6.local_addr().unwrap().port()));
     }

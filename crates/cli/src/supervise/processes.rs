@@ -1,4 +1,4 @@
-//! Who descends from whom, by proc_pid_stat(5).
+//! Who descends from whom, by `proc_pid_stat(5)`.
 
 use std::collections::HashMap;
 use std::fs;

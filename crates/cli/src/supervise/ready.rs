@@ -13,9 +13,14 @@ use super::probe;
 use crate::config::Protocol;
 use crate::gateway::holder;
 
-/// The shortest and the longest pause between looks.
+/// The shortest pause between looks.
 const SHORTEST: Duration = Duration::from_millis(2);
-const LONGEST: Duration = Duration::from_millis(50);
+
+/// The longest pause while nobody listens: to be refused costs us microseconds, and the program nothing.
+const LONGEST: Duration = Duration::from_millis(10);
+
+/// The longest pause while the program is asked: it has to answer each time.
+const LONGEST_ASKING: Duration = Duration::from_millis(50);
 
 /// How long one answer of `ready-path` may take. The first may have to warm up much.
 const ANSWER: Duration = Duration::from_secs(5);
@@ -50,12 +55,15 @@ impl Readiness<'_> {
                 self.tell_elsewhere();
             }
             // A hundredth of what it takes anyway: quick programs are seen at once, slow ones are not hammered.
-            sleep((waited / 100).clamp(SHORTEST, LONGEST)).await;
+            let longest = if self.obstacle == Obstacle::Refused { LONGEST } else { LONGEST_ASKING };
+            sleep((waited / 100).clamp(SHORTEST, longest)).await;
         }
     }
 
     async fn look(&self) -> Result<SocketAddr, Obstacle> {
-        let (address, stream) = probe::connect(self.port).await.map_err(|_| Obstacle::Refused)?;
+        let connected = timeout(ANSWER, probe::connect(self.port)).await;
+        let connected = connected.map_err(|_| Obstacle::Silent(format!("no connection came about in {ANSWER:?}")))?;
+        let (address, stream) = connected.map_err(|_| Obstacle::Refused)?;
         // Where /proc does not tell, a program that accepts is believed to be ours.
         if self.family.owns(self.port) == Owner::Stranger {
             return Err(Obstacle::Stranger { holder: holder::of_port(self.port) });

@@ -158,18 +158,13 @@ impl Shared {
                 known += 1;
                 false
             });
-            while self.adopts {
-                match rustix::process::wait(WaitOptions::NOHANG) {
-                    Ok(Some((pid, status))) => match registry.remove(&pid) {
-                        Some(child) => {
-                            child.send_replace(ending(status));
-                            known += 1;
-                        }
-                        None => orphans.push(pid),
-                    },
-                    Err(Errno::INTR) => {}
-                    // Nothing has ended, or nobody is left.
-                    Ok(None) | Err(_) => break,
+            while let Some((pid, status)) = self.adopts.then(any_ended).flatten() {
+                match registry.remove(&pid) {
+                    Some(child) => {
+                        child.send_replace(ending(status));
+                        known += 1;
+                    }
+                    None => orphans.push(pid),
                 }
             }
         }
@@ -190,6 +185,18 @@ fn ending_of(pid: Pid) -> Option<Ending> {
             Err(Errno::INTR) => {}
             // Somebody else waited. It is over, and that is all there is to know.
             Err(_) => return Some(LOST),
+        }
+    }
+}
+
+/// Reaps whoever has ended.
+fn any_ended() -> Option<(Pid, WaitStatus)> {
+    loop {
+        match rustix::process::wait(WaitOptions::NOHANG) {
+            Ok(ended) => return ended,
+            Err(Errno::INTR) => {}
+            // Nobody is left.
+            Err(_) => return None,
         }
     }
 }

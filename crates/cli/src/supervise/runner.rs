@@ -75,8 +75,7 @@ fn recognised(exe: &[u8], comm: &[u8], arguments: &[&[u8]]) -> bool {
     let exe = plain_name(exe);
     let first = arguments.first().copied().unwrap_or_default();
     // npm writes a title over its arguments: "npm start".
-    let titles =
-        [comm, first].map(|title| plain_name(title.split(|byte| byte.is_ascii_whitespace()).next().unwrap_or(title)));
+    let titles = [comm, first].map(|title| plain_name(title.split(u8::is_ascii_whitespace).next().unwrap_or(title)));
     let script = INTERPRETERS.contains(&without_version(&exe)).then(|| {
         let script = arguments.iter().skip(1).find(|argument| !argument.starts_with(b"-"));
         plain_name(script.copied().unwrap_or_default())
@@ -112,8 +111,6 @@ fn without_version(name: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     fn recognised(exe: &str, comm: &str, arguments: &[&str]) -> bool {
         let arguments: Vec<&[u8]> = arguments.iter().map(|argument| argument.as_bytes()).collect();
         super::recognised(exe.as_bytes(), comm.as_bytes(), &arguments)

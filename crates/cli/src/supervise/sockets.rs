@@ -1,10 +1,15 @@
-//! Who listens where, by proc_net_tcp(5) and the descriptors of processes.
+//! Who listens where, by `proc_net_tcp(5)` and the descriptors of processes.
 
 use std::collections::HashSet;
-use std::fs;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use rustix::process::Pid;
+
+/// States of a socket.
+const LISTEN: &str = "0A";
+const SYN_RECV: &str = "03";
 
 /// A listening TCP socket of this network namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,8 +28,16 @@ impl Listening {
 
 /// All of them, as far as they may be seen.
 pub(crate) fn listening() -> Vec<Listening> {
-    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].iter().filter_map(|table| fs::read_to_string(table).ok());
-    tables.flat_map(|table| table.lines().skip(1).filter_map(listening_of).collect::<Vec<_>>()).collect()
+    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].into_iter().filter_map(|table| File::open(table).ok());
+    tables.flat_map(|table| listening_in(BufReader::new(table))).collect()
+}
+
+/// The kernel lists those that listen first, then all connections; to have it go through these too takes tens of
+/// milliseconds on a machine that has many. Older ones list half-open connections with the socket that will accept them.
+fn listening_in(table: impl BufRead) -> Vec<Listening> {
+    let lines = table.lines().skip(1).map_while(Result::ok);
+    let may_listen = |line: &String| matches!(state_of(line), Some(LISTEN | SYN_RECV));
+    lines.take_while(may_listen).filter_map(|line| listening_of(&line)).collect()
 }
 
 /// The inodes of the sockets that a process holds; `None` when that may not be seen.
@@ -35,12 +48,15 @@ pub(crate) fn held_by(pid: Pid) -> Option<HashSet<u64>> {
     Some(descriptors.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok()).filter_map(inode_of).collect())
 }
 
+fn state_of(line: &str) -> Option<&str> {
+    line.split_ascii_whitespace().nth(3)
+}
+
 fn listening_of(line: &str) -> Option<Listening> {
-    const LISTEN: &str = "0A";
-    let fields: Vec<&str> = line.split_ascii_whitespace().collect();
-    if *fields.get(3)? != LISTEN {
+    if state_of(line)? != LISTEN {
         return None;
     }
+    let fields: Vec<&str> = line.split_ascii_whitespace().collect();
     let (ip, port) = fields.get(1)?.split_once(':')?;
     let port = u16::from_str_radix(port, 16).ok()?;
     Some(Listening { address: (ip_of(ip)?, port).into(), inode: fields.get(9)?.parse().ok()? })
@@ -76,6 +92,17 @@ mod tests {
             assert!(held_by(rustix::process::getpid()).unwrap().contains(&found.inode));
             assert!(found.on_loopback());
         }
+    }
+
+    #[test]
+    fn connections_are_not_read_once_they_begin() {
+        let of =
+            |state: &str, port: &str| format!("0: 0100007F:{port} 00000000:0000 {state} 0:0 00:0 0 0 0 47{port} 1\n");
+        let head = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";
+        let table =
+            [head, &of("0A", "0050"), &of("03", "0050"), &of("0A", "0051"), &of("01", "0050"), &of("0A", "0052")];
+        let ports: Vec<u16> = listening_in(table.concat().as_bytes()).iter().map(|l| l.address.port()).collect();
+        assert_eq!(ports, [0x50, 0x51]);
     }
 
     #[test]

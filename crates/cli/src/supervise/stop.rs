@@ -160,6 +160,6 @@ impl Stop<'_> {
 pub(super) async fn forced(forced: &mut watch::Receiver<bool>) {
     // Nobody is left who could force: whoever could have is gone, and closes the channel of orders too.
     if forced.wait_for(|forced| *forced).await.is_err() {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }

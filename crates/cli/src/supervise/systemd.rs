@@ -1,4 +1,4 @@
-//! What systemd is told, and what it hands over: sd_notify(3), sd_listen_fds(3).
+//! What systemd is told: `sd_notify(3)`.
 
 use std::env;
 use std::ffi::OsStr;

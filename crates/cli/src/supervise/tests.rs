@@ -11,13 +11,14 @@ mod stopping;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::num::NonZeroU32;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use seaworthy_core::event::{Event, Stream};
+use seaworthy_core::event::{Event, Sink, Stream};
 use tokio::time::timeout;
 
 use super::*;
-use crate::config::{AppPort, Protocol, RestartPolicy, StopScope};
+use crate::config::{AppPort, Hook, Protocol, RestartPolicy, StopScope};
 
 /// Longer than anything takes on a machine that is busy with other tests.
 const LONG: Duration = Duration::from_secs(30);
@@ -107,6 +108,7 @@ impl Recorder {
 /// A supervisor under test.
 pub(super) struct Harness {
     pub(super) supervisor: Supervisor,
+    pub(super) commands: Commands,
     pub(super) reports: mpsc::UnboundedReceiver<Report>,
     pub(super) recorder: Arc<Recorder>,
 }
@@ -150,14 +152,12 @@ pub(super) fn setup(command: Vec<OsString>, port: AppPort) -> Built {
             backoff: Duration::from_millis(10),
             max_backoff: Duration::from_millis(20),
             deaths: three,
-            window: Duration::from_secs(60),
+            window: Duration::from_mins(1),
         },
         migrations: Vec::new(),
         output: Output::Captured,
         our_ports: Vec::new(),
         completed: Arc::new(move || count.load(Ordering::Relaxed)),
-        lines: recorder.clone(),
-        sink: recorder.clone(),
     };
     Built { setup, recorder, completed }
 }
@@ -170,8 +170,14 @@ pub(super) fn worker(script: &str) -> Built {
 impl Built {
     pub(super) fn start(self) -> Harness {
         let reaper = Reaper::for_own_children(self.recorder.clone()).unwrap();
-        let (supervisor, reports) = Supervisor::start(self.setup, reaper).unwrap();
-        Harness { supervisor, reports, recorder: self.recorder }
+        self.start_with(reaper)
+    }
+
+    pub(super) fn start_with(self, reaper: Reaper) -> Harness {
+        let Self { setup, recorder, .. } = self;
+        let commands = Commands::of(&setup.app, recorder.clone(), recorder.clone(), reaper).unwrap();
+        let (supervisor, reports) = Supervisor::start(setup, commands.clone());
+        Harness { supervisor, commands, reports, recorder }
     }
 }
 
@@ -189,7 +195,7 @@ impl Harness {
         loop {
             match self.report().await {
                 Report::Ready { pid, address, .. } => return (pid, address),
-                Report::Started { .. } | Report::Died { .. } | Report::Restarting => {}
+                Report::Started { .. } | Report::Died { .. } => {}
                 Report::Failed(failure) => panic!("ready, not {failure:?}"),
             }
         }
@@ -199,9 +205,9 @@ impl Harness {
         loop {
             match self.report().await {
                 Report::Failed(failure) => return failure,
-                Report::Started { .. } | Report::Died { .. } | Report::Restarting => {}
                 ready @ Report::Ready { address: Some(_), .. } => panic!("a failure, not {ready:?}"),
-                Report::Ready { address: None, .. } => {}
+                // A program without HTTP is ready before it can fail.
+                _ => {}
             }
         }
     }

@@ -136,6 +136,11 @@ fn resolve(user: &User, passwd: &str, group: &str) -> Result<Identity, UserError
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::supervise::environment::Environment;
+    use crate::supervise::reaper::Reaper;
+    use crate::supervise::spawn::{Launch, Output};
+    use seaworthy_core::event::{Ending, Nowhere};
+    use std::sync::Arc;
 
     const PASSWD: &str =
         "root:x:0:0:root:/root:/bin/sh\n# a comment\nbroken:x\napp:x:10001:10002::/srv/app:/usr/sbin/nologin\n";
@@ -174,5 +179,24 @@ mod tests {
         assert!(refused.contains("\"ap\""), "{refused}");
         let refused = resolve(&user("app", Some("wheel")), PASSWD, GROUP).unwrap_err().to_string();
         assert!(refused.contains("\"wheel\""), "{refused}");
+    }
+
+    #[tokio::test]
+    async fn what_is_started_is_that_user_with_all_its_groups_and_we_stay_who_we_are() {
+        if !rustix::process::geteuid().is_root() {
+            // Nobody else can become somebody; what they are told is tested with the supervisor.
+            return;
+        }
+        let reaper = Reaper::for_own_children(Arc::new(Nowhere)).unwrap();
+        let launch = Launch {
+            command: ["sh", "-c", "test \"$(id -u) $(id -G)\" = '10001 10002 110'"].map(Into::into).to_vec(),
+            environment: Environment::inherited(std::env::vars_os()),
+            cwd: None,
+            identity: Some(resolve(&user("app", None), PASSWD, GROUP).unwrap()),
+            output: Output::Inherited,
+        };
+        let ending = launch.spawn(&reaper).unwrap().child.ended().await;
+        assert_eq!(ending, Ending::Exited(0));
+        assert!(rustix::process::geteuid().is_root() && rustix::process::getuid().is_root());
     }
 }

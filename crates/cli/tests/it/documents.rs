@@ -64,9 +64,15 @@ fn every_configuration_in_the_documents_is_valid() {
 fn every_command_in_the_documents_exists() {
     let mut named = BTreeSet::new();
     for (_, text) in documents() {
-        let code = blocks(&text, "sh").into_iter().map(|(_, block)| block).collect::<String>();
+        let code = ["sh", "console"].iter().flat_map(|language| blocks(&text, language));
+        let code = code.map(|(_, block)| block).collect::<String>();
         let spans = text.split('`').skip(1).step_by(2).filter(|span| span.starts_with("seaworthy "));
-        let lines = code.lines().chain(spans).flat_map(|line| line.split(['|', ';', '&'])).map(str::trim);
+        let lines = code
+            .lines()
+            .map(|line| line.trim_start_matches("$ "))
+            .chain(spans)
+            .flat_map(|line| line.split(['|', ';', '&']))
+            .map(str::trim);
         let words =
             lines.filter_map(|line| line.strip_prefix("seaworthy ")?.split_whitespace().next().map(str::to_owned));
         named.extend(words.filter(|word| word.bytes().all(|byte| byte.is_ascii_lowercase())));

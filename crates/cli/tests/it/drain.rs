@@ -184,34 +184,3 @@ fn the_exit_follows_the_programs_own_closely() {
     // 100 ms on a machine that does nothing else; this one runs the other tests.
     assert!(stopped.elapsed() < Duration::from_secs(2), "{:?}", stopped.elapsed());
 }
-
-#[test]
-fn a_drain_under_load_loses_no_request_of_a_client_that_looks_at_connection_close() {
-    let service = Seaworthy::app().drain(SLOW).ready();
-    let (public, ops) = (service.public, service.ops);
-    // As a balancer: keeps connections until it is told to leave, and opens none after it saw that we are not ready.
-    let clients: Vec<_> = (0..4)
-        .map(|_| {
-            std::thread::spawn(move || {
-                let (mut served, mut client) = (0, Client::connect(public));
-                loop {
-                    let answer = client.get("/json");
-                    assert_eq!(answer.status, 200, "{}", answer.text());
-                    served += 1;
-                    if answer.header("connection") == Some("close") {
-                        let mut look = Client::connect(ops);
-                        if look.get("/health/ready").status != 200 && served > 100 {
-                            return served;
-                        }
-                        client = Client::connect(public);
-                    }
-                }
-            })
-        })
-        .collect();
-    until("there is load", || (service.metric("http_active_connections{protocol=\"http1\"}") >= 4.0).then_some(()));
-    service.signal(Signal::TERM);
-    let served: usize = clients.into_iter().map(|client| client.join().expect("no request is lost")).sum();
-    assert!(served > 400);
-    service.exit().with_code(0);
-}

@@ -1,6 +1,6 @@
 //! PID 1 of a namespace, as in a container.
 
-use crate::bed::{Seaworthy, Starting, children, program, until};
+use crate::bed::{Seaworthy, Starting, children, gunicorn, nginx, npm, program, shell, until};
 
 /// The first process of a PID namespace with a `/proc` of its own.
 fn contained(starting: Starting) -> Starting {
@@ -41,19 +41,17 @@ fn node_stops_in_order() {
 }
 
 #[test]
-fn gunicorn_stops_in_order() {
-    let command =
-        ["gunicorn", "--chdir", &program(""), "--bind", "127.0.0.1:{port}", "--workers", "2", "wsgi:application"];
-    let service = contained(Seaworthy::run(command)).ready();
-    assert_eq!(service.get("/").text(), "hello from gunicorn\n");
-    service.stop().with_code(0).saying(&["Graceful shutdown complete"]);
-}
-
-#[test]
-fn a_shell_and_what_it_started_stop_in_order() {
-    let app = program("app.js");
-    let service = contained(Seaworthy::run(["sh", "-c", "node \"$0\"; echo shell ends", &app])).ready();
-    service.stop().with_code(0).saying(&["app got SIGTERM"]);
+fn servers_with_workers_and_runners_that_swallow_signals_stop_in_order() {
+    for (starting, target, words) in [
+        (gunicorn(), "/", "Handling signal: term"),
+        (nginx(), "/digits", "signal 3 (SIGQUIT) received"),
+        (npm(), "/", "app got SIGTERM"),
+        (shell(), "/", "app got SIGTERM"),
+    ] {
+        let service = contained(starting).ready();
+        assert_eq!(service.get(target).status, 200);
+        service.stop().with_code(0).saying(&[words, "Graceful shutdown complete"]);
+    }
 }
 
 #[test]

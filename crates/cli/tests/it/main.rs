@@ -2,6 +2,7 @@
 
 mod bed;
 
+mod balancer;
 mod bodies;
 mod connections;
 mod documents;
@@ -13,3 +14,4 @@ mod protocols;
 mod refusals;
 mod reload;
 mod start;
+mod steer;

@@ -42,11 +42,11 @@ fn no_client_can_make_the_exposition_grow() {
     let mut client = service.client();
     let mut ask = |numbers: std::ops::Range<u32>| {
         for number in numbers {
-            client.request(
-                &format!("METHOD{number}"),
-                &format!("/{number}?{number}"),
-                &format!("User-Agent: {number}\r\n"),
-            );
+            // Node answers 400 to a method that it does not know, and closes.
+            let mut odd = service.client();
+            odd.request(&format!("METHOD{number}"), "/", "");
+            assert_eq!(odd.answer().status, 400);
+            client.request("GET", &format!("/{number}?{number}"), &format!("User-Agent: {number}\r\n"));
             assert_eq!(client.answer().status, 404);
         }
     };
@@ -78,11 +78,12 @@ fn no_secret_of_a_request_reaches_the_log() {
 fn no_input_can_forge_a_line() {
     let service = Seaworthy::app().ready();
     let mut client = service.client();
-    client.send(b"GET /json HTTP/1.1\r\nHost: a\r\nUser-Agent: x\", \"forged\": \"\x1b[31m \xff\r\nX-Request-ID: {\"forged\":1}\r\n\r\n");
+    client.send(b"GET /json HTTP/1.1\r\nHost: a\r\nUser-Agent: x\", \"forged\": \"\\ \t \xff \xc2\x9b\r\nX-Request-ID: {\"forged\":1}\r\n\r\n");
     assert_eq!(client.answer().status, 200);
     let line = service.log.line("its access line", |line| line["path"] == "/json");
     assert!(line.get("forged").is_none(), "{line}");
-    assert!(!service.log.so_far().contains('\x1b'));
+    // What a terminal would take for the beginning of a command is no part of it.
+    assert!(!service.log.so_far().contains(['\t', '\u{9b}']));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::bed::{Seaworthy, Starting, children, descendants, get, program, until};
+use crate::bed::{Seaworthy, Starting, children, descendants, get, gunicorn, nginx, npm, shell, until};
 
 /// Serves what `answer` says, then stops with 0 and leaves no process behind.
 #[track_caller]
@@ -19,24 +19,6 @@ fn served_and_stopped(starting: Starting, target: &str, answer: &str) -> String 
     let left: Vec<_> = all.iter().filter(|pid| Path::new(&format!("/proc/{pid}")).exists()).collect();
     assert!(left.is_empty(), "{left:?} are left; {}", exit.output);
     exit.output
-}
-
-fn nginx(starting: Starting, lines: &str) -> Starting {
-    let directory = starting.directory().to_owned();
-    // It takes no port from the environment, so it is told one that is free.
-    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
-    let port = free.local_addr().expect("it has an address").port();
-    let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-        .map(|name| format!("{name}_temp_path {0}/{name};", directory.display()))
-        .join(" ");
-    let config = format!(
-        "daemon off; worker_processes 2; pid {0}/pid; error_log stderr; events {{}}\n\
-         http {{ access_log off; {temporary} server {{ listen 127.0.0.1:{port}; root {0}; {lines} }} }}\n",
-        directory.display()
-    );
-    std::fs::write(directory.join("nginx.conf"), config).expect("it can be written");
-    std::fs::write(directory.join("digits"), "0123456789".repeat(10)).expect("it can be written");
-    starting.config(&format!("[app]\nport = {port}\n[stop]\nsignal = \"QUIT\""))
 }
 
 #[test]
@@ -54,15 +36,12 @@ fn node() {
 
 #[test]
 fn gunicorn_with_workers() {
-    let command =
-        ["gunicorn", "--chdir", &program(""), "--bind", "127.0.0.1:{port}", "--workers", "2", "wsgi:application"];
-    served_and_stopped(Seaworthy::run(command), "/", "hello from gunicorn");
+    served_and_stopped(gunicorn(), "/", "hello from gunicorn");
 }
 
 #[test]
 fn nginx_by_quit_with_ranges() {
-    let starting = Seaworthy::run(["nginx", "-e", "stderr", "-p", ".", "-c", "nginx.conf"]);
-    let service = nginx(starting, "").ready();
+    let service = nginx().ready();
     let mut client = service.client();
     client.request("GET", "/digits", "Range: bytes=10-14\r\n");
     let part = client.answer();
@@ -76,18 +55,13 @@ fn nginx_by_quit_with_ranges() {
 
 #[test]
 fn npm_start_which_would_swallow_the_signal() {
-    let starting = Seaworthy::run(["npm", "start", "--silent"]).variable("npm_config_update_notifier", "false");
-    let manifest = format!("{{\"name\":\"service\",\"scripts\":{{\"start\":\"node {}\"}}}}", program("app.js"));
-    std::fs::write(starting.directory().join("package.json"), manifest).expect("it can be written");
-    let home = starting.directory().display().to_string();
-    let output = served_and_stopped(starting.variable("HOME", &home), "/", "hello");
+    let output = served_and_stopped(npm(), "/", "hello");
     assert!(output.contains("app got SIGTERM"), "{output}");
 }
 
 #[test]
 fn a_shell_that_does_not_pass_signals_on() {
-    let app = program("app.js");
-    let output = served_and_stopped(Seaworthy::run(["sh", "-c", "node \"$0\"; echo shell ends", &app]), "/", "hello");
+    let output = served_and_stopped(shell(), "/", "hello");
     assert!(output.contains("app got SIGTERM"), "{output}");
 }
 
@@ -137,17 +111,15 @@ fn a_program_that_is_killed_is_not_ready_until_it_is_back() {
 fn a_program_that_dies_too_often_is_given_up_with_its_code() {
     let limits = "[restart]\nbackoff = \"10ms\"\nmax-backoff = \"20ms\"\ndeaths = 3";
     let service = Seaworthy::app().config(limits).ready();
-    let public = service.public;
-    let died = |service: &Seaworthy, times: usize| {
-        service.log.until("it died again", |lines| {
-            let deaths = lines.iter().filter(|line| line.contains("\"app_died\"")).count();
-            (deaths >= times).then_some(())
-        });
+    let times = |event: &str, times: usize| {
+        let count = |lines: &[String]| lines.iter().filter(|line| line.contains(event)).count();
+        service.log.until(&format!("{event} {times} times"), |lines| (count(lines) >= times).then_some(()));
     };
-    for times in 1..=3 {
-        let mut client = crate::bed::Client::connect(public);
-        client.request("GET", "/exit", "Connection: close\r\n");
-        died(&service, times);
+    for death in 1..=3 {
+        times("starting → ready", death);
+        let mut client = service.client();
+        client.request("GET", "/exit", "");
+        times("\"app_died\"", death);
     }
     service.log.event("app_gave_up");
     service.exit().with_code(3);

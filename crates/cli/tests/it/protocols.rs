@@ -24,22 +24,24 @@ fn websocket_messages_of_all_kinds_come_back() {
 #[test]
 fn http2_with_prior_knowledge_is_served_by_a_program_that_knows_only_http1() {
     let service = Seaworthy::app().ready();
-    let url = |path: &str| format!("http://{}{path}", service.public);
-    let mut curl = Command::new("curl");
-    curl.args([
-        "--silent",
-        "--show-error",
-        "--http2-prior-knowledge",
-        "--write-out",
-        " %{http_version} %{http_code}\\n",
-    ]);
-    // Several transfers of one process share the connection.
-    curl.args(["--data", "some=form"]).arg(url("/upload")).arg(url("/head"));
-    let said = output(&mut curl);
-    let lines: Vec<_> = said.lines().collect();
-    assert!(lines[0].starts_with("{\"bytes\":9") && lines[0].ends_with(" 2 200"), "{said}");
-    assert!(lines[1].contains("\"version\":\"1.1\"") && lines[1].ends_with(" 2 200"), "{said}");
-    assert!(lines[1].contains(&format!("\"host\":\"{}\"", service.public)), "{said}");
+    // One transfer a process: curl 7.88 cannot use such a connection twice.
+    let curl = |arguments: &[&str], path: &str| {
+        let mut curl = Command::new("curl");
+        curl.args([
+            "--silent",
+            "--show-error",
+            "--http2-prior-knowledge",
+            "--write-out",
+            " %{http_version} %{http_code}",
+        ]);
+        output(curl.args(arguments).arg(format!("http://{}{path}", service.public)))
+    };
+    let answer = curl(&["--data", "some=form"], "/upload");
+    assert!(answer.starts_with("{\"bytes\":9") && answer.ends_with(" 2 200"), "{answer}");
+    let answer = curl(&[], "/head");
+    assert!(answer.contains("\"version\":\"1.1\"") && answer.ends_with(" 2 200"), "{answer}");
+    assert!(answer.contains(&format!("\"host\":\"{}\"", service.public)), "{answer}");
+    assert!(curl(&["--head"], "/json").ends_with(" 2 200"));
 }
 
 #[test]

@@ -138,7 +138,9 @@ fn an_upstream_that_closes_without_an_answer_is_502_and_a_post_is_sent_once() {
 #[test]
 fn an_upstream_that_never_answers_is_504() {
     let upstream = Upstream::silent();
-    let service = Seaworthy::before(&upstream.url()).config("[limits]\nrequest-timeout = \"300ms\"").ready();
+    let service = Seaworthy::before(&upstream.url())
+        .config("[limits]\nconnect-timeout = \"200ms\"\nrequest-timeout = \"300ms\"")
+        .ready();
     let mut client = service.client();
     problem(&client.get("/"), 504, "upstream_timeout");
     let line = service.log.line("its access line", |line| line["status"] == 504);

@@ -65,7 +65,7 @@ fn a_port_that_somebody_has_ends_with_65_and_the_holder() {
 #[test]
 fn an_invalid_configuration_ends_with_64_and_shows_all_errors_at_once_before_anything_starts() {
     let starting = Seaworthy::run(["touch", "started"])
-        .config("[limits]\nhead-timeout = 10\n[app]\nredy-path = \"/ready\"\n[log]\nlevel = \"loud\"");
+        .config("[limits]\nhead-timeout = 10\n[app]\nredy-path = \"/ready\"\n[headers]\npreset = \"loud\"");
     let trace = starting.directory().join("started");
     starting.exit().with_code(64).saying(&["limits.head-timeout", "redy-path", "ready-path", "loud"]);
     assert!(!trace.exists());

@@ -72,7 +72,7 @@ pub(crate) struct Check {
 
     /// Free values, shown as labels of `health_check_info`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("examples" = [{ "team": "payments" }]))]
+    #[schemars(extend("x-default" = "none", "examples" = [{ "team": "payments" }]))]
     pub(crate) labels: BTreeMap<String, String>,
 
     /// Where to ask. It may carry a user and a password, so it is shown nowhere. For `http`, `postgres`, `redis`.
@@ -92,7 +92,7 @@ pub(crate) struct Check {
 
     /// Headers to send. For `http`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("examples" = [{ "authorization": { "file": "/run/secrets/health-token" } }]))]
+    #[schemars(extend("x-default" = "none", "examples" = [{ "authorization": { "file": "/run/secrets/health-token" } }]))]
     pub(crate) headers: BTreeMap<String, As<SecretSource>>,
 
     /// Which statuses are right: `200`, `"200-299"`, `"2xx"`. For `http`.
@@ -162,7 +162,7 @@ pub(crate) struct Check {
 
     /// The addresses that the name must have, these and no others. For `dns`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(extend("examples" = [["10.0.0.7"]]))]
+    #[schemars(extend("x-default" = "none", "examples" = [["10.0.0.7"]]))]
     pub(crate) addresses: Vec<String>,
 
     /// A file or directory on the disk to look at. For `disk`.
@@ -192,7 +192,7 @@ pub(crate) struct Check {
 
     /// Environment variables for the command, besides those of the program. For `command`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("examples" = [{ "LICENSE": { "env": "LICENSE_KEY" } }]))]
+    #[schemars(extend("x-default" = "none", "examples" = [{ "LICENSE": { "env": "LICENSE_KEY" } }]))]
     pub(crate) env: BTreeMap<String, As<SecretSource>>,
 
     /// How long after one sign of life the next is due. For `heartbeat`.

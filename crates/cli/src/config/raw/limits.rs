@@ -64,7 +64,7 @@ impl Default for Limits {
             head_size: As(Size(64 << 10)),
             header_count: NonZeroUsize::new(100).expect("100 is not 0"),
             uri_length: As(Size(8 << 10)),
-            request_timeout: As(OrOff::On(Duration::from_secs(60))),
+            request_timeout: As(OrOff::On(Duration::from_mins(1))),
             send_timeout: seconds(60),
             connect_timeout: seconds(3),
             upstream_connections: NonZeroUsize::new(1024).expect("1024 is not 0"),

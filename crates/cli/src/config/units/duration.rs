@@ -12,7 +12,7 @@ use super::{Complaint, Kind};
 const UNITS: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 
 /// A longer one is a mistake, and adding it to a clock could overflow.
-const LONGEST: Duration = Duration::from_secs(366 * 86_400);
+const LONGEST: Duration = Duration::from_hours(366 * 24);
 
 const HOW: &str = "write whole numbers with the units ms, s, m, h and d: \"250ms\", \"5s\", \"1m30s\"";
 

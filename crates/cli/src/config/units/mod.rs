@@ -32,7 +32,9 @@ pub(crate) use self::cidr::Cidr;
 pub(crate) use self::command::{Argv, HookCommand};
 pub(crate) use self::port::AppPort;
 pub(crate) use self::public::PublicProbes;
-pub(crate) use self::secret::{MASK, Secret, SecretSource};
+#[cfg(test)]
+pub(crate) use self::secret::MASK;
+pub(crate) use self::secret::{Secret, SecretSource};
 pub(crate) use self::signal::Signal;
 pub(crate) use self::size::{ByteRate, Size};
 pub(crate) use self::status::StatusRange;

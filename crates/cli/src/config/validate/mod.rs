@@ -10,6 +10,7 @@ mod observe;
 mod protect;
 mod top;
 
+#[cfg(test)]
 pub(crate) use self::observe::PROBE_PATHS;
 
 use std::collections::{BTreeMap, BTreeSet};

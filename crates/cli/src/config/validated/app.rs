@@ -8,7 +8,7 @@ use std::time::Duration;
 
 pub(crate) use crate::config::raw::Protocol;
 use crate::config::units::Secret;
-pub(crate) use crate::config::units::{Account, AppPort, Signal, User};
+pub(crate) use crate::config::units::{AppPort, Signal, User};
 
 /// The program. `command` is empty when there is none to start.
 #[derive(Debug, Clone, PartialEq, Eq)]

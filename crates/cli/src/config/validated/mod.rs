@@ -14,12 +14,11 @@ use std::fmt;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-pub(crate) use self::app::{Account, App, AppPort, Hook, Migration, Protocol, Signal, User};
+pub(crate) use self::app::{App, Hook, Migration, Protocol};
 pub(crate) use self::check::Check;
 pub(crate) use self::life::{Drain, DrainPolicy, FLUSH, Restart, RestartPolicy, Start, Stop, StopScope};
 pub(crate) use self::observe::{
-    Details, IdFormat, Level, Log, LogFormat, Metrics, OnFull, ProbeFormat, Probes, PublicProbes, RequestId, Trace,
-    Trust, Verdict,
+    Details, IdFormat, Level, Log, LogFormat, Metrics, OnFull, ProbeFormat, Probes, RequestId, Trace, Trust, Verdict,
 };
 pub(crate) use self::protect::{ConnectionLimit, HeaderPreset, Headers, Limits};
 use super::units::{Address, Cidr, Target};

@@ -114,9 +114,11 @@ impl StreamEnd {
 pin_project_lite::pin_project! {
     /// What a client gets after the head of its answer.
     #[derive(Debug)]
-    pub(crate) struct AnswerBody<B> {
+    pub(crate) struct AnswerBody<B: Body> {
         #[pin]
         body: Option<B>,
+        // Waits until what came before it is on its way.
+        failed: Option<B::Error>,
         end: Option<Rc<StreamEnd>>,
         served: Served,
     }
@@ -137,9 +139,9 @@ impl Drop for Served {
     }
 }
 
-impl<B> AnswerBody<B> {
+impl<B: Body> AnswerBody<B> {
     pub(crate) fn new(body: B, end: Option<Rc<StreamEnd>>, served: Served) -> Self {
-        Self { body: Some(body), end, served }
+        Self { body: Some(body), failed: None, end, served }
     }
 }
 
@@ -156,12 +158,23 @@ impl<B: Body> Body for AnswerBody<B> {
                 *end.waker.borrow_mut() = Some(cx.waker().clone());
             }
         }
-        let Some(body) = this.body.as_mut().as_pin_mut() else { return Poll::Ready(None) };
-        let frame = ready!(body.poll_frame(cx));
-        if frame.is_none() {
-            this.body.set(None);
+        if let Some(error) = this.failed.take() {
+            return Poll::Ready(Some(Err(error)));
         }
-        Poll::Ready(frame)
+        let Some(body) = this.body.as_mut().as_pin_mut() else { return Poll::Ready(None) };
+        match ready!(body.poll_frame(cx)) {
+            Some(Ok(frame)) => Poll::Ready(Some(Ok(frame))),
+            None => {
+                this.body.set(None);
+                Poll::Ready(None)
+            }
+            Some(Err(error)) => {
+                // hyper drops what it holds when a body fails. What the program did send is flushed while we wait.
+                *this.failed = Some(error);
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+        }
     }
 
     fn is_end_stream(&self) -> bool {

@@ -77,8 +77,9 @@ fn builder(worker: &Worker) -> http1::Builder {
         .max_header_size(settings.head_size)
         // Room for the largest head, and for chunks of bodies that are worth a system call.
         .max_buf_size(settings.head_size.max(64 * 1024))
-        .header_read_timeout(None)
-        .pipeline_flush(true);
+        // No `pipeline_flush`: it holds every write back while something is left to read, and a head that cannot be read
+        // is left for ever. Its 400 would never go out.
+        .header_read_timeout(None);
     http
 }
 
@@ -89,12 +90,11 @@ async fn until_end(http: &mut Http1, state: &Connection) -> End {
         }
         state.listen(cx.waker());
         match (state.take_order(), state.phase()) {
-            (None, _) => Poll::Pending,
             (Some(Order::Cut), _) | (Some(_), Phase::Lingering) => Poll::Ready(End::Cut),
             (Some(Order::CloseIfIdle | Order::Leave), Phase::Idle) => Poll::Ready(End::Idle),
             (Some(Order::TimeOut), Phase::Head) => Poll::Ready(End::TimedOut),
-            // It is busy: the answer under way says goodbye, and the sweep looks again.
-            (Some(Order::CloseIfIdle | Order::Leave | Order::TimeOut), _) => Poll::Pending,
+            // Nothing was ordered; or it is busy: the answer under way says goodbye, and the sweep looks again.
+            (None | Some(Order::CloseIfIdle | Order::Leave | Order::TimeOut), _) => Poll::Pending,
         }
     })
     .await

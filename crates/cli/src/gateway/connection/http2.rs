@@ -3,7 +3,6 @@
 //! Its goodbye is GOAWAY: streams that are open end, new ones go to another connection (RFC 9113, 6.8).
 
 use std::future::{Future, poll_fn};
-use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;

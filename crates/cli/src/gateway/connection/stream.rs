@@ -42,10 +42,6 @@ impl ClientStream {
         Self { socket, prefix, state, ticks, lengths, write_closed: false, thrown_away: 0 }
     }
 
-    pub(crate) fn socket(&self) -> &Socket {
-        &self.socket
-    }
-
     /// The bare socket and what was not consumed of the prefix.
     pub(crate) fn into_parts(self) -> (Socket, Bytes) {
         (self.socket, self.prefix)

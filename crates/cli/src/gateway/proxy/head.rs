@@ -9,6 +9,7 @@
 //! - `Expect` stays here: `100 Continue` is sent when the program begins to read.
 //! - The target is sent on as it came, in origin form.
 
+use http::header::Entry;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version, header};
 use seaworthy::core::refusal::Reason;
@@ -19,6 +20,18 @@ const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+
+/// What belongs to one hop (RFC 9110, 7.6.1).
+static HOP_BY_HOP: [HeaderName; 8] = [
+    header::CONNECTION,
+    header::TE,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+    header::PROXY_AUTHENTICATE,
+    header::PROXY_AUTHORIZATION,
+    KEEP_ALIVE,
+    PROXY_CONNECTION,
+];
 
 /// What the gateway refuses before it asks the program.
 pub(crate) fn refuse<B>(request: &Request<B>, longest_target: u64) -> Result<(), Refusal> {
@@ -60,8 +73,10 @@ pub(crate) fn wants_websocket<B>(request: &Request<B>) -> bool {
 
 /// Takes off what belongs to one hop.
 pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {
-    // Most heads carry none of these, and looking once through their names is cheaper than asking for each.
-    if !headers.keys().any(is_hop_by_hop) {
+    // Most heads carry none of these or one, and looking once through their names is cheaper than asking for each.
+    let place = |name| HOP_BY_HOP.iter().position(|known| known == name);
+    let present = headers.keys().filter_map(place).fold(0_u32, |present, place| present | 1 << place);
+    if present == 0 {
         return;
     }
     if let Some(connection) = headers.get(header::CONNECTION)
@@ -77,34 +92,14 @@ pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {
     }
     // gRPC asks for trailers by `TE: trailers`, and that much may be said on every hop that can pass them.
     let trailers = names(headers, header::TE).any(|coding| coding.eq_ignore_ascii_case(b"trailers"));
-    for name in [
-        header::CONNECTION,
-        header::TE,
-        header::TRANSFER_ENCODING,
-        header::UPGRADE,
-        header::PROXY_AUTHENTICATE,
-        header::PROXY_AUTHORIZATION,
-        KEEP_ALIVE,
-        PROXY_CONNECTION,
-    ] {
-        headers.remove(name);
+    for (place, name) in HOP_BY_HOP.iter().enumerate() {
+        if present & 1 << place != 0 {
+            headers.remove(name);
+        }
     }
     if trailers {
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
     }
-}
-
-fn is_hop_by_hop(name: &HeaderName) -> bool {
-    matches!(
-        *name,
-        header::CONNECTION
-            | header::TE
-            | header::TRANSFER_ENCODING
-            | header::UPGRADE
-            | header::PROXY_AUTHENTICATE
-            | header::PROXY_AUTHORIZATION
-    ) || *name == KEEP_ALIVE
-        || *name == PROXY_CONNECTION
 }
 
 /// Whether a `Connection` header names nothing but what is taken off anyway.
@@ -122,23 +117,22 @@ fn names(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &[u8]> {
 /// Adds what the program should know of the way the request came.
 pub(crate) fn add_forwarded(headers: &mut HeaderMap, peer: Option<&HeaderValue>, authority: Option<&Authority>) {
     if let Some(peer) = peer {
-        let chain = match headers.get(X_FORWARDED_FOR) {
-            None => peer.clone(),
-            Some(_) => {
-                let mut chain = Vec::with_capacity(64);
-                for value in headers.get_all(X_FORWARDED_FOR) {
-                    chain.extend_from_slice(value.as_bytes());
-                    chain.extend_from_slice(b", ");
-                }
-                chain.extend_from_slice(peer.as_bytes());
-                // Made of values that were valid, and of a comma.
-                HeaderValue::from_bytes(&chain).unwrap_or_else(|_| peer.clone())
+        let chain = if headers.contains_key(X_FORWARDED_FOR) {
+            let mut chain = Vec::with_capacity(64);
+            for value in headers.get_all(X_FORWARDED_FOR) {
+                chain.extend_from_slice(value.as_bytes());
+                chain.extend_from_slice(b", ");
             }
+            chain.extend_from_slice(peer.as_bytes());
+            // Made of values that were valid, and of a comma.
+            HeaderValue::from_bytes(&chain).unwrap_or_else(|_| peer.clone())
+        } else {
+            peer.clone()
         };
         headers.insert(X_FORWARDED_FOR, chain);
     }
-    if !headers.contains_key(X_FORWARDED_PROTO) {
-        headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("http"));
+    if let Entry::Vacant(proto) = headers.entry(X_FORWARDED_PROTO) {
+        proto.insert(HeaderValue::from_static("http"));
     }
     if !headers.contains_key(header::HOST)
         && let Some(authority) = authority
@@ -146,10 +140,10 @@ pub(crate) fn add_forwarded(headers: &mut HeaderMap, peer: Option<&HeaderValue>,
     {
         headers.insert(header::HOST, host);
     }
-    if !headers.contains_key(X_FORWARDED_HOST)
-        && let Some(host) = headers.get(header::HOST).cloned()
+    if let Some(host) = headers.get(header::HOST).cloned()
+        && let Entry::Vacant(forwarded) = headers.entry(X_FORWARDED_HOST)
     {
-        headers.insert(X_FORWARDED_HOST, host);
+        forwarded.insert(host);
     }
 }
 

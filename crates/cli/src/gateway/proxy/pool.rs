@@ -29,9 +29,6 @@ use crate::gateway::clock::{Ticks, ticks};
 use crate::gateway::observer::UpstreamOpen;
 use crate::gateway::socket::{Socket, Waiting};
 
-/// The most headers of an answer. Programs set more than clients do.
-const MOST_HEADERS: usize = 256;
-
 /// How long a connection is kept where the upstream says nothing. Node's default is 5 s, gunicorn's 2 s.
 const UNKNOWN: Duration = Duration::from_secs(1);
 
@@ -65,8 +62,8 @@ where
         generation: u32,
     ) -> hyper::Result<Self> {
         let socket = Rc::new(socket);
-        let mut http = http1::Builder::new();
-        http.max_headers(MOST_HEADERS);
+        // hyper's 100 headers an answer: naming a limit of one's own has it allocate room for so many for each answer.
+        let http = http1::Builder::new();
         let (sender, connection) = http.handshake(TokioIo::new(UpstreamStream::new(socket.clone()))).await?;
         Ok(Self {
             sender,
@@ -153,6 +150,7 @@ pub(crate) struct Pool<B: Body + 'static>(Rc<Inner<B>>);
 
 #[derive(Debug)]
 struct Inner<B: Body + 'static> {
+    #[expect(clippy::vec_box, reason = "they move with every request, and a box is what moves cheaply")]
     /// In boxes: they move from here into the body of an answer and back with every request.
     idle: RefCell<Vec<Box<Kept<B>>>>,
     generation: Cell<u32>,

@@ -81,14 +81,9 @@ impl UpstreamStream {
         Self { socket, write_failed: false }
     }
 
-    fn written(&mut self, result: io::Result<usize>, offered: usize) -> Poll<io::Result<usize>> {
-        Poll::Ready(Ok(match result {
-            Ok(count) => count,
-            Err(_) => {
-                self.write_failed = true;
-                offered
-            }
-        }))
+    fn written(&mut self, written: Option<usize>, offered: usize) -> Poll<io::Result<usize>> {
+        self.write_failed |= written.is_none();
+        Poll::Ready(Ok(written.unwrap_or(offered)))
     }
 }
 
@@ -105,7 +100,7 @@ impl AsyncWrite for UpstreamStream {
             return Poll::Ready(Ok(data.len()));
         }
         let result = ready!(this.socket.poll_send(cx, data));
-        this.written(result, data.len())
+        this.written(result.ok(), data.len())
     }
 
     fn poll_write_vectored(
@@ -119,7 +114,7 @@ impl AsyncWrite for UpstreamStream {
             return Poll::Ready(Ok(offered));
         }
         let result = ready!(this.socket.poll_send_pieces(cx, data));
-        this.written(result, offered)
+        this.written(result.ok(), offered)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -114,8 +114,7 @@ fn get(address: SocketAddr, path: &str) -> std::io::Result<Value> {
 
 fn encoded(query: &str) -> String {
     let (name, value) = query.split_once('=').expect("name=value");
-    let value: String = value.bytes().map(|byte| format!("%{byte:02X}")).collect();
-    format!("{name}={value}")
+    format!("{name}={}", percent_encoding::utf8_percent_encode(value, percent_encoding::NON_ALPHANUMERIC))
 }
 
 #[test]

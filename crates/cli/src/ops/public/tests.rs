@@ -20,6 +20,7 @@ fn door(change: impl FnOnce(&mut Config)) -> Door {
     let health = Health::default();
     let check = Check {
         name: "database".to_owned(),
+        kind: "postgres",
         status: Status::Unhealthy,
         affects: Affects::Ready,
         group: None,

@@ -29,8 +29,7 @@ fn assert_passed(output: &ProcessOutput) {
 
 fn start(built: Built) -> Harness {
     let reaper = Reaper::start(built.recorder.clone()).unwrap();
-    let (supervisor, reports) = Supervisor::start(built.setup, reaper).unwrap();
-    Harness { supervisor, reports, recorder: built.recorder }
+    built.start_with(reaper)
 }
 
 #[tokio::test]

@@ -53,12 +53,24 @@ async fn a_migration_that_takes_too_long_is_killed_with_its_group() {
 }
 
 #[tokio::test]
-async fn a_stop_during_a_migration_ends_it() {
+async fn a_stop_during_a_migration_lets_it_roll_back() {
     let mut built = worker("echo app");
-    built.setup.migrations = vec![migration("slow", "echo \"pid $$\"; exec sleep 300")];
+    let script = "trap 'echo rolled back; exit 1' TERM; echo begun; while :; do sleep 0.02; done";
+    built.setup.migrations = vec![migration("slow", script)];
+    let harness = built.start();
+    harness.recorder.said("begun").await;
+    assert_eq!(harness.stop(LONG).await, Stopped::default());
+    let lines = harness.recorder.lines();
+    assert!(lines.contains(&"rolled back".to_owned()) && !lines.contains(&"app".to_owned()), "{lines:?}");
+}
+
+#[tokio::test]
+async fn a_migration_that_does_not_end_is_killed_when_the_patience_is_over() {
+    let mut built = worker("echo app");
+    built.setup.migrations = vec![migration("deaf", "trap '' TERM; echo \"pid $$\"; while :; do sleep 0.1; done")];
     let harness = built.start();
     let pid = harness.recorder.said_after("pid ").await.parse().unwrap();
-    assert_eq!(harness.stop(LONG).await, Stopped::default());
+    assert_eq!(harness.stop(Duration::from_millis(200)).await, Stopped::default());
     gone(pid).await;
     assert!(!harness.recorder.lines().contains(&"app".to_owned()));
 }
@@ -72,11 +84,23 @@ async fn a_hook_that_fails_or_hangs_is_reported_and_the_next_one_runs() {
         hook("sleep 300 & echo \"child $!\"; wait", Duration::from_millis(300)),
         hook("echo third", LONG),
     ];
-    harness.supervisor.hooks("stop.before", &hooks).await;
+    harness.commands.hooks("stop.before", &hooks).await;
     let texts = harness.recorder.texts();
     assert!(texts.contains(&"stop.before hook sh failed: it ended with exit code 5".to_owned()), "{texts:?}");
     assert!(texts.iter().any(|text| text.ends_with("it took longer than 300ms and was killed")), "{texts:?}");
     assert!(harness.recorder.lines().contains(&"third".to_owned()));
     gone(harness.recorder.said_after("child ").await.parse().unwrap()).await;
     harness.stop(LONG).await;
+}
+
+#[tokio::test]
+async fn a_hook_knows_the_port_of_the_program_while_it_runs() {
+    let mut harness = setup(node_server("r.end()"), AppPort::Pick).start();
+    let (_, address) = harness.ready().await;
+    let hooks = [hook("echo \"port ${PORT-none}\"", LONG)];
+    harness.commands.hooks("stop.before", &hooks).await;
+    harness.stop(LONG).await;
+    assert!(harness.recorder.lines().contains(&format!("port {}", address.unwrap().port())));
+    harness.commands.hooks("stop.after", &hooks).await;
+    assert!(harness.recorder.lines().contains(&"port none".to_owned()));
 }

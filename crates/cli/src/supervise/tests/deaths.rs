@@ -100,19 +100,6 @@ async fn a_program_that_answers_others_does_not_hang_however_long_it_keeps_us_wa
 }
 
 #[tokio::test]
-async fn a_restart_stops_it_in_order_and_is_no_death() {
-    let mut harness = setup(node_server("r.end()"), AppPort::Pick).start();
-    let (pid, _) = harness.ready().await;
-    harness.supervisor.restart();
-    assert_eq!(harness.report().await, Report::Restarting);
-    let (again, _) = harness.ready().await;
-    assert_ne!(again, pid);
-    harness.recorder.said("draining").await;
-    harness.stop(LONG).await;
-    assert!(!harness.recorder.names().contains(&"app_died"));
-}
-
-#[tokio::test]
 async fn a_stop_while_it_waits_to_come_back_is_immediate() {
     let mut built = worker("exit 1");
     built.setup.restart.backoff = LONG * 100;
@@ -120,5 +107,18 @@ async fn a_stop_while_it_waits_to_come_back_is_immediate() {
     let mut harness = built.start();
     while !matches!(harness.report().await, Report::Died { .. }) {}
     harness.recorder.until(|recorder| recorder.names().contains(&"app_restarting").then_some(())).await;
+    assert_eq!(harness.stop(LONG).await, Stopped::default());
+}
+
+#[tokio::test]
+async fn a_service_that_winds_down_starts_nothing_again() {
+    let mut harness = worker("trap 'exit 0' USR1; echo up; while :; do sleep 0.02; done").start();
+    let (pid, _) = harness.ready().await;
+    harness.recorder.said("up").await;
+    harness.supervisor.wind_down();
+    rustix::process::kill_process(Pid::from_raw(pid.cast_signed()).unwrap(), RawSignal::USR1).unwrap();
+    let died = Report::Died { ending: Ending::Exited(0), hung: false, restarting_in: None };
+    assert_eq!(harness.report().await, died);
+    assert_eq!(harness.failure().await.kind, FailureKind::Ended);
     assert_eq!(harness.stop(LONG).await, Stopped::default());
 }

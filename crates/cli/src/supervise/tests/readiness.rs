@@ -59,11 +59,11 @@ async fn a_ready_path_must_answer_2xx() {
 async fn a_ready_path_that_never_says_so_is_70_with_its_last_answer() {
     let mut built = setup(node_server("r.statusCode = 500; r.end()"), AppPort::Pick);
     built.setup.app.ready_path = Some("/ready".to_owned());
-    built.setup.start.timeout = Duration::from_secs(3);
+    built.setup.start.timeout = Duration::from_secs(2);
     let mut harness = built.start();
     let failure = harness.failure().await;
     assert_eq!((failure.kind, failure.code), (FailureKind::NotReady, ExitCode::NotReady));
-    assert!(failure.reason.contains("still answered 500 after 3s"), "{}", failure.reason);
+    assert!(failure.reason.contains("still answered 500 after 2s"), "{}", failure.reason);
     assert_eq!(failure.last_lines, ["listening", "draining"]);
 }
 
@@ -85,7 +85,7 @@ async fn a_program_that_never_listens_is_stopped_and_told_how_to_say_that_it_nee
 async fn a_program_that_listens_elsewhere_is_told_the_port() {
     let script = "const s = require('net').createServer().listen(0, () => console.log('on ' + s.address().port))";
     let mut built = setup(words(&["node", "-e", script]), AppPort::Pick);
-    built.setup.start.timeout = Duration::from_secs(3);
+    built.setup.start.timeout = Duration::from_secs(2);
     let mut harness = built.start();
     let port = harness.recorder.said_after("on ").await;
     let failure = harness.failure().await;

@@ -4,6 +4,7 @@ mod client;
 mod log;
 mod process;
 mod seaworthy;
+mod servers;
 mod upstream;
 mod wait;
 
@@ -11,5 +12,6 @@ pub(crate) use client::{Answer, Client, Closed, get};
 pub(crate) use log::Log;
 pub(crate) use process::{children, descendants, open_files};
 pub(crate) use seaworthy::{Seaworthy, Starting, program};
+pub(crate) use servers::{gunicorn, nginx, npm, shell};
 pub(crate) use upstream::Upstream;
 pub(crate) use wait::{PATIENCE, until};

@@ -76,6 +76,16 @@ impl Starting {
         self.directory.path()
     }
 
+    /// With a control socket.
+    pub(crate) fn controlled(self) -> Self {
+        let line = format!("control = {:?}", self.control().display().to_string());
+        self.config(&line)
+    }
+
+    fn control(&self) -> PathBuf {
+        self.directory.path().join("control.sock")
+    }
+
     fn file(&self) -> PathBuf {
         self.directory.path().join("seaworthy.toml")
     }
@@ -253,6 +263,20 @@ impl Seaworthy {
     /// Closes the pipe that a muted one writes to.
     pub(crate) fn close_stdout(&mut self) {
         drop(self.child.stdout.take().expect("it is piped, and read by nobody"));
+    }
+
+    pub(crate) fn control_path(&self) -> String {
+        self.starting.control().display().to_string()
+    }
+
+    /// Runs a command against it, over its control socket.
+    #[track_caller]
+    pub(crate) fn tell(&self, words: &[&str]) -> Exit {
+        let mut command = Command::new(BINARY);
+        command.env_clear().env("SEAWORTHY_CONTROL", self.starting.control()).args(words).stdin(Stdio::null());
+        let told = command.output().unwrap_or_else(|error| panic!("cannot start {BINARY}: {error}"));
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Exit { code: told.status.code(), output: text(&told.stdout) + &text(&told.stderr) }
     }
 
     /// Waits for its end.

@@ -49,6 +49,7 @@ const routes = {
     response.writeHead(200, { 'Content-Length': '1000' });
     response.write('x'.repeat(500), () => request.socket.destroy());
   },
+  '/slow': (request, response) => setTimeout(() => response.end('slow\n'), Number(new URL(request.url, 'http://app').searchParams.get('ms'))),
   '/exit': (request, response) => process.exit(3),
   '/hide': (request, response) => {
     response.writeHead(200, { 'X-Powered-By': 'Node', Server: 'app', Connection: 'X-Hop', 'X-Hop': 'secret', 'X-Route': '/hide/:id' });

@@ -1,0 +1,163 @@
+//! What every rehearsal is given.
+
+use std::ffi::OsString;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::client::{Request, Target, fetch};
+use crate::plan::{Plan, Subject};
+use crate::program::{Instance, Launch, StartError, ports};
+use crate::pulse::Pulse;
+use crate::survey::{Survey, SurveyError, until_ready};
+use crate::timeline::Timeline;
+
+/// Why a rehearsal could not be held. No verdict on the service.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(crate) enum Trouble {
+    #[error(transparent)]
+    Start(#[from] StartError),
+    #[error(transparent)]
+    Survey(#[from] SurveyError),
+    #[error("it needs control of the program: give its command after --")]
+    NoControl,
+    #[error("{0}")]
+    Other(String),
+}
+
+/// Plan and survey, and instances to rehearse with.
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub(crate) plan: Plan,
+    pub(crate) survey: Survey,
+    pub(crate) pulse: Pulse,
+    timeline: Mutex<Option<Timeline>>,
+}
+
+/// An instance and how it is reached.
+#[derive(Debug)]
+pub(crate) struct Stage {
+    pub(crate) instance: Instance,
+    pub(crate) target: Target,
+}
+
+/// Where a service can be asked.
+#[derive(Debug)]
+pub(crate) struct Place {
+    pub(crate) target: Target,
+    /// The instance, where it is ours.
+    pub(crate) stage: Option<Stage>,
+}
+
+impl Context {
+    /// Before anything is known of the service.
+    pub(crate) fn new(plan: Plan, pulse: Pulse) -> Self {
+        Self { plan, survey: Survey::default(), pulse, timeline: Mutex::default() }
+    }
+
+    /// Keeps the timeline of the drain for the report.
+    pub(crate) fn timeline(&self, timeline: Timeline) {
+        *self.timeline.lock().unwrap_or_else(PoisonError::into_inner) = Some(timeline);
+    }
+
+    pub(crate) fn take_timeline(&self) -> Option<Timeline> {
+        self.timeline.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Starts an instance on a port of its own; returns before it listens.
+    pub(crate) fn spawn(&self, port: Option<u16>, env: &[(String, String)]) -> Result<Instance, Trouble> {
+        self.spawn_behind(&[], port, env)
+    }
+
+    fn spawn_behind(
+        &self,
+        prefix: &[String],
+        port: Option<u16>,
+        env: &[(String, String)],
+    ) -> Result<Instance, Trouble> {
+        let Subject::Program(launch) = &self.plan.subject else { return Err(Trouble::NoControl) };
+        let port = match self.plan.port.or(port) {
+            Some(port) => port,
+            None => ports::free()?,
+        };
+        let argv = prefix.iter().map(OsString::from).chain(launch.argv.iter().cloned()).collect();
+        Ok(Instance::spawn(&Launch { argv, ..launch.clone() }, port, env)?)
+    }
+
+    /// Where a service can be asked: the one that runs, or a fresh instance.
+    pub(crate) async fn place(&self) -> Result<Place, Trouble> {
+        match &self.plan.subject {
+            Subject::Program(_) => {
+                let stage = self.fresh().await?;
+                Ok(Place { target: stage.target.clone(), stage: Some(stage) })
+            }
+            Subject::Running { address, host, .. } => {
+                let target = Target { address: *address, host: host.clone(), headers: self.plan.headers.clone() };
+                Ok(Place { target, stage: None })
+            }
+        }
+    }
+
+    /// How long we ourselves stood still since `since`: what was measured meanwhile may be too long by as much.
+    pub(crate) fn slack(&self, since: Instant) -> Duration {
+        self.pulse.worst_since(since)
+    }
+
+    /// A fresh instance that serves, and says that it is ready where it can.
+    pub(crate) async fn fresh(&self) -> Result<Stage, Trouble> {
+        self.fresh_on(None, &[]).await
+    }
+
+    /// One whose command stands behind another, as `unshare`.
+    pub(crate) async fn fresh_behind(&self, prefix: &[String]) -> Result<Stage, Trouble> {
+        self.served(self.spawn_behind(prefix, None, &[])?).await
+    }
+
+    pub(crate) async fn fresh_on(&self, port: Option<u16>, env: &[(String, String)]) -> Result<Stage, Trouble> {
+        self.served(self.spawn(port, env)?).await
+    }
+
+    async fn served(&self, mut instance: Instance) -> Result<Stage, Trouble> {
+        instance.listening(self.plan.start_timeout).await?;
+        let target = self.target(&instance);
+        let deadline = instance.spawned + self.plan.start_timeout;
+        let served = async {
+            match self.survey.ready_path() {
+                Some(path) => Ok(until_ready(&target, path, deadline, self.plan.start_timeout).await?),
+                None => self.until_served(&target, deadline).await,
+            }
+        };
+        tokio::select! {
+            served = served => served?,
+            exit = instance.ended() => {
+                let tail = instance.tail();
+                return Err(StartError::Ended { exit: exit.to_string(), port: instance.port, tail }.into());
+            }
+        }
+        Ok(Stage { instance, target })
+    }
+
+    /// Where an instance is reached.
+    pub(crate) fn target(&self, instance: &Instance) -> Target {
+        Target {
+            address: instance.address,
+            host: format!("localhost:{}", instance.port),
+            headers: self.plan.headers.clone(),
+        }
+    }
+
+    async fn until_served(&self, target: &Target, deadline: Instant) -> Result<(), Trouble> {
+        let path = &self.survey.safe;
+        loop {
+            match fetch(target, &Request::get(path), Duration::from_secs(10)).await {
+                Ok(answer) if answer.status < 500 => return Ok(()),
+                Ok(answer) if Instant::now() >= deadline => {
+                    return Err(SurveyError::Broken { path: path.clone(), status: answer.status }.into());
+                }
+                Err(failure) if Instant::now() >= deadline => {
+                    return Err(SurveyError::Silent { path: path.clone(), failure }.into());
+                }
+                _ => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! The drill against small services with named defects, and against their clean twin.
+//!
+//! The services are this test program itself, started again: nothing but cargo is needed.
+
+mod member;
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+/// A service under test, when the drill starts this program again; otherwise it does nothing.
+#[test]
+fn member() {
+    if let Ok(defect) = std::env::var("MEMBER") {
+        member::serve(&defect);
+    }
+}
+
+/// The drill, when a test starts this program again; otherwise it does nothing.
+#[test]
+fn drill() {
+    if let Ok(arguments) = std::env::var("DRILL_ARGUMENTS") {
+        let arguments: Vec<String> = serde_json::from_str(&arguments).expect("a list");
+        let ending = seaworthy_drill::main(arguments.into_iter().map(Into::into));
+        // `ExitCode` cannot be looked into; its own report can.
+        std::process::exit(i32::from(ending != std::process::ExitCode::SUCCESS));
+    }
+}
+
+struct Drilled {
+    report: Value,
+    stderr: String,
+    passed: bool,
+}
+
+impl Drilled {
+    fn finding(&self, id: &str) -> &Value {
+        let findings = self.report["findings"].as_array().unwrap_or_else(|| panic!("no report: {}", self.stderr));
+        findings.iter().find(|finding| finding["id"] == id).unwrap_or_else(|| panic!("{id} is not in {findings:#?}"))
+    }
+
+    fn verdict(&self, id: &str) -> &str {
+        self.finding(id)["verdict"].as_str().unwrap_or_default()
+    }
+
+    fn failed(&self) -> Vec<String> {
+        let findings = self.report["findings"].as_array().unwrap_or_else(|| panic!("no report: {}", self.stderr));
+        let failed = findings.iter().filter(|finding| matches!(finding["verdict"].as_str(), Some("fail" | "error")));
+        failed
+            .map(|finding| {
+                format!("{} {}: {} {}", finding["verdict"], finding["id"], finding["seen"], finding["evidence"])
+            })
+            .collect()
+    }
+}
+
+fn own() -> String {
+    std::env::current_exe().expect("a program").display().to_string()
+}
+
+fn report_path() -> PathBuf {
+    let name = format!("drill-test-{}-{:?}.json", std::process::id(), std::thread::current().id());
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(name.replace(['(', ')'], ""))
+}
+
+/// A drill with little patience over `command`.
+fn drill_over(options: &[&str], command: &[&str]) -> Drilled {
+    let report = report_path();
+    let _ = std::fs::remove_file(&report);
+    let fixed = [
+        "--level",
+        "may",
+        "--format",
+        "json",
+        "--quiet",
+        "--grace",
+        "4s",
+        "--lag",
+        "400ms",
+        "--parallel",
+        "8",
+        "--start-timeout",
+        "20s",
+    ];
+    let mut arguments: Vec<&str> = fixed.to_vec();
+    let path = report.display().to_string();
+    arguments.extend(["--report", &path]);
+    arguments.extend(options);
+    arguments.push("--");
+    arguments.extend(command);
+    let mut child = Command::new(own())
+        .args(["drill", "--exact", "--nocapture"])
+        .env("DRILL_ARGUMENTS", serde_json::to_string(&arguments).expect("strings"))
+        .env_remove("MEMBER")
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the drill starts");
+    let mut stderr = String::new();
+    child.stderr.take().expect("piped").read_to_string(&mut stderr).expect("text");
+    let passed = child.wait().expect("it ends").success();
+    let report = std::fs::read_to_string(&report).ok().and_then(|text| serde_json::from_str(&text).ok());
+    Drilled { report: report.unwrap_or(Value::Null), stderr, passed }
+}
+
+fn drill_member(defect: &str, options: &[&str]) -> Drilled {
+    let env = format!("--env=MEMBER={defect}");
+    let mut all = vec![env.as_str()];
+    all.extend(options);
+    drill_over(&all, &[&own(), "member", "--exact", "--nocapture"])
+}
+
+/// The defect is found by each of the checks.
+fn finds(defect: &str, ids: &[&str]) {
+    let only: Vec<String> = ids.iter().map(|id| format!("--only={id}")).collect();
+    let only: Vec<&str> = only.iter().map(String::as_str).collect();
+    let drilled = drill_member(defect, &only);
+    for id in ids {
+        assert_eq!(drilled.verdict(id), "fail", "{defect}: {:#}", drilled.finding(id));
+    }
+}
+
+#[test]
+fn a_clean_service_breaks_no_promise_of_probes_and_drain() {
+    let drilled = drill_member(
+        "",
+        &[
+            "--only=drain",
+            "--only=probes",
+            "--skip=probes.live-under-load",
+            "--skip=drain.rolling-restart-loses-nothing",
+            "--reason=tried elsewhere",
+            "--websocket-path=/websocket",
+        ],
+    );
+    assert_eq!(drilled.failed(), Vec::<String>::new());
+    assert!(drilled.passed, "{}", drilled.stderr);
+    for id in [
+        "drain.inflight-completes",
+        "drain.upload-completes",
+        "drain.h2-goaway",
+        "drain.websocket-close-frame",
+        "drain.ready-fails-first",
+        "probes.live-answers",
+    ] {
+        assert_eq!(drilled.verdict(id), "pass", "{:#}", drilled.finding(id));
+    }
+    assert_eq!(drilled.verdict("probes.live-under-load"), "skipped");
+    assert!(drilled.report["timeline"]["moments"].as_array().is_some_and(|moments| moments.len() >= 4));
+}
+
+#[test]
+fn every_named_defect_is_found() {
+    let defects: [(&str, &[&str]); 6] = [
+        ("closes-listener", &["drain.new-connections-served-during-lag", "drain.ready-fails-first"]),
+        ("exits-at-once", &["drain.inflight-completes", "drain.upload-completes"]),
+        ("ignores-signal", &["drain.exits-in-grace"]),
+        ("probes-swapped", &["drain.live-holds", "drain.ready-fails-first"]),
+        ("no-farewell", &["drain.keepalive-told-to-close"]),
+        ("exit-code", &["drain.exit-code-zero"]),
+    ];
+    // They wait more than they work: side by side, or the test takes half a minute.
+    std::thread::scope(|scope| {
+        let running = defects.map(|(defect, ids)| (defect, scope.spawn(move || finds(defect, ids))));
+        for (defect, running) in running {
+            assert!(running.join().is_ok(), "{defect} was not found");
+        }
+    });
+}
+
+#[test]
+fn a_rolling_restart_of_a_clean_service_loses_nothing() {
+    let drilled = drill_member("", &["--only=drain.rolling-restart-loses-nothing"]);
+    assert_eq!(drilled.failed(), Vec::<String>::new());
+}
+
+#[test]
+fn where_nothing_long_can_be_in_flight_it_is_not_proven_and_says_how() {
+    let drilled = drill_member("no-slow-path", &["--only=drain.inflight-completes"]);
+    assert_eq!(drilled.verdict("drain.inflight-completes"), "not-proven");
+    assert!(drilled.finding("drain.inflight-completes")["seen"].as_str().unwrap().contains("--slow-path"));
+}
+
+#[test]
+fn a_waiver_turns_a_failure_into_one_that_is_known_until_its_day() {
+    let config = report_path().with_extension("toml");
+    let waiver = |until: &str| {
+        let text =
+            format!("[[waiver]]\ncheck = \"drain.exit-code-zero\"\nreason = \"ticket 7\"\nuntil = \"{until}\"\n");
+        std::fs::write(&config, text).unwrap();
+        let path = config.display().to_string();
+        drill_member("exit-code", &["--only=drain.exit-code-zero", "--config", &path])
+    };
+    let known = waiver("2999-12-31");
+    assert_eq!(known.verdict("drain.exit-code-zero"), "waived");
+    assert!(known.passed);
+    let ended = waiver("2020-01-01");
+    assert_eq!(ended.verdict("drain.exit-code-zero"), "fail");
+    assert!(!ended.passed);
+}
+
+#[test]
+fn a_program_that_does_not_start_is_shown_with_its_last_lines() {
+    let drilled = drill_over(&[], &["sh", "-c", "echo missing DATABASE_URL >&2; exit 3"]);
+    assert!(!drilled.passed);
+    assert!(
+        drilled.stderr.contains("exit code 3") && drilled.stderr.contains("missing DATABASE_URL"),
+        "{}",
+        drilled.stderr
+    );
+}
+
+#[test]
+fn a_program_that_listens_elsewhere_is_told_by_the_number_of_its_port() {
+    let drilled = drill_member("other-port", &["--start-timeout", "1s"]);
+    assert!(!drilled.passed);
+    assert!(drilled.stderr.contains("but on port ") && drilled.stderr.contains("--port"), "{}", drilled.stderr);
+}
+
+#[test]
+fn nothing_of_a_program_that_refuses_to_die_is_left() {
+    let mark = format!("drill-left-{}", std::process::id());
+    let drilled = drill_member(
+        "ignores-signal",
+        &["--only=drain.exits-in-grace", "--grace=500ms", &format!("--env=LEFT={mark}")],
+    );
+    assert_eq!(drilled.verdict("drain.exits-in-grace"), "fail");
+    let wanted = format!("LEFT={mark}");
+    let left = std::fs::read_dir("/proc").unwrap().flatten().filter(|entry| {
+        let environ = std::fs::read(entry.path().join("environ")).unwrap_or_default();
+        environ.split(|byte| *byte == 0).any(|variable| variable == wanted.as_bytes())
+    });
+    assert_eq!(left.count(), 0);
+}

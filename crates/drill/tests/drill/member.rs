@@ -1,0 +1,143 @@
+//! A service with named defects; without one it keeps its promises.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+/// The listener stays open for so long after the signal; longer than the lag of the tests.
+const PAUSE: Duration = Duration::from_millis(900);
+const DEADLINE: Duration = Duration::from_millis(1200);
+const SLOW: Duration = Duration::from_millis(900);
+
+struct Member {
+    defect: String,
+    draining: AtomicBool,
+    drain: watch::Sender<bool>,
+}
+
+impl Member {
+    fn has(&self, defect: &str) -> bool {
+        self.defect == defect
+    }
+
+    async fn answer(self: Arc<Self>, mut request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+        let draining = self.draining.load(Ordering::Acquire);
+        let text = |status: StatusCode, text: &'static str| {
+            let mut response = Response::new(Full::new(Bytes::from_static(text.as_bytes())));
+            *response.status_mut() = status;
+            response
+        };
+        let unavailable = StatusCode::SERVICE_UNAVAILABLE;
+        let http1 = request.version() < hyper::Version::HTTP_2;
+        let mut response = match (request.method(), request.uri().path()) {
+            (_, "/livez") if draining && self.has("probes-swapped") => text(unavailable, "dead"),
+            (_, "/livez") => text(StatusCode::OK, "alive"),
+            (_, "/readyz") if draining && !self.has("probes-swapped") => text(unavailable, "draining"),
+            (_, "/readyz") => text(StatusCode::OK, "ready"),
+            (_, "/slow") if !self.has("no-slow-path") => {
+                tokio::time::sleep(SLOW).await;
+                text(StatusCode::OK, "slow")
+            }
+            (&Method::POST, "/upload") => match request.body_mut().collect().await {
+                Ok(_) => text(StatusCode::OK, "taken"),
+                Err(_) => text(StatusCode::BAD_REQUEST, "broken"),
+            },
+            (_, "/websocket") => self.clone().websocket(request),
+            (_, "/") => text(StatusCode::OK, "hello"),
+            _ => text(StatusCode::NOT_FOUND, "not found"),
+        };
+        if draining && http1 && !self.has("no-farewell") && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            response.headers_mut().insert("connection", hyper::header::HeaderValue::from_static("close"));
+        }
+        Ok(response)
+    }
+
+    fn websocket(self: Arc<Self>, mut request: Request<Incoming>) -> Response<Full<Bytes>> {
+        let mut drain = self.drain.subscribe();
+        tokio::spawn(async move {
+            let Ok(upgraded) = hyper::upgrade::on(&mut request).await else { return };
+            let mut stream = TokioIo::new(upgraded);
+            let _ = drain.wait_for(|draining| *draining).await;
+            // A close frame with code 1001.
+            let _ = stream.write_all(&[0x88, 2, 0x03, 0xe9]).await;
+            let _ = stream.shutdown().await;
+        });
+        let mut response = Response::new(Full::default());
+        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+        for (name, value) in [("upgrade", "websocket"), ("connection", "Upgrade")] {
+            response.headers_mut().insert(name, hyper::header::HeaderValue::from_static(value));
+        }
+        response
+    }
+}
+
+pub(crate) fn serve(defect: &str) -> ! {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(run(defect));
+    std::process::exit(if defect == "exit-code" { 5 } else { 0 });
+}
+
+async fn run(defect: &str) {
+    let member = Arc::new(Member {
+        defect: defect.to_owned(),
+        draining: AtomicBool::new(false),
+        drain: watch::Sender::new(false),
+    });
+    let mut term = signal(SignalKind::terminate()).expect("a handler");
+    let mut int = signal(SignalKind::interrupt()).expect("a handler");
+    let port = std::env::var("PORT").expect("a port").parse().expect("a number");
+    let port = if defect == "other-port" { 0 } else { port };
+    let listener = TcpListener::bind(("127.0.0.1", port)).await.expect("a free port");
+    let graceful = GracefulShutdown::new();
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(Duration::from_mins(1));
+    let mut stop = None;
+    loop {
+        let until = async {
+            match stop {
+                Some(at) => tokio::time::sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            accepted = listener.accept() => {
+                let Ok((stream, _)) = accepted else { continue };
+                let member = member.clone();
+                let service = service_fn(move |request| member.clone().answer(request));
+                let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
+                tokio::spawn(graceful.watch(connection));
+            }
+            () = async { tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} } } => {
+                match defect {
+                    "ignores-signal" => continue,
+                    "exits-at-once" => std::process::exit(0),
+                    "closes-listener" => break,
+                    _ => {}
+                }
+                if stop.is_some() {
+                    std::process::exit(1);
+                }
+                member.draining.store(true, Ordering::Release);
+                let _ = member.drain.send(true);
+                stop = Some(tokio::time::Instant::now() + PAUSE);
+            }
+            () = until => break,
+        }
+    }
+    drop(listener);
+    let _ = tokio::time::timeout(DEADLINE, graceful.shutdown()).await;
+}
