@@ -22,14 +22,16 @@ use seaworthy::core::event::Sink;
 use seaworthy::core::health::{self, Dependencies};
 use seaworthy::core::schedule::Schedule;
 use seaworthy::health::Health;
-use seaworthy_checks::Surroundings;
+use seaworthy_checks::kinds::Spec;
+use seaworthy_checks::{Beat, Surroundings};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until};
 
 pub(crate) use self::surroundings::surroundings;
 
 use self::board::{Board, Seat};
-use crate::config::Check;
+use crate::config::{Check, nearest};
+use crate::control::Reply;
 
 /// The checks that run. Dropping it ends them, with their connections.
 #[derive(Debug)]
@@ -93,9 +95,22 @@ impl Monitor {
         self.board.set(seats, Dependencies::new(graph).unwrap_or_default());
     }
 
-    /// What checks are given, and heartbeats come in by.
-    pub(crate) fn surroundings(&self) -> &Surroundings {
-        &self.surroundings
+    /// Something that a heartbeat check waits for is alive. `took` is how long its job took.
+    pub(crate) fn beat(&self, name: &str, took: Option<Duration>) -> Reply {
+        let expected = || {
+            let heartbeats =
+                self.running.iter().filter(|(_, running)| matches!(running.check.spec, Spec::Heartbeat(_)));
+            heartbeats.map(|(name, _)| name.as_str())
+        };
+        if expected().any(|known| known == name) {
+            self.surroundings.heartbeats.beat(name, Beat { at: std::time::Instant::now(), took });
+            return Reply::done(format!("{name} is alive"));
+        }
+        let hint = match nearest::to(name, expected()) {
+            Some(near) => format!("did you mean {near:?}?"),
+            None => "add a [[check]] with kind = \"heartbeat\"".to_owned(),
+        };
+        Reply::refused(format!("no heartbeat check has the name {name:?}; {hint}"))
     }
 }
 

@@ -30,6 +30,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 pub(crate) use self::inputs::Inputs;
 use self::signals::Signals;
+pub(crate) use self::start::missing;
 use crate::cli::Run;
 use crate::commands::Output;
 use crate::config::{self, CommandLine, Problem};

@@ -86,6 +86,9 @@ impl Settings {
             client.query_typed(sql, &[]).await.map_err(|error| failed(&error))?;
             let took = began.elapsed();
             report = report.fact("catalogue query", format!("{:.1} ms", took.as_secs_f64() * 1e3));
+            if took > Duration::from_millis(500) {
+                return Err(Failure::condition(format!("a query of the catalogue took {took:.0?}")));
+            }
             if took > Duration::from_millis(100) {
                 report.warn(format!("a query of the catalogue took {took:.0?}"));
             }

@@ -48,10 +48,6 @@ const LATER: [&str; 21] = [
 /// Keys that later versions will read.
 const LATER_KEYS: [&str; 3] = ["app.replicas", "metrics.scrape", "migrate[].lock"];
 
-/// Words that later versions will know.
-const LATER_WORDS: [(&str, &str); 3] =
-    [("probes.format", "actuator"), ("probes.format", "microprofile"), ("probes.format", "ietf")];
-
 /// Words that will never be known, and why.
 const NEVER_WORDS: [(&str, &str, &str, &str); 1] = [(
     "check[].affects",
@@ -157,13 +153,11 @@ impl Found {
             return self.refuse(Problem::new(node.origin.clone(), path, *message).quoting(&value).hint(*hint));
         }
         let names: Vec<_> = words.iter().map(|(word, _)| *word).collect();
-        let later = LATER_WORDS.iter().any(|(key, word)| *key == path && value == *word);
         let near = value.as_str().and_then(|text| nearest::to(text, names.iter().copied()));
         let all =
             format!("write one of {}", names.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", "));
         let hint = near.map_or_else(|| all.clone(), |near| format!("did you mean \"{near}\"? {all}"));
-        let message = if later { NOT_YET } else { "is not a word known here" };
-        self.refuse(Problem::new(node.origin.clone(), path, message).quoting(&value).hint(hint))
+        self.refuse(Problem::new(node.origin.clone(), path, "is not a word known here").quoting(&value).hint(hint))
     }
 
     fn list(&mut self, node: &mut Node, schema: &Value, path: &str) -> bool {

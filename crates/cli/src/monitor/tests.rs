@@ -5,8 +5,8 @@ use std::sync::Mutex;
 
 use seaworthy::core::event::{Event, Nowhere};
 use seaworthy::core::health::{Affects, Class, Policy, Snapshot, Status};
+use seaworthy_checks::Place;
 use seaworthy_checks::kinds::{Spec, heartbeat, tcp};
-use seaworthy_checks::{Beat, Commands as _, Place};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 
@@ -130,15 +130,16 @@ async fn who_depends_on_what_fails_says_whom_to_blame() {
 async fn a_heartbeat_that_does_not_come_is_an_outage_and_one_that_comes_ends_it() {
     let (health, given) = (Health::default(), given());
     let settings =
-        heartbeat::Settings { name: "backup".to_owned(), within: Duration::from_millis(300), grace: Duration::ZERO };
+        heartbeat::Settings { name: "backup".to_owned(), within: Duration::from_secs(1), grace: Duration::ZERO };
     let check = check("backup", Spec::Heartbeat(settings));
     let monitor = Monitor::start(&[check], given, health.clone(), Arc::new(Nowhere));
     until(&health, |snapshot| status(snapshot, "backup") == Some(Status::Unhealthy)).await;
-    let beat = Beat { at: std::time::Instant::now() + LONG, took: Some(Duration::from_secs(7)) };
-    assert!(monitor.surroundings().heartbeats.beat("backup", beat));
-    assert!(!monitor.surroundings().heartbeats.beat("unknown", beat));
+    let seven = Some(Duration::from_secs(7));
+    assert_eq!(monitor.beat("backup", seven), Reply::done("backup is alive"));
+    let refused = "no heartbeat check has the name \"bakcup\"; did you mean \"backup\"?";
+    assert_eq!(monitor.beat("bakcup", seven), Reply::refused(refused));
     let up = until(&health, |snapshot| status(snapshot, "backup") == Some(Status::Healthy)).await;
-    assert!(up.checks[0].measures.iter().any(|measure| measure.value == 7.0), "{up:?}");
+    assert!(up.checks[0].measures.iter().any(|measure| (measure.value - 7.0).abs() < 1e-9), "{up:?}");
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use seaworthy::core::event::{Event, Sink};
-use seaworthy::core::health::{Affects, Check, Class, Live, Snapshot, Status};
+use seaworthy::core::health::{Affects, Check, Class, Live, Measure, Snapshot, Status};
 use seaworthy::core::lifecycle::State;
 
 use super::facts::{Identity, Moment};

@@ -201,13 +201,10 @@ impl Entry<'_, '_> {
     fn http(&mut self) -> Option<Spec> {
         let url = self.url()?;
         let target = http::Target::new(&url).map_err(|error| self.complain("url", &error)).ok();
-        let method = match self.raw.method.as_deref().unwrap_or("GET").parse() {
-            Ok(method) => Some(method),
-            Err(_) => {
-                self.refuse("method", "is no method of HTTP", "write GET or HEAD");
-                None
-            }
-        };
+        let method = self.raw.method.as_deref().unwrap_or("GET").parse().ok();
+        if method.is_none() {
+            self.refuse("method", "is no method of HTTP", "write GET or HEAD");
+        }
         let mut headers = Vec::new();
         for (written, name) in self.raw.header_names() {
             match name {
@@ -279,7 +276,7 @@ impl Entry<'_, '_> {
                     addresses.insert(address);
                 }
                 Err(_) => {
-                    self.refuse(&tree::at("addresses", index), "is no address", "write it as \"10.0.0.7\" or \"::1\"")
+                    self.refuse(&tree::at("addresses", index), "is no address", "write it as \"10.0.0.7\" or \"::1\"");
                 }
             }
         }
