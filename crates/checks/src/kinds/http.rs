@@ -273,9 +273,12 @@ fn failed(error: &hyper::Error) -> Failure {
     if error.is_parse() || error.is_parse_too_large() {
         return Failure::protocol(format!("what answers does not speak HTTP: {message}"));
     }
+    // A connection that ended cancels the request on it.
+    if error.is_incomplete_message() || error.is_canceled() || error.is_closed() {
+        return Failure::refused("the connection was closed before an answer came");
+    }
     match io_kind(error) {
         Some(kind) => Failure { message, ..Failure::from(std::io::Error::from(kind)) },
-        None if error.is_incomplete_message() => Failure::refused("the connection was closed before an answer came"),
         None => Failure::protocol(message),
     }
 }

@@ -48,10 +48,18 @@ impl Postgres {
     }
 
     async fn ask(&mut self, limit: Duration, closely: bool) -> Result<Report, Failure> {
-        let mut connection = match self.connection.take().filter(|connection| !connection.client.is_closed()) {
-            Some(connection) => connection,
-            None => self.settings.server.connect(&self.surroundings).await?,
-        };
+        if let Some(connection) = self.connection.take() {
+            match self.over(connection, limit, closely).await {
+                // Closed while it was at rest, by a restart perhaps: that by itself is no outage.
+                Err(failure) if failure.class == Class::Refused => {}
+                result => return result,
+            }
+        }
+        let connection = self.settings.server.connect(&self.surroundings).await?;
+        self.over(connection, limit, closely).await
+    }
+
+    async fn over(&mut self, mut connection: Connection, limit: Duration, closely: bool) -> Result<Report, Failure> {
         let Connection { client, driver } = &mut connection;
         let report = driven(self.settings.examined(client, limit, closely), driver).await?;
         self.connection = Some(connection);

@@ -63,7 +63,8 @@ impl Review<'_> {
 
 impl Entry<'_, '_> {
     fn key(&self, key: &str) -> String {
-        tree::join(&self.path, key)
+        // A key may be a path itself: `labels.team`, `addresses[0]`.
+        format!("{}.{key}", self.path)
     }
 
     fn refuse(&mut self, key: &str, message: impl Into<String>, hint: impl Into<String>) {

@@ -232,7 +232,7 @@ fn a_path_of_the_config_answers_the_verdict_that_it_names() {
 fn an_unknown_format_is_refused_with_those_that_there_are() {
     let answer = ask(settings(), "/readyz?format=xml", &facts(State::Ready, Vec::new()));
     assert_eq!(answer.status, 400);
-    assert!(text(&answer).contains("use default or kubernetes"));
+    assert!(text(&answer).contains("use default, kubernetes, actuator, microprofile or ietf"));
 }
 
 #[test]
