@@ -1,5 +1,6 @@
 //! What a URL says about where to connect, as whom, and how.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
@@ -47,7 +48,7 @@ impl Expected {
     /// Takes a URL apart. A socket is named by a path in place of the host (`postgres://%2Frun%2Fpostgresql/db`), by
     /// `?host=/run/postgresql`, or by a scheme that ends in `unix`.
     pub(crate) fn parse(&self, text: &str) -> Result<Endpoint, EndpointError> {
-        let url = Url::parse(text.trim()).map_err(|error| EndpointError::NotAUrl(error, self.example))?;
+        let url = Url::parse(&with_host(text.trim())).map_err(|error| EndpointError::NotAUrl(error, self.example))?;
         let scheme = url.scheme().to_owned();
         let Some((_, port)) = self.schemes.iter().find(|(known, _)| *known == scheme) else {
             let names: Vec<_> = self.schemes.iter().map(|(name, _)| format!("\"{name}:\"")).collect();
@@ -83,6 +84,13 @@ impl Expected {
         let password = url.password().map(decoded).transpose()?.map(Secret::new);
         Ok(Endpoint { scheme, place, user, password, path, query })
     }
+}
+
+/// Credentials without a host are those for this machine (libpq, 34.1.1.2); a URL has no such thing.
+fn with_host(text: &str) -> Cow<'_, str> {
+    let Some((scheme, rest)) = text.split_once("://") else { return text.into() };
+    let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    if authority.ends_with('@') { format!("{scheme}://{authority}localhost{path}").into() } else { text.into() }
 }
 
 impl Endpoint {
@@ -144,6 +152,8 @@ mod tests {
         assert_eq!(place("redis+unix:///run/redis"), socket);
         assert_eq!(place("redis://%2Frun%2Fredis/0"), socket);
         assert_eq!(place("redis://ignored/0?host=/run/redis"), socket);
+        assert_eq!(place("redis+unix://:secret@/run/redis"), socket);
+        assert_eq!(place("redis://:secret@/0").to_string(), "localhost:6379");
     }
 
     #[test]

@@ -28,5 +28,5 @@ pub use endpoint::{Endpoint, EndpointError};
 pub use net::{Place, PlaceError, Resolve, Resolving};
 pub use probe::{Fact, Failure, Probe, Report, Running, examine, run};
 pub use secret::Secret;
-pub use surroundings::{Beat, Commands, Finished, Finishing, Heartbeats, Surroundings, Upstreams, Usable};
+pub use surroundings::{Beat, Commands, Finished, Finishing, Heartbeats, Surroundings};
 pub use tls::Trust;

@@ -18,7 +18,6 @@ pub struct Surroundings {
     pub names: Arc<dyn Resolve>,
     pub commands: Arc<dyn Commands>,
     pub heartbeats: Heartbeats,
-    pub upstreams: Arc<dyn Upstreams>,
 }
 
 impl Surroundings {
@@ -36,8 +35,8 @@ pub type Finishing<'a> = Pin<Box<dyn Future<Output = Result<Finished, String>> +
 
 /// Runs commands: through the one that waits for every child of the process.
 pub trait Commands: Send + Sync + fmt::Debug {
-    /// Runs `command` for at most `limit`. The error says why it did not run, or not to its end.
-    fn run<'a>(&'a self, command: &'a [String], env: &'a BTreeMap<String, Secret>, limit: Duration) -> Finishing<'a>;
+    /// Runs `command` to its end. The error says why it did not run.
+    fn run<'a>(&'a self, command: &'a [String], env: &'a BTreeMap<String, Secret>) -> Finishing<'a>;
 }
 
 /// How a command ended.
@@ -47,19 +46,6 @@ pub struct Finished {
     pub code: i32,
     /// The last lines that it wrote.
     pub output: Vec<String>,
-}
-
-/// Knows the upstreams of a gateway.
-pub trait Upstreams: Send + Sync + fmt::Debug {
-    /// `None` where there is no upstream of this name.
-    fn usable(&self, name: &str) -> Option<Usable>;
-}
-
-/// How many targets of an upstream take requests.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Usable {
-    pub usable: usize,
-    pub total: usize,
 }
 
 /// A sign of life from something that is not asked: a cron job, a backup, a worker without HTTP.

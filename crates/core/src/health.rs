@@ -169,6 +169,8 @@ pub struct Check {
     pub because_of: Option<String>,
     /// Runs that failed since the start, by the number of their class.
     pub failures: [u64; Class::ALL.len()],
+    /// Free values that somebody gave it.
+    pub labels: Vec<(String, String)>,
     /// What the last run that passed has measured.
     pub measures: Vec<Measure>,
 }

@@ -34,9 +34,9 @@ impl Command {
         Self { settings, surroundings }
     }
 
-    async fn ask(&self, limit: Duration) -> Result<Report, Failure> {
+    async fn ask(&self) -> Result<Report, Failure> {
         let Settings { command, env, exit_code, condition } = &self.settings;
-        let finished = self.surroundings.commands.run(command, env, limit).await.map_err(Failure::refused)?;
+        let finished = self.surroundings.commands.run(command, env).await.map_err(Failure::refused)?;
         if finished.code != *exit_code {
             let last = finished.output.last().map(|line| format!(": {}", shortened(line))).unwrap_or_default();
             return Err(Failure::condition(format!("it ended with exit code {}{last}", finished.code)));
@@ -55,7 +55,7 @@ fn shortened(text: &str) -> String {
 }
 
 impl Probe for Command {
-    fn run(&mut self, limit: Duration) -> Running<'_> {
-        Box::pin(self.ask(limit))
+    fn run(&mut self, _: Duration) -> Running<'_> {
+        Box::pin(self.ask())
     }
 }

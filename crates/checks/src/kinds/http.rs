@@ -1,6 +1,5 @@
 //! `http`: a URL answers with the right status, header or body.
 
-use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::time::{Duration, SystemTime};
 
@@ -31,7 +30,7 @@ const REDIRECTS: usize = 5;
 pub struct Settings {
     pub target: Target,
     pub method: Method,
-    pub headers: BTreeMap<HeaderName, Secret>,
+    pub headers: Vec<(HeaderName, Secret)>,
     /// Which statuses are right.
     pub status: Vec<RangeInclusive<u16>>,
     /// What the body must be like, or the value at `json` in it.
@@ -212,7 +211,8 @@ impl Http {
             .body(Empty::new())
             .map_err(unsendable)?;
         let authorization = target.authorization.iter().map(|value| (&header::AUTHORIZATION, value));
-        for (name, value) in authorization.chain(&self.settings.headers) {
+        let configured = self.settings.headers.iter().map(|(name, value)| (name, value));
+        for (name, value) in authorization.chain(configured) {
             let unsendable = |_| Failure::protocol(format!("the value of the header {name} cannot be sent"));
             let mut value = HeaderValue::from_str(value.expose()).map_err(unsendable)?;
             value.set_sensitive(true);
@@ -273,9 +273,12 @@ fn failed(error: &hyper::Error) -> Failure {
     if error.is_parse() || error.is_parse_too_large() {
         return Failure::protocol(format!("what answers does not speak HTTP: {message}"));
     }
+    // A connection that ended cancels the request on it.
+    if error.is_incomplete_message() || error.is_canceled() || error.is_closed() {
+        return Failure::refused("the connection was closed before an answer came");
+    }
     match io_kind(error) {
         Some(kind) => Failure { message, ..Failure::from(std::io::Error::from(kind)) },
-        None if error.is_incomplete_message() => Failure::refused("the connection was closed before an answer came"),
         None => Failure::protocol(message),
     }
 }

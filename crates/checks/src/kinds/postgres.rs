@@ -48,10 +48,18 @@ impl Postgres {
     }
 
     async fn ask(&mut self, limit: Duration, closely: bool) -> Result<Report, Failure> {
-        let mut connection = match self.connection.take().filter(|connection| !connection.client.is_closed()) {
-            Some(connection) => connection,
-            None => self.settings.server.connect(&self.surroundings).await?,
-        };
+        if let Some(connection) = self.connection.take() {
+            match self.over(connection, limit, closely).await {
+                // Closed while it was at rest, by a restart perhaps: that by itself is no outage.
+                Err(failure) if failure.class == Class::Refused => {}
+                result => return result,
+            }
+        }
+        let connection = self.settings.server.connect(&self.surroundings).await?;
+        self.over(connection, limit, closely).await
+    }
+
+    async fn over(&mut self, mut connection: Connection, limit: Duration, closely: bool) -> Result<Report, Failure> {
         let Connection { client, driver } = &mut connection;
         let report = driven(self.settings.examined(client, limit, closely), driver).await?;
         self.connection = Some(connection);
@@ -86,6 +94,9 @@ impl Settings {
             client.query_typed(sql, &[]).await.map_err(|error| failed(&error))?;
             let took = began.elapsed();
             report = report.fact("catalogue query", format!("{:.1} ms", took.as_secs_f64() * 1e3));
+            if took > Duration::from_millis(500) {
+                return Err(Failure::condition(format!("a query of the catalogue took {took:.0?}")));
+            }
             if took > Duration::from_millis(100) {
                 report.warn(format!("a query of the catalogue took {took:.0?}"));
             }

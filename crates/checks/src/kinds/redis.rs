@@ -5,6 +5,8 @@ mod resp;
 use std::collections::HashMap;
 use std::time::Duration;
 
+use seaworthy_core::health::Class;
+
 pub(crate) use self::resp::{Connection, Reply};
 
 use crate::endpoint::{Endpoint, EndpointError, Expected};
@@ -124,11 +126,19 @@ impl Redis {
     }
 
     async fn ask(&mut self) -> Result<Report, Failure> {
-        let mut connection = match self.connection.take() {
-            // A Sentinel may know another master by now.
-            Some(connection) if self.settings.server.sentinel.is_none() => connection,
-            _ => self.settings.server.connect(&self.surroundings).await?,
-        };
+        // A Sentinel may know another master by now.
+        if let Some(connection) = self.connection.take().filter(|_| self.settings.server.sentinel.is_none()) {
+            match self.over(connection).await {
+                // Closed while it was at rest, by a restart perhaps: that by itself is no outage.
+                Err(failure) if failure.class == Class::Refused => {}
+                result => return result,
+            }
+        }
+        let connection = self.settings.server.connect(&self.surroundings).await?;
+        self.over(connection).await
+    }
+
+    async fn over(&mut self, mut connection: Connection) -> Result<Report, Failure> {
         match connection.ask(&["PING"]).await? {
             Reply::Text(pong) if pong == "PONG" => {}
             _ => return Err(Failure::protocol("PING was not answered by PONG")),

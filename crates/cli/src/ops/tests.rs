@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use seaworthy::core::event::{Event, Sink};
-use seaworthy::core::health::{Affects, Check, Class, Live, Snapshot, Status};
+use seaworthy::core::health::{Affects, Check, Class, Live, Measure, Snapshot, Status};
 use seaworthy::core::lifecycle::State;
 
 use super::facts::{Identity, Moment};
@@ -52,11 +52,7 @@ fn database(now: Moment) -> Check {
         consecutive_failures: 0,
         gates_start: false,
         passed_once: true,
-        flapping: false,
-        stale_at: None,
-        because_of: None,
-        failures: Default::default(),
-        measures: Vec::new(),
+        ..Check::default()
     }
 }
 

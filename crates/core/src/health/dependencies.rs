@@ -33,6 +33,12 @@ impl Dependencies {
         Ok(Self(parents))
     }
 
+    /// Whether nothing depends on anything: then there is nobody to blame either.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.values().all(Vec::is_empty)
+    }
+
     /// Writes into each failing check which failing one is to blame: the farthest that it depends on, over failing ones.
     pub fn blame(&self, checks: &mut [Check]) {
         let failing: HashMap<String, bool> = checks.iter().map(|check| (check.name.clone(), check.fails())).collect();

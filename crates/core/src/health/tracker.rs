@@ -150,8 +150,11 @@ impl Tracker {
         &self.check
     }
 
-    /// Goes on with another policy, and with the same knowledge.
-    pub fn set_policy(&mut self, policy: Policy) {
+    /// Goes on under another description and policy, with the same knowledge.
+    pub fn describe(&mut self, described: Check, policy: Policy) {
+        let Check { name, kind, affects, group, gates_start, labels, .. } = described;
+        let known = std::mem::take(&mut self.check);
+        self.check = Check { name, kind, affects, group, gates_start, labels, ..known };
         self.policy = policy;
     }
 

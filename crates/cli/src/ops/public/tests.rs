@@ -32,11 +32,7 @@ fn door(change: impl FnOnce(&mut Config)) -> Door {
         consecutive_failures: 1,
         gates_start: false,
         passed_once: false,
-        flapping: false,
-        stale_at: None,
-        because_of: None,
-        failures: Default::default(),
-        measures: Vec::new(),
+        ..Check::default()
     };
     health.publish(Snapshot { checks: vec![check], ..Snapshot::default() });
     let vitals = Vitals::new(lifecycle, health, Instant::now(), std::sync::Arc::new(Nowhere), || true);
