@@ -4,6 +4,7 @@ mod ceilings;
 mod load;
 mod peer;
 mod report;
+mod start;
 
 use std::path::{Path, PathBuf};
 
@@ -45,6 +46,8 @@ enum Scenario {
     New,
     /// 100 bytes, 1,000 kept connections.
     Many,
+    /// From the start of the process to the first answer of the program behind it.
+    Start,
 }
 
 impl Scenario {
@@ -55,17 +58,20 @@ impl Scenario {
             Self::Large => "large: 1 MiB, 64 kept connections",
             Self::New => "new: 100 bytes, a connection for every request",
             Self::Many => "many: 100 bytes, 1,000 kept connections",
+            Self::Start => "start: to the first answer of the program",
         }
     }
 
-    fn load(self, seconds: u32) -> Load {
+    /// `None` where no load is measured.
+    fn load(self, seconds: u32) -> Option<Load> {
         let load = |path, connections| Load { path, connections, keep: true, seconds };
         match self {
-            Self::Small => load("/", 64),
-            Self::Medium => load("/files/16KiB", 64),
-            Self::Large => load("/files/1MiB", 64),
-            Self::New => Load { keep: false, ..load("/", 64) },
-            Self::Many => load("/", 1000),
+            Self::Small => Some(load("/", 64)),
+            Self::Medium => Some(load("/files/16KiB", 64)),
+            Self::Large => Some(load("/files/1MiB", 64)),
+            Self::New => Some(Load { keep: false, ..load("/", 64) }),
+            Self::Many => Some(load("/", 1000)),
+            Self::Start => None,
         }
     }
 }
@@ -89,17 +95,19 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let _origin = Peer::start(Kind::Origin, &setup)?;
     let scenarios = if options.only.is_empty() { Scenario::value_variants() } else { &options.only };
     for scenario in scenarios {
-        measure(*scenario, options, &setup)?;
+        match scenario.load(options.seconds) {
+            Some(load) => measure(*scenario, load, options.rounds, &setup)?,
+            None => start::measure(scenario.name(), options.rounds, &setup)?,
+        }
     }
     Ok(())
 }
 
 /// Every peer is started anew for each scenario, so that none pays for what another scenario left in its memory.
-fn measure(scenario: Scenario, options: &Options, setup: &Setup) -> Result<()> {
+fn measure(scenario: Scenario, load: Load, rounds: u32, setup: &Setup) -> Result<()> {
     let peers = Kind::PEERS.iter().map(|kind| Peer::start(*kind, setup)).collect::<Result<Vec<_>>>()?;
-    let load = scenario.load(options.seconds);
     let mut report = Report::new(scenario.name(), &peers);
-    for _ in 0..options.rounds {
+    for _ in 0..rounds {
         for (index, peer) in peers.iter().enumerate() {
             let before = peer.cpu();
             let answered = load.run(peer.port())?;

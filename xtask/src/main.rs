@@ -34,7 +34,7 @@ enum Task {
         #[arg(long, value_name = "RULE")]
         only: Option<String>,
     },
-    /// Writes anew what is made from the sources: the reference, schema and sample of the configuration.
+    /// Writes anew what is made from the sources: reference, schema and sample of the configuration, and the help.
     Docs,
     /// CPU time a request against nginx, HAProxy and a TCP relay that do the same work.
     Bench(bench::Options),

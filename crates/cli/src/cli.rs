@@ -3,6 +3,7 @@
 //! A command stands here when it works, and not before. Each shows an example and documents its exit codes.
 
 mod config;
+mod doctor;
 mod running;
 mod start;
 #[cfg(test)]
@@ -12,7 +13,8 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 pub(crate) use self::config::{Config, ConfigFile};
-pub(crate) use self::running::{Drain, Loglevel, Pause, Probe, Reach, Reload, Resume, Status};
+pub(crate) use self::doctor::Doctor;
+pub(crate) use self::running::{Drain, Heartbeat, Loglevel, Pause, Probe, Reach, Reload, Resume, Status};
 pub(crate) use self::start::{Demo, Run};
 use crate::commands;
 
@@ -62,12 +64,14 @@ pub(crate) enum Command {
     Run(Run),
     Demo(Demo),
     Probe(Probe),
+    Doctor(Doctor),
     Status(Status),
     Drain(Drain),
     Pause(Pause),
     Resume(Resume),
     Reload(Reload),
     Loglevel(Loglevel),
+    Heartbeat(Heartbeat),
     Drill(Box<seaworthy_drill::Arguments>),
     #[command(subcommand)]
     Config(Config),

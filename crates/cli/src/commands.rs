@@ -3,6 +3,7 @@
 //! They are short-lived and blocking; none of them starts a runtime.
 
 mod config;
+mod doctor;
 mod find;
 mod output;
 mod probe;
@@ -26,6 +27,7 @@ pub(crate) fn dispatch(cli: Cli) -> ExitCode {
         Command::Run(run) => crate::run::run(run, output),
         Command::Demo(demo) => crate::demo::demo(demo, output),
         Command::Probe(probe) => probe::probe(&probe, output),
+        Command::Doctor(doctor) => doctor::doctor(&doctor, output),
         Command::Status(status) => status::status(&status, output),
         Command::Drain(drain) => tell::tell(&drain.reach, &control::Command::Drain, output),
         Command::Pause(pause) => tell::tell(&pause.reach, &control::Command::Pause, output),
@@ -34,6 +36,10 @@ pub(crate) fn dispatch(cli: Cli) -> ExitCode {
         Command::Loglevel(loglevel) => {
             let command = control::Command::LogLevel { level: loglevel.level, expires: loglevel.expires };
             tell::tell(&loglevel.reach, &command, output)
+        }
+        Command::Heartbeat(beat) => {
+            let command = control::Command::Heartbeat { name: beat.name, took: beat.took };
+            tell::tell(&beat.reach, &command, output)
         }
         Command::Drill(mut drill) => {
             drill.quiet |= cli.quiet;

@@ -9,6 +9,7 @@ mod exit_code;
 mod gateway;
 mod log;
 mod metrics;
+mod monitor;
 mod names;
 mod ops;
 mod run;

@@ -11,6 +11,7 @@
 mod cell;
 mod cells;
 mod facts;
+mod health;
 mod page;
 mod process;
 mod shard;
@@ -24,6 +25,7 @@ use std::time::Instant;
 
 use seaworthy::core::event::{Event, Sink};
 use seaworthy::core::metric::{DURATIONS, Format, OTHER, SeriesLimit, UNMATCHED};
+use seaworthy::health::Health;
 
 pub(crate) use self::cells::{Cells, Counted, Open};
 pub(crate) use self::shard::Shard;
@@ -44,6 +46,10 @@ pub(crate) struct MetricsSetup {
     pub(crate) log: Logger,
     /// The processes of the program's tree; empty where there is none.
     pub(crate) app: Box<dyn Fn() -> Vec<u32> + Send + Sync>,
+    /// What checks have found.
+    pub(crate) health: Health,
+    /// When this process began.
+    pub(crate) started: Instant,
 }
 
 impl fmt::Debug for MetricsSetup {

@@ -31,7 +31,7 @@ mod tests;
 mod turns;
 
 pub(crate) use self::endpoints::{Endpoints, Scrape};
-pub(crate) use self::facts::{Facts, Vitals};
+pub(crate) use self::facts::{Facts, Vitals, believed};
 pub(crate) use self::listener::Ops;
 pub(crate) use self::probes::Probes;
 pub(crate) use self::public::public;

@@ -30,9 +30,10 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 pub(crate) use self::inputs::Inputs;
 use self::signals::Signals;
+pub(crate) use self::start::missing;
 use crate::cli::Run;
 use crate::commands::Output;
-use crate::config::{self, CommandLine, Problem};
+use crate::config::{self, CommandLine};
 use crate::exit_code::ExitCode;
 use crate::supervise;
 
@@ -62,13 +63,10 @@ pub(crate) fn serve(inputs: &Inputs, output: Output) -> ExitCode {
             Ok(loaded) => loaded,
             Err(problems) => return output.error(&problems.to_string(), ExitCode::Config),
         };
-        if loaded.config.app.command.is_empty() && loaded.config.upstream.is_none() {
+        if loaded.config.app.command.is_empty() && loaded.config.upstream.is_none() && loaded.config.checks.is_empty() {
             let message = "nothing to run: name a program, as in `seaworthy run -- node server.js`, or set \
                            `app.command`, or forward to something that runs with `--upstream http://127.0.0.1:3000`";
             return output.error(message, ExitCode::Usage);
-        }
-        for warning in &loaded.warnings {
-            output.warning(&Problem::to_string(warning));
         }
         // A gateway holds two descriptors a request, and the usual soft limit of 1024 is for programs that use select.
         if let Err(error) = raise_descriptors() {

@@ -248,7 +248,7 @@ events! {
     StopEnded { outcome: Outcome, took: Duration, requests_cut: u32 } = "stop_ended", Info, "{}", match outcome { Outcome::Graceful => "Graceful shutdown complete", Outcome::Forced => "Forced shutdown after timeout" };
         "outcome" => outcome.name(), "took" => *took, "requests_cut" => *requests_cut;
     /// What is listened on.
-    Listening { public: String, admin: String, control: String } = "listening", Info, "listening on {public}, probes and metrics on {admin}";
+    Listening { public: String, admin: String, control: String } = "listening", Info, "{}", Places { public, admin };
         "public" => public.as_str(), "admin" => admin.as_str(), "control" => control.as_str();
     /// An upstream that somebody else started accepts connections.
     UpstreamReady { upstream: String, took: Duration } = "upstream_ready", Info, "upstream {upstream} is there after {took:.1?}";
@@ -318,6 +318,15 @@ events! {
     /// A probe answers well again.
     ProbeRecovered { probe: &'static str, answer: &'static str } = "probe_recovered", Info, "the {probe} probe answers {answer} again";
         "probe" => *probe, "answer" => *answer;
+    /// A check fails: so many failures in a row came that it is no accident.
+    CheckFailed { check: String, kind: &'static str, affects: &'static str, class: &'static str, error: String, because_of: String } = "check_failed", Error, "check {check} fails: {error}";
+        "check" => check.as_str(), "kind" => *kind, "affects" => *affects, "class" => *class, "error" => error.as_str(), "because_of" => because_of.as_str();
+    /// A check holds, but not well.
+    CheckDegraded { check: String, kind: &'static str, affects: &'static str, class: &'static str, error: String, because_of: String } = "check_degraded", Warn, "check {check} is degraded: {error}";
+        "check" => check.as_str(), "kind" => *kind, "affects" => *affects, "class" => *class, "error" => error.as_str(), "because_of" => because_of.as_str();
+    /// A check holds: for the first time, or again.
+    CheckPassed { check: String, kind: &'static str, latency: Duration, after: Option<Duration> } = "check_passed", Info, "check {check} {}", match after { Some(after) => format!("holds again after {after:.0?}"), None => "holds".to_owned() };
+        "check" => check.as_str(), "kind" => *kind, "latency" => *latency;
     /// Something that the ops listener was asked for was refused.
     OpsRequestRefused { client: String, method: String, path: String, status: u16 } = "ops_request_refused", Debug, "refused on the ops listener: {method} {path}";
         "client" => client.as_str(), "method" => method.as_str(), "path" => path.as_str(), "status" => *status;
@@ -343,6 +352,24 @@ events! {
     Notice { text: String } = "notice", Info, "{text}";
     /// Something that somebody should mend.
     Warning { text: String } = "warning", Warn, "{text}";
+}
+
+/// Where the public is served, and where probes and metrics are; either may be `off`.
+struct Places<'a> {
+    public: &'a str,
+    admin: &'a str,
+}
+
+impl fmt::Display for Places<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { public, admin } = self;
+        match (*public, *admin) {
+            ("off", "off") => f.write_str("listening nowhere"),
+            ("off", admin) => write!(f, "probes and metrics on {admin}"),
+            (public, "off") => write!(f, "listening on {public}"),
+            (public, admin) => write!(f, "listening on {public}, probes and metrics on {admin}"),
+        }
+    }
 }
 
 /// A time as people write it: none is `0s`, not `0ns`.

@@ -8,6 +8,9 @@
 //! - **ready**: the lifecycle is Ready, every check that affects readiness holds, everything required is set.
 //! - **health**: healthy, degraded or unhealthy: what people and dashboards look at.
 //!
+//! A [`Tracker`] makes what is known of one check from the results of its runs; a result that is too old is not believed
+//! ([`Snapshot::is_stale`]). A check that fails because another one does says so ([`Dependencies`]).
+//!
 //! A [`Snapshot`] is written in the background, by whoever runs the checks; a probe only reads the last one, so that
 //! its cost does not depend on how many ask or on how stuck a dependency is.
 //!
@@ -21,16 +24,23 @@
 //! assert_eq!(snapshot.overall(State::Ready), Overall::Healthy);
 //! ```
 
+mod dependencies;
+mod tracker;
+
 use std::time::{Duration, Instant};
+
+pub use dependencies::{Cycle, Dependencies};
+pub use tracker::{Next, OnFailure, Outcome, Policy, Run, STEADY, Severity, Tracker, Turn, WINDOW};
 
 use crate::lifecycle::State;
 
 /// What a failing check makes worse.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Affects {
     /// No traffic without it.
     Ready,
     /// Worse with it down, but useful.
+    #[default]
     Health,
     /// Shown, and nothing else.
     Info,
@@ -63,6 +73,10 @@ pub enum Class {
 }
 
 impl Class {
+    /// Every class, in the order of its number.
+    pub const ALL: [Self; 7] =
+        [Self::Timeout, Self::Refused, Self::Auth, Self::Tls, Self::Protocol, Self::Condition, Self::Stale];
+
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -78,9 +92,10 @@ impl Class {
 }
 
 /// What is known of one check.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Status {
     /// It has never run.
+    #[default]
     Pending,
     Healthy,
     /// It holds with a warning, or its failure is declared to be no worse.
@@ -100,16 +115,42 @@ impl Status {
     }
 }
 
+/// A number that a check reports besides its latency.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Measure {
+    /// The name of its metric, as in `health_tls_days_left`.
+    pub name: &'static str,
+    /// Labels besides that of the check.
+    pub labels: Vec<(&'static str, String)>,
+    pub value: f64,
+}
+
+impl Measure {
+    /// Without labels of its own.
+    #[must_use]
+    pub fn new(name: &'static str, value: f64) -> Self {
+        Self { name, labels: Vec::new(), value }
+    }
+
+    #[must_use]
+    pub fn with(mut self, label: &'static str, value: impl Into<String>) -> Self {
+        self.labels.push((label, value.into()));
+        self
+    }
+}
+
 /// The last word on one check.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Check {
     pub name: String,
+    /// What it asks: `postgres`, `http`.
+    pub kind: &'static str,
     pub status: Status,
     pub affects: Affects,
     pub group: Option<String>,
-    /// How it failed last, while it fails.
+    /// How it failed last, while it fails or warns.
     pub class: Option<Class>,
-    /// For whoever may see details: text of the last error.
+    /// For whoever may see details: text of the last error or warning.
     pub error: Option<String>,
     pub latency: Option<Duration>,
     /// When the status last changed.
@@ -120,6 +161,26 @@ pub struct Check {
     pub gates_start: bool,
     /// Whether it has passed at least once.
     pub passed_once: bool,
+    /// Whether it recovers and fails again all the time; its recoveries take longer to be believed then.
+    pub flapping: bool,
+    /// From when on the last result is too old to be believed; `None` while it has not run.
+    pub stale_at: Option<Instant>,
+    /// A failing check that it depends on: whoever looks for the cause should look there first.
+    pub because_of: Option<String>,
+    /// Runs that failed since the start, by the number of their class.
+    pub failures: [u64; Class::ALL.len()],
+    /// Free values that somebody gave it.
+    pub labels: Vec<(String, String)>,
+    /// What the last run that passed has measured.
+    pub measures: Vec<Measure>,
+}
+
+impl Check {
+    /// Whether it fails: down, or declared to be no worse than degraded by that.
+    #[must_use]
+    pub fn fails(&self) -> bool {
+        self.status == Status::Unhealthy || (self.status == Status::Degraded && self.consecutive_failures > 0)
+    }
 }
 
 /// All that verdicts are made of, at one moment.
@@ -166,6 +227,26 @@ impl Overall {
 }
 
 impl Snapshot {
+    /// Whether any result in it is too old to be believed at `now`.
+    #[must_use]
+    pub fn is_stale(&self, now: Instant) -> bool {
+        self.checks.iter().any(|check| check.stale_at.is_some_and(|at| now >= at))
+    }
+
+    /// What is left to believe at `now`: a check whose last result is too old counts as failed.
+    #[must_use]
+    pub fn aged(&self, now: Instant) -> Self {
+        let mut aged = self.clone();
+        for check in &mut aged.checks {
+            if let Some(at) = check.stale_at.filter(|at| now >= *at) {
+                (check.status, check.class) = (Status::Unhealthy, Some(Class::Stale));
+                check.error = Some("its last result is too old to be believed".to_owned());
+                check.since = Some(at);
+            }
+        }
+        aged
+    }
+
     /// Whether the start is complete.
     #[must_use]
     pub fn started(&self, state: State) -> bool {
@@ -205,20 +286,8 @@ mod tests {
     use super::*;
 
     fn check(affects: Affects, status: Status) -> Check {
-        Check {
-            name: "database".to_owned(),
-            status,
-            affects,
-            group: None,
-            class: None,
-            error: None,
-            latency: None,
-            since: None,
-            last_checked: None,
-            consecutive_failures: 0,
-            gates_start: false,
-            passed_once: status != Status::Pending,
-        }
+        let passed_once = status != Status::Pending;
+        Check { name: "database".to_owned(), status, affects, passed_once, ..Check::default() }
     }
 
     fn with(check: Check) -> Snapshot {
@@ -269,5 +338,26 @@ mod tests {
         assert!(!snapshot.ready(State::Draining));
         assert!(Live { workers_turn: true }.holds(State::Draining));
         assert_eq!(snapshot.overall(State::Draining), Overall::Unhealthy);
+    }
+
+    #[test]
+    fn a_result_that_is_too_old_counts_as_a_failure() {
+        let now = Instant::now();
+        let old = Check { stale_at: Some(now), ..check(Affects::Ready, Status::Healthy) };
+        let snapshot = with(old);
+        let before = now.checked_sub(Duration::from_nanos(1)).unwrap();
+        assert!(!snapshot.is_stale(before));
+        assert!(snapshot.is_stale(now));
+        let aged = snapshot.aged(now);
+        assert!(!aged.ready(State::Ready));
+        assert_eq!(aged.checks[0].class, Some(Class::Stale));
+        assert!(snapshot.aged(before).ready(State::Ready));
+    }
+
+    #[test]
+    fn the_number_of_a_class_is_its_place_in_the_list() {
+        for (place, class) in Class::ALL.into_iter().enumerate() {
+            assert_eq!(class as usize, place);
+        }
     }
 }

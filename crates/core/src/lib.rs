@@ -13,6 +13,7 @@
 //! | [`redact`] | what never leaves: secrets in headers, queries, URLs |
 //! | [`refusal`] | reason → HTTP status, gRPC code, problem type, close or keep |
 //! | [`restart`] | when a dead program comes back, and when to give up |
+//! | [`schedule`] | when a check is next due, with jitter |
 //! | [`websocket`] | where one frame ends and the next begins |
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests need some instant to add to"))]
@@ -25,4 +26,5 @@ pub mod metric;
 pub mod redact;
 pub mod refusal;
 pub mod restart;
+pub mod schedule;
 pub mod websocket;

@@ -27,6 +27,14 @@ use crate::{explain, runner, survey, units, waiver};
 /// Rehearse start, load, failure and shutdown against a service, and report which promises do not hold.
 #[derive(Debug, Clone, clap::Parser)]
 #[command(name = "seaworthy drill", args_override_self = true)]
+#[command(after_help = "Examples:
+  seaworthy drill -- node server.js
+  seaworthy drill --level must --format junit --report drill.xml -- gunicorn app:app --bind 127.0.0.1:{port}
+  seaworthy drill --url http://127.0.0.1:8080 --only probes
+  seaworthy drill --explain drain.ready-fails-first
+
+Exit codes:
+  0 nothing that counts is broken; 1 a promise that counts is broken; 2 usage; 3 the service could not be rehearsed.")]
 #[allow(clippy::struct_excessive_bools, reason = "flags of a command line are independent of each other")]
 pub struct Arguments {
     /// The program and its arguments; it gets its port as $PORT, and {port} in an argument is replaced.

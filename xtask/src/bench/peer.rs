@@ -77,7 +77,7 @@ pub(super) fn load_core() -> &'static str {
 /// What all peers have in common.
 #[derive(Debug)]
 pub(super) struct Setup {
-    binary: PathBuf,
+    pub(super) binary: PathBuf,
     directory: PathBuf,
     origin: u16,
 }
@@ -90,6 +90,18 @@ impl Setup {
         fs::write(files.join("16KiB"), vec![b'a'; 16 * 1024])?;
         fs::write(files.join("1MiB"), vec![b'a'; 1024 * 1024])?;
         Ok(Self { binary: binary.to_owned(), directory: directory.to_owned(), origin: free_port()? })
+    }
+
+    /// Writes the configuration of `kind` for `port`, and says where.
+    pub(super) fn configure(&self, kind: Kind, port: u16) -> Result<PathBuf> {
+        let template = command::root().join("xtask/bench").join(kind.template());
+        let text = fs::read_to_string(&template).with_context(|| format!("cannot read {}", template.display()))?;
+        let values = [("PORT", port), ("ORIGIN", self.origin), ("ADMIN", free_port()?)];
+        let text = text.replace("@DIR@", &self.directory.to_string_lossy());
+        let text = values.iter().fold(text, |text, (name, port)| text.replace(&format!("@{name}@"), &port.to_string()));
+        let config = self.directory.join(kind.template());
+        fs::write(&config, text)?;
+        Ok(config)
     }
 }
 
@@ -107,15 +119,7 @@ impl Peer {
     /// Starts it, and waits until it answers.
     pub(super) fn start(kind: Kind, setup: &Setup) -> Result<Self> {
         let port = if kind == Kind::Origin { setup.origin } else { free_port()? };
-        let template = command::root().join("xtask/bench").join(kind.template());
-        let text = fs::read_to_string(&template).with_context(|| format!("cannot read {}", template.display()))?;
-        let directory = setup.directory.to_string_lossy();
-        let values = [("PORT", port), ("ORIGIN", setup.origin), ("ADMIN", free_port()?)];
-        let text = values.iter().fold(text.replace("@DIR@", &directory), |text, (name, port)| {
-            text.replace(&format!("@{name}@"), &port.to_string())
-        });
-        let config = setup.directory.join(kind.template());
-        fs::write(&config, text)?;
+        let config = setup.configure(kind, port)?;
         // Logs go to files: a terminal would be the slowest part of every peer.
         let log = File::create(setup.directory.join(format!("{}.out", kind.name())))?;
         let mut command = kind.command(setup, &config);

@@ -11,6 +11,8 @@ const MARKS: &[(&str, &str)] = &[
     (concat!("todo", "!("), "write what is missing"),
     (concat!("unimplemented", "!("), "write what is missing"),
     (concat!("dbg", "!("), "take it out"),
+    (concat!("<<<<", "<<<"), "finish the merge"),
+    (concat!(">>>>", ">>>"), "finish the merge"),
     (concat!("#[ig", "nore"), "a test that does not run checks nothing: make it run, or take it out"),
 ];
 

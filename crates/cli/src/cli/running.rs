@@ -158,6 +158,28 @@ pub(crate) struct Loglevel {
     pub(crate) reach: Reach,
 }
 
+/// Say that something which a heartbeat check waits for is alive: a cron job, a backup, a worker
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:
+  ./backup.sh && seaworthy heartbeat backup
+  seaworthy heartbeat backup --took 12m
+
+Exit codes:
+  0  done
+  1  it cannot be reached, or no check waits for it
+  2  usage")]
+pub(crate) struct Heartbeat {
+    /// The name of the check
+    pub(crate) name: String,
+
+    /// How long the job took
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) took: Option<Duration>,
+
+    #[command(flatten)]
+    pub(crate) reach: Reach,
+}
+
 fn duration(text: &str) -> Result<Duration, String> {
     Duration::read(&text.into()).map_err(|complaint| complaint.to_string())
 }

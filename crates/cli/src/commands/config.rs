@@ -27,7 +27,7 @@ pub(super) fn config(command: &Config, output: Output) -> ExitCode {
 }
 
 /// Loads it and prints what is wrong, or unwise.
-fn load(file: &ConfigFile, output: Output) -> Result<Loaded, ExitCode> {
+pub(super) fn load(file: &ConfigFile, output: Output) -> Result<Loaded, ExitCode> {
     let command_line = CommandLine { config: file.config.clone(), ..CommandLine::default() };
     match config::load(&Sources::of_process(command_line)) {
         Ok(loaded) => {

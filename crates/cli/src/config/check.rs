@@ -17,15 +17,14 @@ use super::schema;
 use super::tree::{self, Node, Shape};
 use super::units::{
     AppPort, Argv, Bind, ByteRate, Cidr, Complaint, FilePath, HookCommand, Kind, OrOff, PublicProbes, SecretSource,
-    Signal, Size, Target, UrlPath, User,
+    Signal, Size, StatusRange, Target, UrlPath, User,
 };
 
 /// Tables that later versions will read. To pass over one in silence would promise what is not done.
-const LATER: [&str; 22] = [
+const LATER: [&str; 21] = [
     "statsd",
     "sentry",
     "audit",
-    "check",
     "route",
     "listener",
     "rate-limit",
@@ -49,16 +48,20 @@ const LATER: [&str; 22] = [
 /// Keys that later versions will read.
 const LATER_KEYS: [&str; 3] = ["app.replicas", "metrics.scrape", "migrate[].lock"];
 
-/// Words that later versions will know.
-const LATER_WORDS: [(&str, &str); 3] =
-    [("probes.format", "actuator"), ("probes.format", "microprofile"), ("probes.format", "ietf")];
+/// Words that will never be known, and why.
+const NEVER_WORDS: [(&str, &str, &str, &str); 1] = [(
+    "check[].affects",
+    "live",
+    "would restart the service when a dependency fails, which mends nothing and takes down what still works",
+    "write \"ready\" for what requests cannot do without; liveness depends on the process alone",
+)];
 
 const NOT_YET: &str = "is not supported by this version yet";
 
 type Check = fn(&Value) -> Result<(), Complaint>;
 
 /// How the value of an `x-kind` is read. One row a kind that a raw table uses.
-fn checks() -> [(std::borrow::Cow<'static, str>, Check); 21] {
+fn checks() -> [(std::borrow::Cow<'static, str>, Check); 22] {
     fn row<T: Kind>() -> (std::borrow::Cow<'static, str>, Check) {
         (T::name(), |value| T::read(value).map(drop))
     }
@@ -81,6 +84,7 @@ fn checks() -> [(std::borrow::Cow<'static, str>, Check); 21] {
         row::<SecretSource>(),
         row::<Signal>(),
         row::<Size>(),
+        row::<StatusRange>(),
         row::<Target>(),
         row::<UrlPath>(),
         row::<User>(),
@@ -143,14 +147,17 @@ impl Found {
         if value.as_str().is_some_and(|text| words.iter().any(|(word, _)| *word == text)) {
             return true;
         }
+        let general = general(path);
+        if let Some((.., message, hint)) = NEVER_WORDS.iter().find(|(key, word, ..)| *key == general && value == *word)
+        {
+            return self.refuse(Problem::new(node.origin.clone(), path, *message).quoting(&value).hint(*hint));
+        }
         let names: Vec<_> = words.iter().map(|(word, _)| *word).collect();
-        let later = LATER_WORDS.iter().any(|(key, word)| *key == path && value == *word);
         let near = value.as_str().and_then(|text| nearest::to(text, names.iter().copied()));
         let all =
             format!("write one of {}", names.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", "));
         let hint = near.map_or_else(|| all.clone(), |near| format!("did you mean \"{near}\"? {all}"));
-        let message = if later { NOT_YET } else { "is not a word known here" };
-        self.refuse(Problem::new(node.origin.clone(), path, message).quoting(&value).hint(hint))
+        self.refuse(Problem::new(node.origin.clone(), path, "is not a word known here").quoting(&value).hint(hint))
     }
 
     fn list(&mut self, node: &mut Node, schema: &Value, path: &str) -> bool {
@@ -201,7 +208,7 @@ impl Found {
     }
 
     fn unknown(&mut self, node: &Node, table: &Value, key: &str, path: &str) -> bool {
-        let general: String = path.chars().filter(|c| !c.is_ascii_digit()).collect();
+        let general = general(path);
         if LATER.contains(&path) || LATER_KEYS.contains(&general.as_str()) {
             let problem = Problem::new(node.origin.clone(), path, NOT_YET);
             return self.refuse(problem.hint("take it out: it would have no effect"));
@@ -231,6 +238,11 @@ impl Found {
             Some(complaint) => self.refuse(Problem::complaint(node.origin.clone(), path, complaint).quoting(&value)),
         }
     }
+}
+
+/// The path without the numbers of its items.
+fn general(path: &str) -> String {
+    path.chars().filter(|c| !c.is_ascii_digit()).collect()
 }
 
 fn string(value: &Value, schema: &Value) -> Option<Complaint> {

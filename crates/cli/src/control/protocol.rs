@@ -28,6 +28,13 @@ pub(crate) enum Command {
         #[serde(rename = "for", default, skip_serializing_if = "Option::is_none", with = "written")]
         expires: Option<Duration>,
     },
+    /// Something that a heartbeat check waits for is alive.
+    Heartbeat {
+        name: String,
+        /// How long the job took.
+        #[serde(default, skip_serializing_if = "Option::is_none", with = "written")]
+        took: Option<Duration>,
+    },
 }
 
 /// What is answered.

@@ -70,7 +70,8 @@ impl Registry {
 
     /// Enters a request; it leaves with the drop of what is returned.
     pub(crate) fn begin<B>(&self, request: &Request<B>) -> InFlight {
-        let running = Running { method: request.method().clone(), uri: request.uri().clone(), began: self.0.ticks.now() };
+        let running =
+            Running { method: request.method().clone(), uri: request.uri().clone(), began: self.0.ticks.now() };
         let mut requests = self.0.requests.borrow_mut();
         let key = requests.insert(running);
         self.0.share.in_flight.set(requests.len());

@@ -11,6 +11,7 @@ use seaworthy::core::refusal::Reason;
 use super::cell::Total;
 use super::cells::{CLIENT_ERRORS, Cells, OUTCOMES, RequestKey};
 use super::facts::{RESTARTS, STATES};
+use super::health;
 use super::process::{self, Usage};
 use super::{Metrics, lock};
 
@@ -23,6 +24,7 @@ pub(super) fn write(metrics: &Metrics, format: Format, now: Instant) -> Vec<u8> 
     upstream(&mut page, &shards);
     life(&mut page, metrics, now);
     processes(&mut page, &(metrics.setup.app)());
+    health::write(&mut page, &metrics.setup, now);
     ours(&mut page, metrics, &shards);
     page.finish()
 }

@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use seaworthy::core::event::{Outcome, Protocol, RequestFinished};
+use seaworthy::core::health::{Check, Class, Measure, Snapshot, Status};
 use seaworthy::core::lifecycle::State;
 use seaworthy::core::refusal::Reason;
 
@@ -26,6 +27,48 @@ fn logger() -> Logger {
     Logger::start(LogSetup { service: "shop".to_owned(), version: None, log, colour: false, output }).expect("a thread")
 }
 
+/// Two checks, with measures.
+fn health() -> Health {
+    let database = Check {
+        name: "main db".to_owned(),
+        kind: "postgres",
+        status: Status::Healthy,
+        latency: Some(Duration::from_millis(2)),
+        measures: vec![
+            Measure::new("health_db_connections", 3.0).with("state", "active"),
+            Measure::new("health_db_connections", 4.0).with("state", "idle"),
+            Measure::new("health_db_connections_max", 100.0),
+        ],
+        labels: vec![("team".to_owned(), "payments".to_owned())],
+        ..Check::default()
+    };
+    let mut cache = Check { name: "cache".to_owned(), kind: "redis", status: Status::Unhealthy, ..Check::default() };
+    cache.failures[Class::Refused as usize] = 7;
+    let health = Health::default();
+    health.publish(Snapshot { checks: vec![database, cache], ..Snapshot::default() });
+    health
+}
+
+#[test]
+fn checks_are_shown_with_what_they_measure() {
+    let page = String::from_utf8(metrics(10).exposition(Format::Text)).unwrap();
+    for line in [
+        "# TYPE health_services_total untyped",
+        "health_services_total 2",
+        "health_services_healthy 1",
+        "health_services_unhealthy 1",
+        r#"health_check_status{name="main db"} 1"#,
+        r#"health_check_status{name="cache"} 0"#,
+        r#"health_check_duration_seconds{name="main db"} 0.002"#,
+        r#"health_check_failures_total{name="cache",class="refused"} 7"#,
+        r#"health_check_info{name="main db",kind="postgres",affects="health",group="",team="payments"} 1"#,
+        r#"health_db_connections{name="main db",state="idle"} 4"#,
+        r#"health_db_connections_max{name="main db"} 100"#,
+    ] {
+        assert!(page.lines().any(|shown| shown == line), "{line}\n{page}");
+    }
+}
+
 /// With room for so many label sets.
 fn metrics(label_sets: usize) -> Arc<Metrics> {
     Metrics::new(MetricsSetup {
@@ -34,6 +77,8 @@ fn metrics(label_sets: usize) -> Arc<Metrics> {
         max_series: label_sets * SERIES,
         log: logger(),
         app: Box::new(|| vec![std::process::id()]),
+        health: health(),
+        started: Instant::now(),
     })
 }
 

@@ -90,9 +90,14 @@ impl Vitals {
             uptime: now.instant.saturating_duration_since(self.started),
             state: self.lifecycle.state(),
             live: Live { workers_turn: (self.turning)() },
-            snapshot: self.health.snapshot(),
+            snapshot: believed(self.health.snapshot(), now.instant),
         }
     }
+}
+
+/// The snapshot as it is to be believed at `now`. Copied only where a result in it is too old.
+pub(crate) fn believed(snapshot: Arc<Snapshot>, now: Instant) -> Arc<Snapshot> {
+    if snapshot.is_stale(now) { Arc::new(snapshot.aged(now)) } else { snapshot }
 }
 
 impl fmt::Debug for Vitals {

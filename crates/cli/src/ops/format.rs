@@ -1,7 +1,10 @@
 //! The shapes that a verdict can take. A shape is a file, and a row of [`FORMATS`].
 
+mod actuator;
+mod ietf;
 mod json;
 mod kubernetes;
+mod microprofile;
 
 use super::accept::Accept;
 use super::answer::Answer;
@@ -14,15 +17,18 @@ pub(super) struct Row {
     pub(super) format: ProbeFormat,
     /// In `?format=` and `probes.format`.
     pub(super) name: &'static str,
-    /// A client that names this media type gets this shape.
+    /// A client that names this media type gets this shape. Empty where the shape has none of its own.
     pub(super) media_type: &'static str,
     pub(super) write: fn(&Report<'_>) -> Answer,
 }
 
 /// Every shape, the default first.
-pub(super) const FORMATS: [Row; 2] = [
+pub(super) const FORMATS: [Row; 5] = [
     Row { format: ProbeFormat::Default, name: "default", media_type: "application/json", write: json::write },
     Row { format: ProbeFormat::Kubernetes, name: "kubernetes", media_type: "text/plain", write: kubernetes::write },
+    Row { format: ProbeFormat::Actuator, name: "actuator", media_type: actuator::MEDIA_TYPE, write: actuator::write },
+    Row { format: ProbeFormat::Microprofile, name: "microprofile", media_type: "", write: microprofile::write },
+    Row { format: ProbeFormat::Ietf, name: "ietf", media_type: ietf::MEDIA_TYPE, write: ietf::write },
 ];
 
 static TABLE: [Row; FORMATS.len()] = FORMATS;
@@ -33,7 +39,8 @@ pub(super) fn by_name(name: &str) -> Option<&'static Row> {
 
 /// The names of all shapes, for people.
 pub(super) fn names() -> String {
-    FORMATS.map(|row| row.name).join(" or ")
+    let [first @ .., last] = FORMATS.map(|row| row.name);
+    format!("{} or {last}", first.join(", "))
 }
 
 /// The shape that a client names in its `Accept`, else the one of the config.

@@ -127,6 +127,6 @@ mod tests {
         assert!(!Manner::of(Some("verbose=0")).unwrap().verbose);
         assert!(Manner::of(Some("deep=true")).unwrap().verbose);
         let refused = Manner::of(Some("format=xml")).unwrap_err().to_string();
-        assert_eq!(refused, r#"format "xml" is unknown: use default or kubernetes"#);
+        assert_eq!(refused, r#"format "xml" is unknown: use default, kubernetes, actuator, microprofile or ietf"#);
     }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use seaworthy::core::event::{Event, Sink};
-use seaworthy::core::health::{Affects, Check, Class, Live, Snapshot, Status};
+use seaworthy::core::health::{Affects, Check, Class, Live, Measure, Snapshot, Status};
 use seaworthy::core::lifecycle::State;
 
 use super::facts::{Identity, Moment};
@@ -40,6 +40,7 @@ fn moment() -> Moment {
 fn database(now: Moment) -> Check {
     Check {
         name: "database".to_owned(),
+        kind: "postgres",
         status: Status::Healthy,
         affects: Affects::Ready,
         group: Some("storage".to_owned()),
@@ -51,6 +52,7 @@ fn database(now: Moment) -> Check {
         consecutive_failures: 0,
         gates_start: false,
         passed_once: true,
+        ..Check::default()
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use seaworthy::core::event::{Event, Sink};
 
 use crate::commands::Output;
-use crate::config::Config;
+use crate::config::{Check, Config, duration};
 use crate::control::Control;
 use crate::gateway::{Bound, Gateway};
 use crate::ops::Ops;
@@ -45,7 +45,12 @@ pub(crate) fn listening(
             config.app.command.iter().map(|argument| argument.to_string_lossy()).collect::<Vec<_>>().join(" ");
         match &config.upstream {
             Some(upstream) => row("upstream", &upstream.target.to_string()),
+            None if config.app.command.is_empty() => {}
             None => row("app", &program),
+        }
+        for check in &config.checks {
+            let Check { name, spec, interval, .. } = check;
+            row("check", &format!("{name} ({}, every {})", spec.kind(), duration::written(*interval)));
         }
         // Whoever closed the terminal reads no banner.
         let _ = output.result(&text);

@@ -12,6 +12,7 @@ use crate::config::{Config, Loaded};
 use crate::control::{Control, ReloadStatus};
 use crate::gateway::{Gateway, Public};
 use crate::log::Logger;
+use crate::monitor::Monitor;
 use crate::ops::{Ops, Scrape, Vitals};
 use crate::supervise::{Commands, Notifier, Supervisor};
 
@@ -35,6 +36,7 @@ pub(crate) struct Parts {
     pub(crate) supervisor: Option<Supervisor>,
     /// For the hooks where there is no program.
     pub(crate) commands: Commands,
+    pub(crate) monitor: Monitor,
     pub(crate) notifier: Notifier,
     pub(crate) program: Program,
     pub(crate) reloads: ReloadStatus,

@@ -31,7 +31,8 @@ pub(crate) fn reload(parts: &mut Parts, by: &str) -> Result<Vec<ChangedKey>, Pro
 }
 
 /// What needs a restart is not looked at here, and so stays as it was.
-fn put_in_force(parts: &Parts) {
+fn put_in_force(parts: &mut Parts) {
+    parts.monitor.set(&parts.loaded.config.checks);
     let config = parts.config();
     parts.logger.configure(&config.log);
     if let Some(gateway) = &parts.gateway {
@@ -40,9 +41,8 @@ fn put_in_force(parts: &Parts) {
     if let Some(ops) = &parts.ops {
         ops.endpoints().set(Probes::of(config));
     }
-    let mut snapshot = (*parts.health.snapshot()).clone();
-    snapshot.missing = start::missing(config);
-    parts.health.publish(snapshot);
+    let missing = start::missing(config);
+    parts.health.update(|snapshot| snapshot.missing = missing);
     start::warn(&parts.loaded, &*parts.sink);
 }
 

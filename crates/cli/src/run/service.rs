@@ -42,6 +42,8 @@ pub(crate) async fn run(started: Started, mut signals: Signals) -> ExitCode {
     let mut repeats = Repeats::default();
     let mut watchdog = interval(parts.notifier.watchdog().unwrap_or(Duration::from_hours(1)));
     watchdog.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // A monitor waits for nothing.
+    become_ready(&parts, ready);
     let stop = loop {
         let stop = tokio::select! {
             signal = signals.next() => match signal {

@@ -22,6 +22,7 @@ use crate::gateway::{
 };
 use crate::log::{self, Fanout, LogSetup, Logger};
 use crate::metrics::{Metrics, MetricsSetup};
+use crate::monitor::{self, Monitor};
 use crate::ops::{Endpoints, Ops, Probes, Scrape, Vitals};
 use crate::supervise::{self, Commands, HandedOver, Notifier, Reaper, Report, SpawnError, Supervisor};
 
@@ -82,12 +83,13 @@ pub(crate) fn start(
     let logger = logger(config, output).map_err(system("the log"))?;
     // The metrics ask for the processes of a program that is started after them.
     let program: Arc<OnceLock<Supervisor>> = Arc::default();
-    let metrics = metrics(config, &logger, program.clone());
+    let health = Health::default();
+    let metrics = metrics(config, &logger, program.clone(), health.clone(), started);
     let sink: Arc<dyn Sink> = Arc::new(Fanout::new([Arc::new(logger.clone()) as Arc<dyn Sink>, metrics.clone()]));
     panics::report_to(sink.clone());
     let control = ControlSocket::of(config, &*sink)?;
 
-    let (lifecycle, health) = (Lifecycle::new(sink.clone()), Health::default());
+    let lifecycle = Lifecycle::new(sink.clone());
     health.publish(Snapshot { missing: missing(config), ..Snapshot::default() });
     let exposition = metrics.clone();
     let scrape = Scrape::new(move |format| exposition.exposition(format));
@@ -121,6 +123,7 @@ pub(crate) fn start(
 
     let reaper = Reaper::start(sink.clone()).map_err(system("the reaper"))?;
     let commands = Commands::of(&config.app, Arc::new(logger.clone()), sink.clone(), reaper)?;
+    let monitor = Monitor::start(&config.checks, monitor::surroundings(commands.clone()), health.clone(), sink.clone());
     banner::listening(config, gateway.as_ref(), ops.as_ref(), control.as_ref(), &*sink, output, inputs.is_demo());
     let (supervisor, reports) = if config.app.command.is_empty() {
         (None, None)
@@ -161,6 +164,7 @@ pub(crate) fn start(
         control,
         supervisor,
         commands,
+        monitor,
         notifier: Notifier::of_process(),
         program: Program::default(),
         reloads: ReloadStatus::default(),
@@ -173,7 +177,8 @@ pub(crate) fn start(
 
 /// Whether there is HTTP to stand in front of.
 fn has_gateway(config: &Config) -> bool {
-    config.upstream.is_some() || config.app.port != AppPort::None
+    // Without a program and an upstream, checks are all there is.
+    config.upstream.is_some() || (!config.app.command.is_empty() && config.app.port != AppPort::None)
 }
 
 fn listen(address: &Address) -> Result<Listener, BindError> {
@@ -231,13 +236,21 @@ fn logger(config: &Config, output: Output) -> io::Result<Logger> {
     })
 }
 
-fn metrics(config: &Config, logger: &Logger, program: Arc<OnceLock<Supervisor>>) -> Arc<Metrics> {
+fn metrics(
+    config: &Config,
+    logger: &Logger,
+    program: Arc<OnceLock<Supervisor>>,
+    health: Health,
+    started: Instant,
+) -> Arc<Metrics> {
     Metrics::new(MetricsSetup {
         service: config.service.clone(),
         version: config.version.clone(),
         max_series: config.metrics.max_series.get(),
         log: logger.clone(),
         app: Box::new(move || program.get().map(Supervisor::pids).unwrap_or_default()),
+        health,
+        started,
     })
 }
 

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use super::capture::{Capture, Writer};
 use super::environment::{Environment, Ports};
-use super::lines::Lines;
+use super::lines::{Lines, OutputLine};
 use super::program::Program;
 use super::reaper::{Child, Reaper};
 use super::spawn::{Launch, Launched, Output, SpawnError};
@@ -122,7 +122,8 @@ impl Commands {
         interrupt: &Notify,
     ) -> Result<(), CommandError> {
         let began = Instant::now();
-        let done = self.run_unreported(name, command, more, limit, interrupt).await;
+        let how = How { limit, interrupt, lines: &self.lines };
+        let done = self.run_unreported(name, command, more, how).await.map(drop);
         self.sink.emit(&match &done {
             Ok(()) => Event::CommandRan { what: name.to_owned(), took: began.elapsed() },
             Err(error) => Event::CommandFailed { what: name.to_owned(), reason: error.to_string() },
@@ -130,14 +131,31 @@ impl Commands {
         done
     }
 
+    /// Runs a command of a check. What it writes goes to whoever asked, and not to the log. Dropped unfinished, it is
+    /// killed.
+    pub(crate) async fn check(
+        &self,
+        command: &[String],
+        more: &BTreeMap<String, Secret>,
+    ) -> Result<(Ending, Vec<String>), CommandError> {
+        let nobody: Arc<dyn Lines> = Arc::new(Unheard);
+        // Whoever runs checks has a limit for all kinds of them.
+        let how = How { limit: Duration::MAX, interrupt: &Notify::new(), lines: &nobody };
+        match self.run_unreported("check", command, more, how).await {
+            Ok(output) => Ok((Ending::Exited(0), output)),
+            Err(CommandError::Failed { ending, last_lines }) => Ok((ending, last_lines)),
+            Err(error) => Err(error),
+        }
+    }
+
     async fn run_unreported(
         &self,
         name: &str,
         command: &[String],
         more: &BTreeMap<String, Secret>,
-        limit: Duration,
-        interrupt: &Notify,
-    ) -> Result<(), CommandError> {
+        how: How<'_>,
+    ) -> Result<Vec<String>, CommandError> {
+        let How { limit, interrupt, lines } = how;
         let launch = Launch {
             command: command.iter().map(OsString::from).collect(),
             environment: self.environment(self.program.ports()).with_configured(more),
@@ -148,7 +166,7 @@ impl Commands {
         let Launched { child, outputs } = launch.spawn(&self.reaper)?;
         let writer = Writer { command: Some(name.into()), pid: child.pid().as_raw_pid().unsigned_abs() };
         let group = Group { child, reaper: &self.reaper };
-        let capture = outputs.map(|outputs| Capture::start(outputs, &writer, &self.lines)).transpose();
+        let capture = outputs.map(|outputs| Capture::start(outputs, &writer, lines)).transpose();
         let capture = capture.map_err(|source| SpawnError::Output { source })?.unwrap_or_default();
         let mut child = group.child.clone();
         let in_time = async {
@@ -167,11 +185,25 @@ impl Commands {
         }
         let last_lines = capture.finish().await;
         match ended {
-            Ok(ending) if ending.success() => Ok(()),
+            Ok(ending) if ending.success() => Ok(last_lines),
             Ok(ending) => Err(CommandError::Failed { ending, last_lines }),
             Err(_) => Err(CommandError::TooLong { limit, last_lines }),
         }
     }
+}
+
+/// How long a command may run, what ends it early, and who hears it.
+struct How<'a> {
+    limit: Duration,
+    interrupt: &'a Notify,
+    lines: &'a Arc<dyn Lines>,
+}
+
+/// Drops every line: a check runs too often for its output to be news.
+struct Unheard;
+
+impl Lines for Unheard {
+    fn line(&self, _: OutputLine<'_>) {}
 }
 
 /// A command with its group, killed when nobody waits for it any more.

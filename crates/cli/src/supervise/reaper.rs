@@ -82,7 +82,7 @@ impl Reaper {
 
     /// Waits for those that were started here and for no others.
     #[cfg(test)]
-    pub(super) fn for_own_children(sink: Arc<dyn Sink>) -> io::Result<Self> {
+    pub(crate) fn for_own_children(sink: Arc<dyn Sink>) -> io::Result<Self> {
         Self::with(sink, false)
     }
 

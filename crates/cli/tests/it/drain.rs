@@ -126,6 +126,22 @@ fn an_event_stream_is_ended_and_counts_as_graceful() {
 }
 
 #[test]
+fn a_request_over_http2_is_finished() {
+    let service = Seaworthy::app().drain("grace = \"30s\"\ndelay = \"300ms\"").ready();
+    let app = service.app_address();
+    let mut curl = Command::new("curl");
+    curl.args(["--silent", "--show-error", "--http2-prior-knowledge", "--write-out", "%{http_version} %{http_code}"]);
+    let curl = curl.arg(format!("http://{}/wait", service.public)).stdout(Stdio::piped()).spawn().expect("curl starts");
+    until("the program has it", || (get(app, "/waiting").text() == "1").then_some(()));
+    service.signal(Signal::TERM);
+    service.log.event("listeners_closed");
+    assert_eq!(get(app, "/release").text(), "1");
+    let answered = curl.wait_with_output().expect("it ends");
+    assert_eq!(String::from_utf8_lossy(&answered.stdout), "released\n2 200");
+    service.exit().with_code(0);
+}
+
+#[test]
 fn a_second_signal_later_forces_and_nothing_of_the_program_is_left() {
     // It ignores TERM, and so does what it started.
     let stubborn = "trap '' TERM; node \"$0\" & while :; do sleep 1; done";

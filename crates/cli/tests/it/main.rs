@@ -15,3 +15,4 @@ mod refusals;
 mod reload;
 mod start;
 mod steer;
+mod systemd;

@@ -17,7 +17,7 @@ pub(crate) struct Drain {
     pub(crate) grace: Option<Time>,
 
     /// How long the listener stays open after readiness failed, so that balancers look away before it closes.
-    #[schemars(extend("x-default" = "5s under Kubernetes, 0s on a terminal, else 2s", "examples" = ["5s"]))]
+    #[schemars(extend("x-default" = "5s under Kubernetes, 0s on a terminal, else 2s500ms", "examples" = ["5s"]))]
     pub(crate) delay: Option<Time>,
 
     /// How long requests in flight may take after the listener is closed.

@@ -44,7 +44,7 @@ pub(crate) struct Limits {
     /// How long a client may take no byte of its answer; then the connection is cut.
     pub(crate) send_timeout: Time,
 
-    /// How long a connection to the upstream may take; then 502.
+    /// How long a connection to the upstream may take; then 504.
     pub(crate) connect_timeout: Time,
 
     /// How many connections to the upstream may be open at a time, over all workers.

@@ -9,6 +9,7 @@
 //! - Keys are kebab-case, and an unknown one is an error.
 
 mod app;
+mod check;
 mod connection_limit;
 mod drain;
 mod headers;
@@ -33,6 +34,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::app::{App, Protocol};
+#[cfg(test)]
+pub(crate) use self::check::COMMON;
+pub(crate) use self::check::{Affects, Check, CheckKind, Severity};
 pub(crate) use self::connection_limit::ConnectionLimit;
 pub(crate) use self::drain::{Drain, DrainPolicy};
 pub(crate) use self::headers::{HeaderPreset, Headers};
@@ -135,6 +139,9 @@ pub(crate) struct Root {
     pub(crate) headers: Headers,
     pub(crate) connection_limit: ConnectionLimit,
     pub(crate) limits: Limits,
+
+    /// What the service depends on, asked in the background. With nothing else in the file it is a monitor.
+    pub(crate) check: Vec<Check>,
 
     /// What to forward to, when it is not the program that we start. One entry for now.
     pub(crate) upstream: Vec<Upstream>,

@@ -78,4 +78,10 @@ pub(crate) enum ProbeFormat {
     Default,
     /// `ok`, or lines of `[+]name ok` with `?verbose`.
     Kubernetes,
+    /// JSON as Spring Boot's Actuator writes it.
+    Actuator,
+    /// JSON as MicroProfile Health has it.
+    Microprofile,
+    /// JSON of draft-inadarei-api-health-check-06.
+    Ietf,
 }

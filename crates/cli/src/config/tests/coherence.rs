@@ -9,8 +9,8 @@ fn millis(millis: u64) -> Duration {
 #[test]
 fn the_default_budget_fits_everywhere() {
     let plain = Given::default().config();
-    assert_eq!((plain.drain.grace, plain.drain.delay), (millis(10_000), millis(2_000)));
-    assert_eq!((plain.stop.timeout, plain.drain.timeout), (millis(3_334), millis(3_666)));
+    assert_eq!((plain.drain.grace, plain.drain.delay), (millis(10_000), millis(2_500)));
+    assert_eq!((plain.stop.timeout, plain.drain.timeout), (millis(3_334), millis(3_166)));
 
     let terminal = Given { terminal: true, ..Given::default() }.config();
     assert_eq!(
@@ -23,7 +23,7 @@ fn the_default_budget_fits_everywhere() {
     assert_eq!((kubernetes.stop.timeout, kubernetes.drain.timeout), (millis(10_000), millis(14_000)));
 
     let systemd = Given { grace: Some(millis(90_000)), ..Given::default() }.config();
-    assert_eq!((systemd.drain.grace, systemd.drain.timeout), (millis(90_000), millis(57_000)));
+    assert_eq!((systemd.drain.grace, systemd.drain.timeout), (millis(90_000), millis(56_500)));
 
     for config in [plain, terminal, kubernetes, systemd] {
         let sum = config.drain.delay + config.drain.timeout + config.stop.timeout + FLUSH;
@@ -36,12 +36,12 @@ fn the_default_budget_fits_everywhere() {
 fn a_drain_that_exceeds_the_grace_is_refused_with_the_sum_shown() {
     assert_eq!(
         file("[drain]\ngrace = \"10s\"\ntimeout = \"8s\"").problem(),
-        "seaworthy.toml:3: `drain.timeout` does not fit: drain.delay 2s + drain.timeout 8s + stop.timeout 3s334ms + 1s to \
-         write out logs = 14s334ms, and drain.grace is 10s\n    \
+        "seaworthy.toml:3: `drain.timeout` does not fit: drain.delay 2s500ms + drain.timeout 8s + stop.timeout 3s334ms + 1s \
+         to write out logs = 14s834ms, and drain.grace is 10s\n    \
          shorten a part, or raise drain.grace together with what the platform allows before it kills"
     );
-    assert!(file("[drain]\ngrace = \"14334ms\"\ntimeout = \"8s\"\n[stop]\ntimeout = \"3334ms\"").load().is_ok());
-    assert!(file("[drain]\ngrace = \"14333ms\"\ntimeout = \"8s\"\n[stop]\ntimeout = \"3334ms\"").load().is_err());
+    assert!(file("[drain]\ngrace = \"14834ms\"\ntimeout = \"8s\"\n[stop]\ntimeout = \"3334ms\"").load().is_ok());
+    assert!(file("[drain]\ngrace = \"14833ms\"\ntimeout = \"8s\"\n[stop]\ntimeout = \"3334ms\"").load().is_err());
 }
 
 #[test]

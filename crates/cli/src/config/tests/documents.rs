@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use seaworthy_checks::catalogue;
 use serde_json::Value;
 
 use super::*;
@@ -77,13 +78,17 @@ fn every_key_of_the_sample_can_be_taken_as_it_stands() {
             table = line.trim_start_matches('#').to_owned();
         } else if let Some(key) = line.strip_prefix('#').filter(|key| key.contains(" = ") && !key.starts_with(' ')) {
             let needed = match table.as_str() {
-                "[[migrate]]" if key.starts_with("name") => "command = [\"true\"]\n",
-                "[[migrate]]" if key.starts_with("command") => "name = \"a\"\n",
-                "[[migrate]]" => "name = \"a\"\ncommand = [\"true\"]\n",
-                _ => "",
+                "[[migrate]]" if key.starts_with("name") => "command = [\"true\"]\n".to_owned(),
+                "[[migrate]]" if key.starts_with("command") => "name = \"a\"\n".to_owned(),
+                "[[migrate]]" => "name = \"a\"\ncommand = [\"true\"]\n".to_owned(),
+                "[[check]]" => needed_by_check(key),
+                _ => String::new(),
             };
             let given = file(&format!("{table}\n{needed}{key}"))
                 .variable("MIGRATION_PASSWORD", "x")
+                .variable("LICENSE_KEY", "x")
+                .with_file("/run/secrets/health-token", "x")
+                .variable("DATABASE_URL", "postgres://app@db/app")
                 .with_file("/run/secrets/database-url", "x");
             // The examples of the drain are those of Kubernetes.
             let given = given.variable("KUBERNETES_SERVICE_HOST", "10.0.0.1");
@@ -93,6 +98,42 @@ fn every_key_of_the_sample_can_be_taken_as_it_stands() {
         }
     }
     assert_eq!(tried, keys().len(), "the sample has every key");
+}
+
+/// The rest of a check that takes `line`: the example of the first kind that does.
+fn needed_by_check(line: &str) -> String {
+    let key = line.split(' ').next().unwrap_or_default();
+    let row = catalogue::ROWS.iter().find(|row| row.options.contains(&key)).unwrap_or(&catalogue::ROWS[7]);
+    let mut lines: Vec<_> =
+        row.example.lines().skip(1).filter(|line| !line.starts_with(&format!("{key} = "))).collect();
+    match key {
+        "kind" => lines.retain(|line| line.starts_with("name")),
+        "method" => lines.retain(|line| !line.starts_with("json")),
+        _ => {}
+    }
+    lines.join("\n") + "\n"
+}
+
+#[test]
+fn every_kind_of_check_is_a_word_and_every_option_a_key() {
+    let check = &schema::root()["properties"]["check"]["items"];
+    let words: Vec<_> =
+        schema::words(&check["properties"]["kind"]).unwrap().into_iter().map(|(word, _)| word).collect();
+    assert_eq!(words, catalogue::ROWS.iter().map(|row| row.kind).collect::<Vec<_>>());
+    let keys: BTreeSet<_> = check["properties"].as_object().unwrap().keys().map(String::as_str).collect();
+    let options: BTreeSet<_> = catalogue::ROWS.iter().flat_map(|row| row.options).copied().collect();
+    let common: BTreeSet<_> = raw::COMMON.into_iter().collect();
+    assert_eq!(keys, options.union(&common).copied().collect());
+}
+
+#[test]
+fn the_example_of_every_kind_is_a_valid_file() {
+    for row in catalogue::ROWS {
+        let given = file(row.example).variable("DATABASE_URL", "postgres://app:secret@db.internal/app");
+        let config = given.config();
+        assert_eq!(config.checks.len(), 1, "{}", row.kind);
+        assert_eq!(config.checks[0].spec.kind(), row.kind);
+    }
 }
 
 #[test]

@@ -70,15 +70,59 @@ fn a_key_like_no_other_is_answered_with_all_that_are_known() {
 
 #[test]
 fn a_table_of_a_later_version_is_refused_rather_than_passed_over() {
-    for table in ["[tls]", "[rate-limit.api]", "[[check]]", "[[route]]", "app.replicas = 2", "metrics.scrape = \"/m\""]
-    {
+    for table in ["[tls]", "[rate-limit.api]", "[[route]]", "app.replicas = 2", "metrics.scrape = \"/m\""] {
         let problem = file(table).problem();
         assert!(problem.contains("is not supported by this version yet"), "{table}: {problem}");
     }
     let problem = file("[[migrate]]\nname = \"a\"\ncommand = [\"b\"]\nlock = \"db\"").problem();
     assert!(problem.starts_with("seaworthy.toml:4: `migrate[0].lock` is not supported"), "{problem}");
-    let problem = file("probes.format = \"ietf\"").problem();
-    assert!(problem.starts_with("seaworthy.toml:1: `probes.format` = \"ietf\" is not supported"), "{problem}");
+}
+
+#[test]
+fn a_liveness_that_names_a_dependency_is_refused_with_the_reason() {
+    let problem = file("[[check]]\nname = \"db\"\nkind = \"memory\"\naffects = \"live\"").problem();
+    assert!(
+        problem
+            .starts_with("seaworthy.toml:4: `check[0].affects` = \"live\" would restart the service when a dependency"),
+        "{problem}"
+    );
+}
+
+#[test]
+fn what_is_wrong_with_a_check_is_said_at_its_key() {
+    let check = |text: &str| file(&format!("[[check]]\nname = \"db\"\n{text}")).problem();
+    let at = |text: &str, key: &str, words: &str| {
+        let problem = check(text);
+        assert!(problem.contains(&format!("`check[0]{key}`")) && problem.contains(words), "{problem}");
+    };
+    at("kind = \"postgre\"", ".kind", "did you mean \"postgres\"?");
+    at("kind = \"tcp\"", "", "has no `address`, which the kind \"tcp\" needs");
+    at("kind = \"memory\"\nquery = \"SELECT 1\"", ".query", "memory takes warn-percent");
+    at("kind = \"memory\"\ninterval = \"10ms\"", ".interval", "write at least \"100ms\"");
+    at("kind = \"memory\"\ntimeout = \"0s\"", ".timeout", "leaves no time at all");
+    at("kind = \"memory\"\nstale-after = \"1s\"", ".stale-after", "is over before the next result");
+    at("kind = \"memory\"\ndepends-on = [\"dp\"]", ".depends-on[0]", "did you mean \"db\"?");
+    at("kind = \"memory\"\non-failure = { refusd = \"degraded\" }", ".on-failure.refusd", "did you mean `refused`?");
+    at("kind = \"tcp\"\naddress = \"nowhere\"", ".address", "write it as \"host:port\"");
+    at("kind = \"http\"\nurl = \"ftp://x\"", ".url", "begins with \"ftp:\"");
+    at("kind = \"http\"\nurl = \"http://x\"\njson = \"a\"", ".json", "write a condition");
+    at("kind = \"command\"\ncommand = [\"a\"]\ncondition = \"< b\"", ".condition", "is not a number");
+    at("kind = \"tls\"\naddress = \"x:1\"\nwarn-days = 1", ".warn-days", "fail-days is 3");
+    let circle = check("kind = \"memory\"\ndepends-on = [\"db\"]");
+    assert!(circle.contains("db → db depend on each other in a circle"), "{circle}");
+    let twice = check("kind = \"memory\"\n[[check]]\nname = \"db\"\nkind = \"memory\"");
+    assert!(twice.contains("`check[1].name` = \"db\" is the name of an earlier check too"), "{twice}");
+}
+
+#[test]
+fn the_password_of_a_check_is_in_no_problem_and_in_no_setting() {
+    for url in ["postgres://app:hunter2@db:port/x", "redis://app:hunter2@db", "postgres://:hunter2@db/x"] {
+        let problem = file(&format!("[[check]]\nname = \"db\"\nkind = \"postgres\"\nurl = \"{url}\"")).problem();
+        assert!(problem.contains("`check[0].url`") && !problem.contains("hunter2"), "{problem}");
+    }
+    let loaded = file("[[check]]\nname = \"db\"\nkind = \"postgres\"\nurl = \"postgres://app:hunter2@db/x\"").loaded();
+    let shown = format!("{:?} {}", loaded.config, show(&loaded, Format::Text));
+    assert!(!shown.contains("hunter2"), "{shown}");
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod public;
 mod secret;
 mod signal;
 mod size;
+mod status;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -36,6 +37,7 @@ pub(crate) use self::secret::MASK;
 pub(crate) use self::secret::{Secret, SecretSource};
 pub(crate) use self::signal::Signal;
 pub(crate) use self::size::{ByteRate, Size};
+pub(crate) use self::status::StatusRange;
 pub(crate) use self::target::{Host, Target};
 pub(crate) use self::text::{FilePath, UrlPath};
 pub(crate) use self::user::{Account, User};

@@ -11,7 +11,9 @@ use crate::config::validated::{Drain, FLUSH, Hook, Restart, Start, Stop};
 const GRACE: Duration = Duration::from_secs(10);
 const GRACE_KUBERNETES: Duration = Duration::from_secs(30);
 
-const DELAY: Duration = Duration::from_secs(2);
+/// A little more than the two seconds that a balancer is usually said to take, and than `seaworthy drill` gives it: with
+/// exactly as much the last connection would find a closed listener.
+const DELAY: Duration = Duration::from_millis(2_500);
 const DELAY_KUBERNETES: Duration = Duration::from_secs(5);
 
 const LONGEST_SPREAD: Duration = Duration::from_secs(5);

@@ -4,6 +4,7 @@
 //! Defaults are written back into the raw tables, so that `config show` shows what is in force.
 
 mod app;
+mod checks;
 mod drain;
 mod observe;
 mod protect;
@@ -70,6 +71,7 @@ impl Review<'_> {
             headers: super::validated::Headers { preset: raw.headers.preset },
             connection_limit: Self::connection_limit(&raw.connection_limit),
             limits: self.limits(&raw.limits),
+            checks: self.checks(&raw.check),
             upstream,
         }
     }

@@ -4,6 +4,7 @@
 //! this module touches a file, a socket or the clock; sockets, users and paths are looked up by whoever uses them.
 
 mod app;
+mod check;
 mod life;
 mod observe;
 mod protect;
@@ -14,6 +15,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 pub(crate) use self::app::{App, Hook, Migration, Protocol};
+pub(crate) use self::check::Check;
 pub(crate) use self::life::{Drain, DrainPolicy, FLUSH, Restart, RestartPolicy, Start, Stop, StopScope};
 pub(crate) use self::observe::{
     Details, IdFormat, Level, Log, LogFormat, Metrics, OnFull, ProbeFormat, Probes, RequestId, Trace, Trust, Verdict,
@@ -59,6 +61,8 @@ pub(crate) struct Config {
     pub(crate) headers: Headers,
     pub(crate) connection_limit: ConnectionLimit,
     pub(crate) limits: Limits,
+    /// What is asked in the background.
+    pub(crate) checks: Vec<Check>,
     /// What to forward to, when it is not the port of [`App`].
     pub(crate) upstream: Option<Upstream>,
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use http::StatusCode;
 use jiff::Timestamp;
-use seaworthy::core::health::{Check, Class};
+use seaworthy::core::health::{Check, Class, Measure};
 use serde::{Serialize, Serializer};
 
 use crate::ops::answer::Answer;
@@ -38,6 +38,7 @@ struct Checks<'a> {
     list: &'a [&'a Check],
     now: Moment,
     details: bool,
+    verbose: bool,
 }
 
 #[derive(Serialize)]
@@ -57,6 +58,28 @@ struct Line<'a> {
     class: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    because_of: Option<&'a str>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    flapping: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    measures: Vec<Measured<'a>>,
+}
+
+/// A number that a check reports.
+#[derive(Serialize)]
+struct Measured<'a> {
+    name: &'static str,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    labels: BTreeMap<&'static str, &'a str>,
+    value: f64,
+}
+
+impl<'a> From<&'a Measure> for Measured<'a> {
+    fn from(measure: &'a Measure) -> Self {
+        let labels = measure.labels.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        Self { name: measure.name, labels, value: measure.value }
+    }
 }
 
 impl Serialize for Checks<'_> {
@@ -79,6 +102,9 @@ impl Serialize for Checks<'_> {
                 group: check.group.as_deref(),
                 class: check.class.map(Class::name),
                 error: check.error.as_deref().filter(|_| self.details),
+                because_of: check.because_of.as_deref(),
+                flapping: check.flapping,
+                measures: check.measures.iter().filter(|_| self.details && self.verbose).map(Measured::from).collect(),
             };
             (check.name.as_str(), line)
         }))
@@ -86,7 +112,7 @@ impl Serialize for Checks<'_> {
 }
 
 pub(super) fn write(report: &Report<'_>) -> Answer {
-    let Report { status, passes, checks, missing, identity, facts, details, .. } = report;
+    let Report { status, passes, checks, missing, identity, facts, details, verbose, .. } = report;
     let body = Body {
         status,
         service: &identity.service,
@@ -94,7 +120,7 @@ pub(super) fn write(report: &Report<'_>) -> Answer {
         timestamp: written(facts.now.wall),
         uptime: (facts.uptime.as_secs_f64() * 10.0).round() / 10.0,
         lifecycle: facts.state.name(),
-        checks: Checks { list: checks, now: facts.now, details: *details },
+        checks: Checks { list: checks, now: facts.now, details: *details, verbose: *verbose },
         config: (!missing.is_empty()).then_some(Incomplete { status: "incomplete", missing }),
         info: Some(&identity.info).filter(|info| !info.is_empty()),
     };

@@ -20,6 +20,7 @@ fn door(change: impl FnOnce(&mut Config)) -> Door {
     let health = Health::default();
     let check = Check {
         name: "database".to_owned(),
+        kind: "postgres",
         status: Status::Unhealthy,
         affects: Affects::Ready,
         group: None,
@@ -31,6 +32,7 @@ fn door(change: impl FnOnce(&mut Config)) -> Door {
         consecutive_failures: 1,
         gates_start: false,
         passed_once: false,
+        ..Check::default()
     };
     health.publish(Snapshot { checks: vec![check], ..Snapshot::default() });
     let vitals = Vitals::new(lifecycle, health, Instant::now(), std::sync::Arc::new(Nowhere), || true);

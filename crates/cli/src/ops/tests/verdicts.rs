@@ -232,7 +232,7 @@ fn a_path_of_the_config_answers_the_verdict_that_it_names() {
 fn an_unknown_format_is_refused_with_those_that_there_are() {
     let answer = ask(settings(), "/readyz?format=xml", &facts(State::Ready, Vec::new()));
     assert_eq!(answer.status, 400);
-    assert!(text(&answer).contains("use default or kubernetes"));
+    assert!(text(&answer).contains("use default, kubernetes, actuator, microprofile or ietf"));
 }
 
 #[test]
@@ -248,4 +248,68 @@ fn free_values_are_shown_where_there_are_some() {
 fn what_is_no_probe_is_left_to_others() {
     let ask = Ask { path: "/orders", query: None, accept: "", asker: asker(NEIGHBOUR) };
     assert_eq!(probes(settings()).answer(&ask, &facts(State::Ready, Vec::new())), None);
+}
+
+#[test]
+fn the_actuator_shape_is_the_one_of_spring_boot() {
+    let facts = facts(State::Ready, vec![database(moment())]);
+    let up = ask(settings(), "/health?format=actuator", &facts);
+    assert_eq!((up.status.as_u16(), up.content_type), (200, "application/vnd.spring-boot.actuator.v3+json"));
+    let component = json!({ "database": { "status": "UP", "details": { "latencyMs": 1.3 } } });
+    let groups = json!(["liveness", "readiness", "storage"]);
+    assert_eq!(body(&up), json!({ "status": "UP", "components": component, "groups": groups }));
+    assert_eq!(body(&ask(settings(), "/livez?format=actuator", &facts)), json!({ "status": "UP" }));
+
+    let down = super::facts(State::Ready, vec![refused(moment())]);
+    let answer = ask_from(settings(), NEIGHBOUR, "/readyz?format=actuator", &down);
+    assert_eq!((answer.status.as_u16(), body(&answer)["status"].as_str()), (503, Some("DOWN")));
+    let details = json!({ "latencyMs": 1.3, "class": "refused" });
+    assert_eq!(body(&answer)["components"]["database"], json!({ "status": "DOWN", "details": details }));
+
+    let leaving = super::facts(State::Draining, vec![database(moment())]);
+    let answer = ask(settings(), "/readyz?format=actuator", &leaving);
+    assert_eq!((answer.status.as_u16(), body(&answer)["status"].as_str()), (503, Some("OUT_OF_SERVICE")));
+}
+
+#[test]
+fn the_microprofile_shape_has_two_words_and_flat_data() {
+    let facts = facts(State::Ready, vec![refused(moment())]);
+    let answer = ask(settings(), "/readyz?format=microprofile", &facts);
+    let data = json!({
+        "status": "unhealthy", "latency_ms": 1.3, "class": "refused", "error": "10.0.0.7:5432: connection refused",
+    });
+    let checks = json!([{ "name": "database", "status": "DOWN", "data": data }]);
+    assert_eq!((answer.status.as_u16(), body(&answer)), (503, json!({ "status": "DOWN", "checks": checks })));
+}
+
+#[test]
+fn the_ietf_shape_is_keyed_by_component_and_measurement() {
+    let measures = vec![Measure::new("health_db_connections_max", 100.0)];
+    let degraded = Check { affects: Affects::Health, kind: "postgres", measures, ..refused(moment()) };
+    let facts = facts(State::Ready, vec![degraded]);
+    let answer = ask(settings(), "/health?format=ietf", &facts);
+    let said = body(&answer);
+    assert_eq!((answer.status.as_u16(), answer.content_type), (200, "application/health+json"));
+    assert_eq!((said["status"].as_str(), said["releaseId"].as_str()), (Some("warn"), Some("1.4.2")));
+    assert_eq!(
+        said["checks"]["database:responseTime"],
+        json!([{
+            "componentType": "datastore", "time": said["checks"]["database:responseTime"][0]["time"],
+            "observedValue": 1.3, "observedUnit": "ms", "status": "fail", "output": "10.0.0.7:5432: connection refused",
+        }])
+    );
+    assert_eq!(said["checks"]["database:db_connections_max"][0]["observedValue"], 100.0);
+    let stranger = body(&ask_from(settings(), NEIGHBOUR, "/health?format=ietf", &facts));
+    assert_eq!(stranger["checks"]["database:responseTime"][0]["output"], "refused");
+    assert_eq!(stranger["checks"].get("database:db_connections_max"), None);
+}
+
+#[test]
+fn a_result_that_is_too_old_is_not_believed() {
+    let now = moment();
+    let old = Check { stale_at: Some(now.instant), ..database(now) };
+    let mut facts = facts(State::Ready, vec![old]);
+    facts.snapshot = believed(facts.snapshot, now.instant);
+    assert_eq!(verdict("/readyz", &facts), said(503, "not_ready"));
+    assert_eq!(body(&ask(settings(), "/readyz", &facts))["checks"]["database"]["class"], "stale");
 }

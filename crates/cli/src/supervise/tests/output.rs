@@ -33,7 +33,10 @@ async fn a_flood_arrives_whole_and_a_long_line_in_pieces() {
 #[tokio::test]
 async fn a_stranger_who_holds_the_pipe_does_not_hold_the_end_up_for_long() {
     // It leaves group and session, and here, where orphans do not come to us, our sight.
-    let mut built = worker("setsid sh -c 'echo \"holder $$\"; exec sleep 20' & exit 1");
+    // It is waited for, because whoever dies takes along what has not left yet.
+    let script = "f=$(mktemp -u); mkfifo $f; \
+                  setsid sh -c \"echo holder \\$\\$; echo >$f; exec sleep 20\" & read x <$f; rm $f; exit 1";
+    let mut built = worker(script);
     built.setup.restart.policy = RestartPolicy::Never;
     let mut harness = built.start();
     let holder = harness.recorder.said_after("holder ").await;

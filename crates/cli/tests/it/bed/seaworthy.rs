@@ -224,12 +224,12 @@ impl Seaworthy {
         Client::connect(self.public)
     }
 
-    /// Its process: the one below, where another program started it.
+    /// Its process: the one that we started, or the one below where that only waits for it.
     pub(crate) fn pid(&self) -> u32 {
-        if self.starting.under.is_empty() {
-            return self.child.id();
-        }
-        until("it was started", || children(self.child.id()).first().copied())
+        let is_it =
+            |pid: &u32| std::fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|exe| exe == Path::new(BINARY));
+        let started = self.child.id();
+        until("it runs", || std::iter::once(started).chain(children(started)).find(is_it))
     }
 
     /// The port on which the program behind it listens.

@@ -1,0 +1,73 @@
+//! A real server as a child process, with a directory of its own.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use super::until;
+
+/// A port that nobody listens on.
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// A server that runs until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Server {
+    pub(crate) port: u16,
+    directory: TempDir,
+    command: Vec<String>,
+    child: Option<Child>,
+}
+
+impl Server {
+    /// `prepare` gets the directory and the port, and gives the command that runs the server in the foreground.
+    pub(crate) async fn start(prepare: impl FnOnce(&Path, u16) -> Vec<String>) -> Self {
+        let directory = tempfile::Builder::new().prefix("seaworthy-").tempdir().unwrap();
+        let port = free_port();
+        let command = prepare(directory.path(), port);
+        let mut server = Self { port, directory, command, child: None };
+        server.up().await;
+        server
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// Ends the server, with its connections: INT is what does that to PostgreSQL, and to the others as well.
+    pub(crate) fn down(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = rustix::process::kill_process(rustix::process::Pid::from_child(&child), Signal::INT);
+            let _ = child.wait();
+        }
+    }
+
+    /// Starts it again, where it was, and waits until it accepts connections.
+    pub(crate) async fn up(&mut self) {
+        let log = std::fs::File::create(self.path("server.log")).unwrap();
+        let mut command = Command::new(&self.command[0]);
+        command.args(&self.command[1..]).current_dir(self.directory.path()).stdin(Stdio::null());
+        let child = command.stdout(log.try_clone().unwrap()).stderr(log).spawn();
+        self.child = Some(child.unwrap_or_else(|error| panic!("{}: {error}", self.command[0])));
+        let port = self.port;
+        let log = self.path("server.log");
+        let child = self.child.as_mut().unwrap();
+        until("the server accepts connections", async || {
+            if let Some(status) = child.try_wait().unwrap() {
+                panic!("the server ended with {status}: {}", std::fs::read_to_string(&log).unwrap_or_default());
+            }
+            tokio::net::TcpStream::connect(("127.0.0.1", port)).await.ok().map(drop)
+        })
+        .await;
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.down();
+    }
+}
