@@ -1,5 +1,7 @@
 //! Every kind against the real server that it asks: one contract for all of them, and for each what is its own.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by a panic")]
+
 mod bed;
 mod contract;
 mod http;
