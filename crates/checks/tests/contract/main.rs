@@ -4,8 +4,10 @@
 
 mod bed;
 mod contract;
+mod grpc;
 mod http;
 mod postgres;
+mod queues;
 mod redis;
 mod small;
 mod tls;
