@@ -33,7 +33,7 @@ use self::signals::Signals;
 pub(crate) use self::start::missing;
 use crate::cli::Run;
 use crate::commands::Output;
-use crate::config::{self, CommandLine, Problem};
+use crate::config::{self, CommandLine};
 use crate::exit_code::ExitCode;
 use crate::supervise;
 
@@ -67,9 +67,6 @@ pub(crate) fn serve(inputs: &Inputs, output: Output) -> ExitCode {
             let message = "nothing to run: name a program, as in `seaworthy run -- node server.js`, or set \
                            `app.command`, or forward to something that runs with `--upstream http://127.0.0.1:3000`";
             return output.error(message, ExitCode::Usage);
-        }
-        for warning in &loaded.warnings {
-            output.warning(&Problem::to_string(warning));
         }
         // A gateway holds two descriptors a request, and the usual soft limit of 1024 is for programs that use select.
         if let Err(error) = raise_descriptors() {

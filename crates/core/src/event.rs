@@ -248,7 +248,7 @@ events! {
     StopEnded { outcome: Outcome, took: Duration, requests_cut: u32 } = "stop_ended", Info, "{}", match outcome { Outcome::Graceful => "Graceful shutdown complete", Outcome::Forced => "Forced shutdown after timeout" };
         "outcome" => outcome.name(), "took" => *took, "requests_cut" => *requests_cut;
     /// What is listened on.
-    Listening { public: String, admin: String, control: String } = "listening", Info, "listening on {public}, probes and metrics on {admin}";
+    Listening { public: String, admin: String, control: String } = "listening", Info, "{}", Places { public, admin };
         "public" => public.as_str(), "admin" => admin.as_str(), "control" => control.as_str();
     /// An upstream that somebody else started accepts connections.
     UpstreamReady { upstream: String, took: Duration } = "upstream_ready", Info, "upstream {upstream} is there after {took:.1?}";
@@ -352,6 +352,24 @@ events! {
     Notice { text: String } = "notice", Info, "{text}";
     /// Something that somebody should mend.
     Warning { text: String } = "warning", Warn, "{text}";
+}
+
+/// Where the public is served, and where probes and metrics are; either may be `off`.
+struct Places<'a> {
+    public: &'a str,
+    admin: &'a str,
+}
+
+impl fmt::Display for Places<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { public, admin } = self;
+        match (*public, *admin) {
+            ("off", "off") => f.write_str("listening nowhere"),
+            ("off", admin) => write!(f, "probes and metrics on {admin}"),
+            (public, "off") => write!(f, "listening on {public}"),
+            (public, admin) => write!(f, "listening on {public}, probes and metrics on {admin}"),
+        }
+    }
 }
 
 /// A time as people write it: none is `0s`, not `0ns`.
