@@ -34,6 +34,10 @@ const PREREQUISITES: &[Prerequisite] = &[
     needed("nodejs", "node", "programs to stand in front of"),
     needed("npm", "npm", "a package runner, which swallows signals"),
     needed("nginx", "nginx", "a program that stops in order by QUIT, and the peer of the benchmark"),
+    needed("postgresql", "/usr/lib/postgresql", "a database to check"),
+    needed("redis-server", "redis-server", "a cache to check"),
+    needed("nats-server", "nats-server", "a broker to check"),
+    needed("openssl", "openssl", "an authority of the tests' own"),
     needed("valgrind", "valgrind", "counts the instructions of a request"),
     needed("prometheus", "promtool", "the judge of the metrics' format"),
 ];

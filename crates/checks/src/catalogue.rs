@@ -219,6 +219,92 @@ grace = "1h"
 "#,
         failures: &[("condition", "the last sign of life came 90001s ago; one is due every 86400s")],
     },
+    Row {
+        kind: "encryption",
+        proves: "a key is set, has the length of AES-256, and decrypts what it encrypts",
+        options: &["key"],
+        needs: 1,
+        metrics: &[
+            metric("health_encryption_key_set", "Whether there is a key."),
+            metric("health_encryption_key_valid", "Whether the key has the right length."),
+            metric("health_encryption_test_passed", "Whether it decrypts what it encrypts."),
+            metric("health_encryption_key_length", "Bytes of the key."),
+        ],
+        example: r#"[[check]]
+name = "encryption"
+kind = "encryption"
+key = { env = "ENCRYPTION_KEY" }
+"#,
+        failures: &[(
+            "condition",
+            "the key is not one of 32 bytes in hexadecimal, base64 or as it is: it has 7 characters",
+        )],
+    },
+    Row {
+        kind: "grpc",
+        proves: "a server says by the standard gRPC health protocol that it serves",
+        options: &["url", "service", "ca-file"],
+        needs: 1,
+        metrics: &[],
+        example: r#"[[check]]
+name = "inventory"
+kind = "grpc"
+url = "grpc://inventory.internal:50051"
+service = "shop.Inventory"
+"#,
+        failures: &[
+            ("condition", "the status is NOT_SERVING"),
+            ("protocol", "the server has no health service (UNIMPLEMENTED)"),
+        ],
+    },
+    Row {
+        kind: "nats",
+        proves: "NATS answers PING; reports how far consumers of JetStream are behind",
+        options: &["url", "consumers", "warn-pending", "ca-file"],
+        needs: 1,
+        metrics: &[
+            Metric {
+                name: "health_nats_consumer_pending",
+                labels: &["consumer"],
+                help: "Messages that wait for a consumer.",
+            },
+            Metric {
+                name: "health_nats_consumer_unacknowledged",
+                labels: &["consumer"],
+                help: "Messages that a consumer has not acknowledged.",
+            },
+        ],
+        example: r#"[[check]]
+name = "events"
+kind = "nats"
+url = "nats://events.internal:4222"
+consumers = ["ORDERS/mailer"]
+warn-pending = 10000
+"#,
+        failures: &[("auth", "Authorization Violation"), ("condition", "the server has no JetStream")],
+    },
+    Row {
+        kind: "bullmq",
+        proves: "queues of BullMQ are there; reports how long they are, and how long the oldest job waits",
+        options: &["url", "queues", "prefix", "warn-pending", "sentinel", "ca-file"],
+        needs: 2,
+        metrics: &[
+            Metric { name: "queue_size", labels: &["queue_name", "status"], help: "Jobs in a queue, by their status." },
+            Metric {
+                name: "health_queue_oldest_waiting_seconds",
+                labels: &["queue_name"],
+                help: "How long the oldest job that waits has waited.",
+            },
+        ],
+        example: r#"[[check]]
+name = "jobs"
+kind = "bullmq"
+url = "redis://cache.internal:6379/0"
+queues = ["mail", "reports"]
+warn-pending = 1000
+"#,
+        failures: &[("condition", r#"there is no queue "mail" with the prefix "bull""#)],
+    },
 ];
 
 /// The row of a kind.

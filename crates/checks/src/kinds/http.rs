@@ -189,7 +189,13 @@ impl Http {
             let body = body.map_err(|error| Failure::protocol(format!("its body cannot be read: {error}")))?;
             Ok::<_, Failure>(Response::from_parts(head, body.to_bytes()))
         };
-        Ok((driven(exchange, connection).await?, report))
+        let mut broken = None;
+        let driver = async { broken = connection.await.err() };
+        match (driven(exchange, driver).await, broken) {
+            // What the connection stumbled over says more than that the request on it was cancelled.
+            (Err(_), Some(error)) => Err(failed(&error)),
+            (answer, _) => answer.map(|answer| (answer, report)),
+        }
     }
 
     fn request(&self, target: &Target) -> Result<Request<Empty<Bytes>>, Failure> {

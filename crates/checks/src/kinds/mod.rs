@@ -1,11 +1,15 @@
 //! The kinds of checks: one file each.
 
+pub mod bullmq;
 pub mod command;
 pub mod disk;
 pub mod dns;
+pub mod encryption;
+pub mod grpc;
 pub mod heartbeat;
 pub mod http;
 pub mod memory;
+pub mod nats;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 pub mod redis;
@@ -29,6 +33,10 @@ pub enum Spec {
     Memory(memory::Settings),
     Command(command::Settings),
     Heartbeat(heartbeat::Settings),
+    Encryption(encryption::Settings),
+    Grpc(Box<grpc::Settings>),
+    Nats(Box<nats::Settings>),
+    Bullmq(Box<bullmq::Settings>),
 }
 
 impl Spec {
@@ -47,6 +55,10 @@ impl Spec {
             Self::Memory(_) => "memory",
             Self::Command(_) => "command",
             Self::Heartbeat(_) => "heartbeat",
+            Self::Encryption(_) => "encryption",
+            Self::Grpc(_) => "grpc",
+            Self::Nats(_) => "nats",
+            Self::Bullmq(_) => "bullmq",
         }
     }
 
@@ -65,6 +77,10 @@ impl Spec {
             Self::Memory(settings) => Box::new(memory::Memory::new(settings)),
             Self::Command(settings) => Box::new(command::Command::new(settings, surroundings)),
             Self::Heartbeat(settings) => Box::new(heartbeat::Heartbeat::new(settings, surroundings)),
+            Self::Encryption(settings) => Box::new(encryption::Encryption::new(settings)),
+            Self::Grpc(settings) => Box::new(grpc::Grpc::new(*settings, surroundings)),
+            Self::Nats(settings) => Box::new(nats::Nats::new(*settings, surroundings)),
+            Self::Bullmq(settings) => Box::new(bullmq::Bullmq::new(*settings, surroundings)),
         }
     }
 }

@@ -28,6 +28,8 @@
 
 mod check;
 mod describe;
+#[cfg(test)]
+mod kinds;
 pub(crate) mod nearest;
 mod problem;
 mod raw;

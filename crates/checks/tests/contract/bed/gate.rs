@@ -102,7 +102,7 @@ impl State {
                 let (mut from_server, mut to_server) = server.split();
                 let up = async { tokio::io::copy(&mut from_client, &mut to_server).await };
                 let down = async {
-                    let mut buffer = [0; 16 * 1024];
+                    let mut buffer = vec![0; 16 * 1024];
                     while let Ok(read @ 1..) = from_server.read(&mut buffer).await {
                         tokio::time::sleep(delay).await;
                         if to_client.write_all(&buffer[..read]).await.is_err() {

@@ -75,7 +75,8 @@ pub(crate) struct Check {
     #[schemars(extend("x-default" = "none", "examples" = [{ "team": "payments" }]))]
     pub(crate) labels: BTreeMap<String, String>,
 
-    /// Where to ask. It may carry a user and a password, so it is shown nowhere. For `http`, `postgres`, `redis`.
+    /// Where to ask. It may carry a user and a password, so it is shown nowhere. For `http`, `postgres`, `redis`,
+    /// `grpc`, `nats`, `bullmq`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-default" = "none", "examples" = ["http://localhost:3000/health", { "env": "DATABASE_URL" }]))]
     pub(crate) url: Option<As<SecretSource>>,
@@ -125,7 +126,7 @@ pub(crate) struct Check {
     #[schemars(length(min = 1), extend("x-default" = "`SELECT 1`", "examples" = ["SELECT count(*) FROM jobs WHERE failed"]))]
     pub(crate) query: Option<String>,
 
-    /// The name of the master, where the URL is that of a Sentinel. For `redis`.
+    /// The name of the master, where the URL is that of a Sentinel. For `redis`, `bullmq`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1), extend("x-default" = "none", "examples" = ["mymaster"]))]
     pub(crate) sentinel: Option<String>,
@@ -204,6 +205,36 @@ pub(crate) struct Check {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-default" = "`0s`", "examples" = ["1h"]))]
     pub(crate) grace: Option<Time>,
+
+    /// The key: 32 bytes in hexadecimal, in base64, or as they are. For `encryption`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-default" = "none", "examples" = [{ "env": "ENCRYPTION_KEY" }]))]
+    pub(crate) key: Option<As<SecretSource>>,
+
+    /// The service of the server to ask about. For `grpc`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1), extend("x-default" = "the server as a whole", "examples" = ["shop.Inventory"]))]
+    pub(crate) service: Option<String>,
+
+    /// Consumers of JetStream, each as `STREAM/CONSUMER`. For `nats`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-default" = "none", "examples" = [["ORDERS/mailer"]]))]
+    pub(crate) consumers: Vec<String>,
+
+    /// More messages or jobs that wait are a warning. For `nats`, `bullmq`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-default" = "none", "examples" = [1000]))]
+    pub(crate) warn_pending: Option<u64>,
+
+    /// The queues to count. For `bullmq`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-default" = "none", "examples" = [["mail"]]))]
+    pub(crate) queues: Vec<String>,
+
+    /// What stands in front of the names of all keys. For `bullmq`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1), extend("x-default" = "`bull`", "examples" = ["jobs"]))]
+    pub(crate) prefix: Option<String>,
 }
 
 /// The keys that every kind takes.
@@ -238,6 +269,10 @@ pub(crate) enum CheckKind {
     Memory,
     Command,
     Heartbeat,
+    Encryption,
+    Grpc,
+    Nats,
+    Bullmq,
 }
 
 impl CheckKind {
@@ -254,6 +289,10 @@ impl CheckKind {
             Self::Memory => "memory",
             Self::Command => "command",
             Self::Heartbeat => "heartbeat",
+            Self::Encryption => "encryption",
+            Self::Grpc => "grpc",
+            Self::Nats => "nats",
+            Self::Bullmq => "bullmq",
         }
     }
 }

@@ -7,7 +7,7 @@ use seaworthy_checks::catalogue;
 use serde_json::Value;
 
 use super::*;
-use crate::config::{check, describe, schema};
+use crate::config::{check, describe, kinds, schema};
 
 fn keys() -> Vec<(String, describe::Key<'static>)> {
     let tables = describe::tables();
@@ -87,6 +87,7 @@ fn every_key_of_the_sample_can_be_taken_as_it_stands() {
             let given = file(&format!("{table}\n{needed}{key}"))
                 .variable("MIGRATION_PASSWORD", "x")
                 .variable("LICENSE_KEY", "x")
+                .variable("ENCRYPTION_KEY", "x")
                 .with_file("/run/secrets/health-token", "x")
                 .variable("DATABASE_URL", "postgres://app@db/app")
                 .with_file("/run/secrets/database-url", "x");
@@ -130,6 +131,7 @@ fn every_kind_of_check_is_a_word_and_every_option_a_key() {
 fn the_example_of_every_kind_is_a_valid_file() {
     for row in catalogue::ROWS {
         let given = file(row.example).variable("DATABASE_URL", "postgres://app:secret@db.internal/app");
+        let given = given.variable("ENCRYPTION_KEY", "0123456789abcdef0123456789abcdef");
         let config = given.config();
         assert_eq!(config.checks.len(), 1, "{}", row.kind);
         assert_eq!(config.checks[0].spec.kind(), row.kind);
@@ -148,16 +150,22 @@ fn the_reference_has_every_key_and_its_default() {
 /// `UPDATE_DOCS=1` writes them instead, which is what `cargo xtask docs` does.
 #[test]
 fn the_committed_documents_are_those_that_the_doc_comments_make() {
-    let directory = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference");
-    let documents =
-        [("config.md", reference()), ("seaworthy.schema.json", schema()), ("seaworthy.sample.toml", sample())];
-    for (name, made) in documents {
-        let path = directory.join(name);
+    let directory = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs");
+    let documents = [
+        ("reference/config.md", reference()),
+        ("reference/seaworthy.schema.json", schema()),
+        ("reference/seaworthy.sample.toml", sample()),
+        ("checks/README.md", kinds::overview(catalogue::ROWS)),
+    ];
+    let documents = documents.map(|(name, made)| (name.to_owned(), made)).into_iter();
+    let pages = catalogue::ROWS.iter().map(|row| (format!("checks/{}.md", row.kind), kinds::page(row)));
+    for (name, made) in documents.chain(pages) {
+        let path = directory.join(&name);
         if std::env::var_os("UPDATE_DOCS").is_some() {
-            std::fs::create_dir_all(&directory).expect("docs/reference can be made");
-            std::fs::write(&path, &made).expect("docs/reference can be written");
+            std::fs::create_dir_all(path.parent().expect("a directory")).expect("docs can be made");
+            std::fs::write(&path, &made).expect("docs can be written");
         }
         let committed = std::fs::read_to_string(&path).unwrap_or_default();
-        assert!(committed == made, "docs/reference/{name} is out of date: run `cargo xtask docs`");
+        assert!(committed == made, "docs/{name} is out of date: run `cargo xtask docs`");
     }
 }

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use seaworthy::core::health::{Affects, Class, Dependencies, OnFailure, Policy, Severity};
-use seaworthy_checks::kinds::{Spec, command, disk, dns, heartbeat, http, memory, postgres, redis, tcp, tls};
+use seaworthy_checks::kinds::{
+    Spec, bullmq, command, disk, dns, encryption, grpc, heartbeat, http, memory, nats, postgres, redis, tcp, tls,
+};
 use seaworthy_checks::{Condition, Place, Trust, catalogue};
 
 use super::Review;
@@ -25,13 +27,15 @@ struct Entry<'r, 's> {
     review: &'r mut Review<'s>,
     raw: &'r raw::Check,
     path: String,
+    /// The name of the environment.
+    environment: &'r str,
 }
 
 impl Review<'_> {
-    pub(super) fn checks(&mut self, raw: &[raw::Check]) -> Vec<Check> {
+    pub(super) fn checks(&mut self, raw: &[raw::Check], environment: &str) -> Vec<Check> {
         let mut checks: Vec<Check> = Vec::new();
         for (index, check) in raw.iter().enumerate() {
-            let mut entry = Entry { review: self, raw: check, path: tree::at("check", index) };
+            let mut entry = Entry { review: self, raw: check, path: tree::at("check", index), environment };
             entry.name(raw.iter().take(index));
             entry.depends(raw);
             let Some(spec) = entry.spec() else { continue };
@@ -196,6 +200,10 @@ impl Entry<'_, '_> {
             CheckKind::Memory => Some(Spec::Memory(memory::Settings { warn_percent: self.warn_percent(90) })),
             CheckKind::Command => self.command(),
             CheckKind::Heartbeat => self.heartbeat(),
+            CheckKind::Encryption => self.encryption(),
+            CheckKind::Grpc => self.grpc(),
+            CheckKind::Nats => self.nats(),
+            CheckKind::Bullmq => self.bullmq(),
         }
     }
 
@@ -326,6 +334,43 @@ impl Entry<'_, '_> {
         let within = self.review.positive(&path, time);
         let grace = self.raw.grace.as_ref().map_or(Duration::ZERO, |grace| grace.0);
         Some(Spec::Heartbeat(heartbeat::Settings { name: self.raw.name.clone(), within, grace }))
+    }
+
+    /// A key that is not set is what the check is there to find, so it is no error here.
+    fn encryption(&mut self) -> Option<Spec> {
+        let source = self.raw.key.as_ref()?;
+        let unset = matches!(&source.0, SecretSource::Env(name) if self.review.sources.variable(name).is_none());
+        let key = if unset { None } else { Some(seaworthy_checks::Secret::new(self.secret("key", "key", source)?)) };
+        Some(Spec::Encryption(encryption::Settings { key, environment: self.environment.to_owned() }))
+    }
+
+    fn grpc(&mut self) -> Option<Spec> {
+        let url = self.url()?;
+        let server = grpc::Server::new(&url).map_err(|error| self.complain("url", &error)).ok()?;
+        let service = self.raw.service.clone().unwrap_or_default();
+        Some(Spec::Grpc(Box::new(grpc::Settings { server, service, trust: self.trust() })))
+    }
+
+    fn nats(&mut self) -> Option<Spec> {
+        let url = self.url()?;
+        let server = nats::Server::new(&url, self.trust()).map_err(|error| self.complain("url", &error)).ok()?;
+        let mut consumers = Vec::new();
+        for (index, text) in self.raw.consumers.iter().enumerate() {
+            match text.parse() {
+                Ok(consumer) => consumers.push(consumer),
+                Err(error @ nats::ConsumerError) => self.complain(&tree::at("consumers", index), &error),
+            }
+        }
+        Some(Spec::Nats(Box::new(nats::Settings { server, consumers, warn_pending: self.raw.warn_pending })))
+    }
+
+    fn bullmq(&mut self) -> Option<Spec> {
+        let url = self.url()?;
+        let server = redis::Server::new(&url, self.trust(), self.raw.sentinel.clone());
+        let server = server.map_err(|error| self.complain("url", &error)).ok()?;
+        let prefix = self.raw.prefix.clone().unwrap_or_else(|| "bull".to_owned());
+        let (queues, warn_pending) = (self.raw.queues.clone(), self.raw.warn_pending);
+        Some(Spec::Bullmq(Box::new(bullmq::Settings { server, queues, prefix, warn_pending })))
     }
 
     fn secret(&mut self, key: &str, name: &str, source: &As<SecretSource>) -> Option<String> {
