@@ -21,7 +21,7 @@ fn listener() -> (TcpListener, u16) {
 }
 
 fn monitor(config: &str) -> Seaworthy {
-    Seaworthy::run(Vec::<String>::new()).config(config).controlled().listening()
+    Seaworthy::run(Vec::<String>::new()).controlled().config(config).listening()
 }
 
 fn answers(service: &Seaworthy, probe: &str, status: u16) {
@@ -80,11 +80,11 @@ fn a_reload_adds_checks_and_takes_them_away() {
     let service = monitor(&tcp("api", port, READY));
     answers(&service, "/health/check/api", 200);
     let control = format!("control = {:?}\n", service.control_path());
-    service.configure(&(control + &tcp("worker", port, READY)));
+    service.configure(&(control.clone() + &tcp("worker", port, READY)));
     service.signal(Signal::HUP);
     answers(&service, "/health/check/worker", 200);
     assert_eq!(get(service.ops, "/health/check/api").status, 404);
-    service.configure(&tcp("worker", port, "affects = \"live\""));
+    service.configure(&(control + &tcp("worker", port, "affects = \"live\"")));
     service.signal(Signal::HUP);
     let refused = service.log.event("config_refused");
     assert!(refused.to_string().contains("would restart the service when a dependency fails"), "{refused}");
