@@ -106,7 +106,7 @@ pub struct Arguments {
     /// The port of a program that listens on no other; instances then run one after another.
     #[arg(long)]
     pub port: Option<u16>,
-    /// Rehearsals at a time [default: by cores, 2 to 4].
+    /// Rehearsals at a time [default: by cores, 4 to 8].
     #[arg(long)]
     pub parallel: Option<usize>,
 

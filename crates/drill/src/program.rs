@@ -235,19 +235,22 @@ impl Drop for Instance {
     }
 }
 
-/// Kills every instance: the drill itself is being ended.
+/// Kills every instance and waits until all are gone: the drill itself is being ended. Blocks for two seconds at most.
 pub(crate) fn end_all() {
-    for (pid, mark) in alive().iter() {
-        end(*pid, mark);
+    let alive = alive().clone();
+    let deadline = Instant::now() + Duration::from_secs(2);
+    while alive.iter().map(|(pid, mark)| end(*pid, mark)).sum::<usize>() > 0 && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(10));
     }
 }
 
-fn end(leader: u32, mark: &str) {
-    for process in proc::of_instance(leader, MARK, mark) {
-        if let Some(pid) = pid(process.pid) {
-            let _ = rustix::process::kill_process(pid, Signal::KILL);
-        }
+/// Kills what runs of an instance; how many processes that were.
+fn end(leader: u32, mark: &str) -> usize {
+    let processes = proc::of_instance(leader, MARK, mark);
+    for pid in processes.iter().filter_map(|process| pid(process.pid)) {
+        let _ = rustix::process::kill_process(pid, Signal::KILL);
     }
+    processes.len()
 }
 
 fn alive() -> std::sync::MutexGuard<'static, Vec<(u32, String)>> {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
 use crate::client::exchange::drip;
-use crate::client::{Answer, Failure, Outcome, Request, Target, fetch, http2};
+use crate::client::{Answer, Connection, Failure, Outcome, Request, Target, fetch, http2};
 use crate::plan::Plan;
 
 /// Names that mean liveness, and nothing else.
@@ -171,6 +171,10 @@ async fn first_answer(target: &Target, deadline: Instant) -> Result<Answer, Surv
             Ok(answer) if speaks_tls(&answer) => return Err(SurveyError::Tls),
             Ok(answer) => return Ok(answer),
             Err(Failure::Malformed(why)) if why.contains("\\u{15}\\u{3}") => return Err(SurveyError::Tls),
+            // Node ends a plain connection without a word where it speaks TLS.
+            Err(Failure::Closed { got: 0 } | Failure::Reset { got: 0 }) if answers_tls(target).await => {
+                return Err(SurveyError::Tls);
+            }
             Err(failure) if Instant::now() >= deadline => return Err(SurveyError::Silent { path, failure }),
             Err(_) => sleep(Duration::from_millis(50)).await,
         }
@@ -187,6 +191,19 @@ async fn until_well(target: &Target, path: &str, deadline: Instant) -> Result<An
         }
         sleep(Duration::from_millis(100)).await;
     }
+}
+
+/// Whether a broken `ClientHello` is answered by a record of TLS: an alert.
+async fn answers_tls(target: &Target) -> bool {
+    const LIMIT: Duration = Duration::from_secs(2);
+    // A handshake record of five bytes: a ClientHello of one byte, which is too short.
+    const HELLO: &[u8] = &[0x16, 3, 1, 0, 5, 1, 0, 0, 1, 0];
+    let answer = async {
+        let mut connection = Connection::open(target, LIMIT).await?;
+        connection.send(HELLO, LIMIT).await?;
+        connection.raw(LIMIT).await
+    };
+    matches!(answer.await.as_deref(), Ok([0x15 | 0x16, 3, ..]))
 }
 
 /// nginx and Go tell a plain client so, in words.

@@ -180,7 +180,7 @@ impl Service<Request<InnerBody>> for Proxy {
                         // What is needed to say it again, where that is allowed.
                         let again = repeatable.then(|| copy_of(&request));
                         let answer = kept.send(request);
-                        Box::pin(exchange.over_kept(kept, answer, again))
+                        Box::pin(OverKept { exchange: Some(exchange), kept: Some(kept), answer, again, anew: None })
                     }
                 }
             }
@@ -227,26 +227,6 @@ impl Exchange {
         Ok(self.end(outcome))
     }
 
-    async fn over_kept(
-        mut self,
-        mut kept: Box<Kept<InnerBody>>,
-        answer: impl Future<Output = hyper::Result<Response<Incoming>>>,
-        again: Option<(request::Parts, InnerBody)>,
-    ) -> Result<Response<ProxyBody>, Infallible> {
-        let outcome = match kept.driving(answer).await {
-            Ok(answer) => Ok(self.proxy.pass_on(answer, kept)),
-            Err(error) => match (Failure::of(&error), again) {
-                (Failure::Closed(_), Some((parts, body))) => {
-                    self.attempts += 1;
-                    self.proxy.0.observer.upstream_retried();
-                    Box::pin(self.anew(Request::from_parts(parts, body))).await
-                }
-                (failure, _) => Err(failure),
-            },
-        };
-        Ok(self.end(outcome))
-    }
-
     /// Over a connection that nobody used before.
     async fn anew(&self, request: Request<InnerBody>) -> Result<Response<ProxyBody>, Failure> {
         let mut kept = self.proxy.connect(&self.upstream).await?;
@@ -273,6 +253,55 @@ impl Exchange {
             learnt.upstream(Upstreamed { address: upstream.name, time, attempts });
         }
         answer
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// An exchange over a kept connection: nearly all are. Written by hand, because it is allocated for each, and an async
+    /// block would hold what it was given several times.
+    struct OverKept<A> {
+        exchange: Option<Exchange>,
+        kept: Option<Box<Kept<InnerBody>>>,
+        #[pin]
+        answer: A,
+        // What is needed to say it again, where that is allowed.
+        again: Option<(request::Parts, InnerBody)>,
+        anew: Option<Answered>,
+    }
+}
+
+impl<A> Future for OverKept<A>
+where
+    A: Future<Output = hyper::Result<Response<Incoming>>>,
+{
+    type Output = Result<Response<ProxyBody>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        if let Some(anew) = this.anew {
+            return anew.as_mut().poll(cx);
+        }
+        if let Some(kept) = this.kept {
+            kept.drive(cx);
+        }
+        let answer = std::task::ready!(this.answer.poll(cx));
+        let (Some(mut exchange), Some(kept)) = (this.exchange.take(), this.kept.take()) else { return Poll::Pending };
+        let failure = match answer {
+            Ok(answer) => {
+                let answer = exchange.proxy.pass_on(answer, kept);
+                return Poll::Ready(Ok(exchange.end(Ok(answer))));
+            }
+            Err(error) => Failure::of(&error),
+        };
+        match (failure, this.again.take()) {
+            (Failure::Closed(_), Some((parts, body))) => {
+                exchange.attempts += 1;
+                exchange.proxy.0.observer.upstream_retried();
+                let anew = this.anew.insert(Box::pin(exchange.over_new(Request::from_parts(parts, body))));
+                anew.as_mut().poll(cx)
+            }
+            (failure, _) => Poll::Ready(Ok(exchange.end(Err(failure)))),
+        }
     }
 }
 

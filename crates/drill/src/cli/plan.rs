@@ -48,7 +48,7 @@ pub(super) fn plan(arguments: &Arguments) -> Result<Plan, SettingsError> {
     }
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
     let port = arguments.port.or(settings.port);
-    let parallel = arguments.parallel.or(settings.parallel).unwrap_or(cores.clamp(2, 4)).max(1);
+    let parallel = arguments.parallel.or(settings.parallel).unwrap_or(cores.clamp(4, 8)).max(1);
     let headers =
         settings.headers.iter().map(|(name, value)| units::header(&format!("{name}: {value}")).map_err(invalid));
     let mut headers = headers.collect::<Result<Vec<_>, _>>()?;

@@ -90,7 +90,8 @@ impl Connection {
     /// The next answer, to its last byte. Interim answers (1xx, but 101) are passed over.
     pub(crate) async fn answer(&mut self, request: &Request, deadline: Instant) -> Result<Answer, Failure> {
         let limit = deadline.saturating_duration_since(Instant::now());
-        let mut got = 0;
+        // What was read ahead is of this answer too.
+        let mut got = self.buffer.len();
         let answer = match timeout(limit, self.read(request, &mut got)).await {
             Err(_) => Err(Failure::Timeout { limit, got }),
             Ok(answer) => answer,

@@ -71,13 +71,20 @@ async fn an_answer_that_is_cut_short_is_truncated_and_an_end_before_it_is_a_cut(
 
 #[tokio::test]
 async fn a_reset_within_the_answer_is_told_from_an_end() {
+    let (read, was_read) = tokio::sync::oneshot::channel();
     let target = server(|mut stream| async move {
         stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhello").await.unwrap();
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        was_read.await.unwrap();
         rustix::net::sockopt::set_socket_linger(&stream, Some(Duration::ZERO)).unwrap();
     })
     .await;
-    assert_eq!(Outcome::of(&get(&target).await, false), Outcome::CutAfterBytes);
+    let request = Request::get("/");
+    let mut connection = Connection::open(&target, LIMIT).await.unwrap();
+    connection.send(&request.bytes(&target), LIMIT).await.unwrap();
+    assert_eq!(connection.ending(LIMIT).await, Ending::Data);
+    read.send(()).unwrap();
+    let answer = connection.answer(&request, Instant::now() + LIMIT).await;
+    assert_eq!(Outcome::of(&answer, false), Outcome::CutAfterBytes);
 }
 
 #[tokio::test]

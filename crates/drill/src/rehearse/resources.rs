@@ -108,6 +108,10 @@ const READ_ONLY: &str =
 async fn readonly(context: &Context, directory: &Path) -> Finding {
     const ID: &str = "resources.readonly-rootfs";
     let ways: [&[&str]; 2] = [&["unshare", "--mount"], &["unshare", "--user", "--map-root-user", "--mount"]];
+    if std::env::temp_dir().starts_with(directory) {
+        // Temporary files may be written, in an image too.
+        return Finding::not_proven(ID, "its directory holds the directory of temporary files");
+    }
     let Some(directory) = directory.to_str() else {
         return Finding::not_proven(ID, "the name of its directory is not UTF-8");
     };

@@ -13,7 +13,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -91,6 +91,16 @@ pub(crate) fn serve(defect: &str) -> ! {
     std::process::exit(if defect == "exit-code" { 5 } else { 0 });
 }
 
+/// Answers a handshake by an alert, and anything else by nothing, as servers of TLS do.
+async fn tls(listener: &TcpListener) {
+    loop {
+        let Ok((mut stream, _)) = listener.accept().await else { continue };
+        if matches!(stream.read_u8().await, Ok(0x16)) {
+            let _ = stream.write_all(&[0x15, 3, 3, 0, 2, 2, 50]).await;
+        }
+    }
+}
+
 async fn run(defect: &str) {
     let member = Arc::new(Member {
         defect: defect.to_owned(),
@@ -102,6 +112,9 @@ async fn run(defect: &str) {
     let port = std::env::var("PORT").expect("a port").parse().expect("a number");
     let port = if defect == "other-port" { 0 } else { port };
     let listener = TcpListener::bind(("127.0.0.1", port)).await.expect("a free port");
+    if defect == "tls" {
+        return tls(&listener).await;
+    }
     let graceful = GracefulShutdown::new();
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(Duration::from_mins(1));
