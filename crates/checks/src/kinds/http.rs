@@ -189,13 +189,7 @@ impl Http {
             let body = body.map_err(|error| Failure::protocol(format!("its body cannot be read: {error}")))?;
             Ok::<_, Failure>(Response::from_parts(head, body.to_bytes()))
         };
-        let mut broken = None;
-        let driver = async { broken = connection.await.err() };
-        match (driven(exchange, driver).await, broken) {
-            // What the connection stumbled over says more than that the request on it was cancelled.
-            (Err(_), Some(error)) => Err(failed(&error)),
-            (answer, _) => answer.map(|answer| (answer, report)),
-        }
+        Ok((driven(exchange, connection).await?, report))
     }
 
     fn request(&self, target: &Target) -> Result<Request<Empty<Bytes>>, Failure> {
@@ -279,9 +273,11 @@ fn failed(error: &hyper::Error) -> Failure {
     if error.is_parse() || error.is_parse_too_large() {
         return Failure::protocol(format!("what answers does not speak HTTP: {message}"));
     }
-    // A connection that ended cancels the request on it.
-    if error.is_incomplete_message() || error.is_canceled() || error.is_closed() {
-        return Failure::refused("the connection was closed before an answer came");
+    // A connection that ended cancels the request on it, and tells why below.
+    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<hyper::Error>());
+    let cause = source.unwrap_or(error);
+    if cause.is_incomplete_message() || cause.is_canceled() || cause.is_closed() {
+        return Failure::refused(format!("no answer came: {message}"));
     }
     match io_kind(error) {
         Some(kind) => Failure { message, ..Failure::from(std::io::Error::from(kind)) },

@@ -13,7 +13,7 @@ use tokio_postgres::{Client, Row, SimpleQueryMessage};
 use self::dial::Connection;
 pub use self::dial::{Encryption, Server, ServerError};
 use crate::condition::Condition;
-use crate::probe::{Failure, Probe, Report, Running, chain, driven, io_kind};
+use crate::probe::{Failure, Probe, Report, Running, chain, io_kind};
 use crate::surroundings::Surroundings;
 
 /// Left for the answer to come back after the server gave up on a statement.
@@ -61,7 +61,15 @@ impl Postgres {
 
     async fn over(&mut self, mut connection: Connection, limit: Duration, closely: bool) -> Result<Report, Failure> {
         let Connection { client, driver } = &mut connection;
-        let report = driven(self.settings.examined(client, limit, closely), driver).await?;
+        let report = tokio::select! {
+            biased;
+            report = self.settings.examined(client, limit, closely) => report?,
+            // What waits for an answer would wait for ever: its connection still stands here, though nothing moves it.
+            ended = driver => return Err(ended.map_or_else(
+                |error| failed(&error),
+                |()| Failure::refused("the server closed the connection"),
+            )),
+        };
         self.connection = Some(connection);
         Ok(report)
     }

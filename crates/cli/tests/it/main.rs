@@ -4,6 +4,7 @@ mod bed;
 
 mod balancer;
 mod bodies;
+mod checks;
 mod connections;
 mod documents;
 mod drain;

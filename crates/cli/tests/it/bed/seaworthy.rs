@@ -137,6 +137,8 @@ impl Starting {
         let banner = seaworthy.log.event("listening");
         let address = |key: &str| {
             let text = banner[key].as_str().unwrap_or_else(|| panic!("no {key} in {banner}"));
+            // What is off has no address.
+            let text = if text == "off" { "127.0.0.1:0" } else { text };
             text.parse().unwrap_or_else(|error| panic!("{key} {text:?}: {error}"))
         };
         (seaworthy.public, seaworthy.ops) = (address("public"), address("admin"));
@@ -263,6 +265,10 @@ impl Seaworthy {
     /// Closes the pipe that a muted one writes to.
     pub(crate) fn close_stdout(&mut self) {
         drop(self.child.stdout.take().expect("it is piped, and read by nobody"));
+    }
+
+    pub(crate) fn config_path(&self) -> String {
+        self.starting.file().display().to_string()
     }
 
     pub(crate) fn control_path(&self) -> String {
