@@ -11,6 +11,8 @@ const app = fastify({
   requestTimeout: 30000,
   keepAliveTimeout: 75000,
   forceCloseConnections: 'idle',
+  // What still comes in while it closes is served: liveness is asked until the end.
+  return503OnClosing: false,
   http: { headersTimeout: 3000, connectionsCheckingInterval: 500 },
   genReqId: (req) => {
     const given = req.headers['x-request-id'] || '';
