@@ -36,6 +36,13 @@ fn blocks(text: &str, language: &str) -> Vec<(usize, String)> {
     blocks
 }
 
+/// What the examples name, where a real one would be.
+const SECRETS: [(&str, &str); 3] = [
+    ("DATABASE_URL", "postgres://app@db.internal/app"),
+    ("REDIS_URL", "redis://cache.internal"),
+    ("ENCRYPTION_KEY", "0123456789abcdef0123456789abcdef"),
+];
+
 #[test]
 fn every_configuration_in_the_documents_is_valid() {
     let directory = tempfile::tempdir().expect("a directory can be made");
@@ -53,6 +60,7 @@ fn every_configuration_in_the_documents_is_valid() {
             check
                 .env_clear()
                 .env("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+                .envs(SECRETS)
                 .args(["config", "check", "--config"])
                 .arg(&file);
             let checked = check.output().expect("it runs");

@@ -13,6 +13,7 @@ use crate::probe::Failure;
 
 /// INFO has some 10 KB; more than this is none of Redis' answers.
 const LARGEST: usize = 1024 * 1024;
+const BUFFER: usize = 1024;
 const MOST_ITEMS: usize = 1024;
 const LONGEST_LINE: u64 = 64 * 1024;
 const DEEPEST: u8 = 4;
@@ -39,7 +40,8 @@ type Reading<'a> = Pin<Box<dyn Future<Output = Result<Reply, Failure>> + Send + 
 
 impl Connection {
     pub(crate) fn new(stream: Stream) -> Self {
-        Self(BufReader::new(stream))
+        // A thousand checks hold a thousand of them, nearly always at rest.
+        Self(BufReader::with_capacity(BUFFER, stream))
     }
 
     /// Asks, and waits for the answer.
