@@ -96,6 +96,13 @@ pub(crate) fn resident(pids: &[u32]) -> u64 {
     pids.iter().filter_map(kilobytes).sum::<u64>() * 1024
 }
 
+/// For how long some process has waited for a processor, ever. None where the kernel does not say.
+pub(crate) fn waited_for_processor() -> Option<std::time::Duration> {
+    let pressure = fs::read_to_string("/proc/pressure/cpu").ok()?;
+    let total = pressure.lines().next()?.split("total=").nth(1)?;
+    Some(std::time::Duration::from_micros(total.trim().parse().ok()?))
+}
+
 /// Direct children.
 pub(crate) fn children(parent: u32) -> Vec<u32> {
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
