@@ -32,19 +32,29 @@ fn marked(pid: u32, name: &str, mark: &str) -> bool {
     environ.split(|byte| *byte == 0).any(|entry| entry == wanted.as_bytes())
 }
 
-/// All living processes of the group of `leader`, or with the mark in their environment. Zombies are not counted.
+/// All living processes of the group of `leader`, or with the mark in their environment, and what descends from them: a
+/// daemon may have left the group and written over its environment, as nginx does. Zombies are not counted.
 pub(crate) fn of_instance(leader: u32, name: &str, mark: &str) -> Vec<Process> {
     let own = std::process::id();
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
     let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    let mut found: Vec<Process> = pids
-        .filter(|pid| *pid != own)
-        .filter_map(|pid| {
-            let (process, state, parent, group) = stat(pid)?;
-            let ours = group == leader || marked(pid, name, mark);
-            (ours && !matches!(state, 'Z' | 'X')).then_some(Process { pid, parent, name: process })
-        })
-        .collect();
+    let (mut found, mut others) = (Vec::new(), Vec::new());
+    for pid in pids.filter(|pid| *pid != own) {
+        let Some((process, state, parent, group)) = stat(pid) else { continue };
+        if matches!(state, 'Z' | 'X') {
+            continue;
+        }
+        let ours = group == leader || marked(pid, name, mark);
+        let list = if ours { &mut found } else { &mut others };
+        list.push(Process { pid, parent, name: process });
+    }
+    let mut next = 0;
+    while let Some(parent) = found.get(next).map(|process: &Process| process.pid) {
+        let (children, rest) = others.into_iter().partition(|process: &Process| process.parent == parent);
+        others = rest;
+        found.extend::<Vec<Process>>(children);
+        next += 1;
+    }
     found.sort_by_key(|process| process.pid);
     found
 }
@@ -94,6 +104,13 @@ pub(crate) fn status(pid: u32, field: &str) -> Option<String> {
 pub(crate) fn resident(pids: &[u32]) -> u64 {
     let kilobytes = |pid: &u32| status(*pid, "VmRSS")?.split_whitespace().next()?.parse::<u64>().ok();
     pids.iter().filter_map(kilobytes).sum::<u64>() * 1024
+}
+
+/// For how long some process has waited for a processor, ever. None where the kernel does not say.
+pub(crate) fn waited_for_processor() -> Option<std::time::Duration> {
+    let pressure = fs::read_to_string("/proc/pressure/cpu").ok()?;
+    let total = pressure.lines().next()?.split("total=").nth(1)?;
+    Some(std::time::Duration::from_micros(total.trim().parse().ok()?))
 }
 
 /// Direct children.
