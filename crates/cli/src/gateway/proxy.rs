@@ -30,7 +30,7 @@ use seaworthy::access::{CountedBody, Learnt, Upstreamed};
 use seaworthy::context::{Correlation, RequestContext};
 use seaworthy::core::event::Event;
 use seaworthy::limit::body::LimitedBody;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tokio::time::timeout;
 use tower_service::Service;
 
@@ -45,6 +45,9 @@ use super::registry::Registry;
 use super::socket::Socket;
 use super::worker::SharedSink;
 
+/// The death of a program is known within this time.
+const NOTICE: Duration = Duration::from_millis(250);
+
 /// An upstream is complained of no more often, by each worker.
 const COMPLAINT: Duration = Duration::from_secs(1);
 
@@ -56,6 +59,8 @@ pub(crate) type InnerBody = LimitedBody<CountedBody<RequestBody>>;
 pub(crate) struct ProxySettings {
     pub(crate) longest_target: u64,
     pub(crate) connect_timeout: Duration,
+    /// How long a request may wait for the program that follows one that died; 0 where nobody starts another.
+    pub(crate) hold: Duration,
 }
 
 /// Forwards requests. Clones share pool, settings and upstream.
@@ -66,6 +71,8 @@ pub(crate) struct Proxy(Rc<Inner>);
 struct Inner {
     settings: RefCell<ProxySettings>,
     upstream: RefCell<Option<Upstream>>,
+    /// Whoever waits for another upstream.
+    moved: Notify,
     pool: Pool<InnerBody>,
     h2: h2::Connections<InnerBody>,
     /// How many connections to upstreams this process may have.
@@ -90,6 +97,7 @@ impl Proxy {
         Self(Rc::new(Inner {
             settings: RefCell::new(settings),
             upstream: RefCell::new(None),
+            moved: Notify::new(),
             pool: Pool::new(ticks.clone()),
             h2: h2::Connections::default(),
             permits,
@@ -110,6 +118,24 @@ impl Proxy {
         *self.0.upstream.borrow_mut() = upstream;
         self.0.pool.clear();
         self.0.h2.clear();
+        self.0.moved.notify_waiters();
+    }
+
+    /// The upstream that follows the one of `generation`, which refused a connection: a program that died a moment ago,
+    /// before anybody knows of it. Nothing was sent to it, so the request may wait as those do that come a moment later.
+    async fn successor(&self, generation: u32) -> Option<Upstream> {
+        let hold = self.0.settings.borrow().hold;
+        let began = tokio::time::Instant::now();
+        loop {
+            let moved = self.0.moved.notified();
+            let known = self.0.pool.generation() != generation;
+            if let Some(upstream) = self.0.upstream.borrow().clone().filter(|_| known) {
+                return Some(upstream);
+            }
+            // A program that lives and refuses will not be followed by another.
+            let patience = if known { hold } else { NOTICE.min(hold) };
+            tokio::time::timeout_at(began + patience, moved).await.ok()?;
+        }
     }
 
     /// Says what is wrong with the upstream, once in a while: each request that it costs has a line of its own.
@@ -222,14 +248,36 @@ impl Exchange {
         Ok(self.end(outcome))
     }
 
-    async fn over_new(self, request: Request<InnerBody>) -> Result<Response<ProxyBody>, Infallible> {
-        let outcome = self.anew(request).await;
+    async fn over_new(mut self, request: Request<InnerBody>) -> Result<Response<ProxyBody>, Infallible> {
+        let generation = self.proxy.0.pool.generation();
+        let connected = match self.proxy.connect(&self.upstream).await {
+            Err(Failure::Connect(error)) => match self.proxy.successor(generation).await {
+                Some(upstream) => {
+                    self.upstream = upstream;
+                    self.proxy.connect(&self.upstream).await
+                }
+                None => Err(Failure::Connect(error)),
+            },
+            connected => connected,
+        };
+        let outcome = self.over(connected, request).await;
+        Ok(self.end(outcome))
+    }
+
+    /// The second time. It waits for no successor: what it meets may be what the first time has done.
+    async fn again(self, request: Request<InnerBody>) -> Result<Response<ProxyBody>, Infallible> {
+        let connected = self.proxy.connect(&self.upstream).await;
+        let outcome = self.over(connected, request).await;
         Ok(self.end(outcome))
     }
 
     /// Over a connection that nobody used before.
-    async fn anew(&self, request: Request<InnerBody>) -> Result<Response<ProxyBody>, Failure> {
-        let mut kept = self.proxy.connect(&self.upstream).await?;
+    async fn over(
+        &self,
+        connected: Result<Box<Kept<InnerBody>>, Failure>,
+        request: Request<InnerBody>,
+    ) -> Result<Response<ProxyBody>, Failure> {
+        let mut kept = connected?;
         let answer = kept.send(request);
         let answer = kept.driving(answer).await.map_err(|error| Failure::of(&error))?;
         Ok(self.proxy.pass_on(answer, kept))
@@ -297,7 +345,7 @@ where
             (Failure::Closed(_), Some((parts, body))) => {
                 exchange.attempts += 1;
                 exchange.proxy.0.observer.upstream_retried();
-                let anew = this.anew.insert(Box::pin(exchange.over_new(Request::from_parts(parts, body))));
+                let anew = this.anew.insert(Box::pin(exchange.again(Request::from_parts(parts, body))));
                 anew.as_mut().poll(cx)
             }
             (failure, _) => Poll::Ready(Ok(exchange.end(Err(failure)))),

@@ -2,7 +2,7 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use rustix::net::RecvFlags;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
@@ -25,6 +25,16 @@ pub(crate) enum Waiting {
 }
 
 impl Socket {
+    /// Whether the kernel has told of anything to read, or of the end. No system call; what came in this very moment is
+    /// not known yet. Nobody is woken for it any more: whoever waits has to ask again.
+    pub(crate) fn has_news(&self) -> bool {
+        let mut cx = Context::from_waker(Waker::noop());
+        match self {
+            Self::Tcp(stream) => stream.poll_read_ready(&mut cx).is_ready(),
+            Self::Unix(stream) => stream.poll_read_ready(&mut cx).is_ready(),
+        }
+    }
+
     /// Looks into the receive buffer without taking anything out. One system call.
     pub(crate) fn peek(&self) -> Waiting {
         let mut byte = [0; 1];

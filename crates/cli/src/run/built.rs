@@ -37,7 +37,12 @@ pub(crate) fn worker_settings(config: &Config, public: Public) -> WorkerSettings
             head_size: size(limits.head_size),
             header_count: limits.header_count.get(),
         },
-        proxy: ProxySettings { longest_target: limits.uri_length, connect_timeout: limits.connect_timeout },
+        proxy: ProxySettings {
+            longest_target: limits.uri_length,
+            connect_timeout: limits.connect_timeout,
+            // What somebody else started, somebody else has to start again.
+            hold: if config.upstream.is_some() { Duration::ZERO } else { config.start.hold_after_crash },
+        },
         accept: AcceptSettings {
             total: size(u64::from(config.connection_limit.total.get())),
             per_address: config.connection_limit.per_address.map(std::num::NonZero::get),

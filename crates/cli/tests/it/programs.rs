@@ -108,6 +108,24 @@ fn a_program_that_is_killed_is_not_ready_until_it_is_back() {
 }
 
 #[test]
+fn no_request_is_refused_that_comes_while_nobody_knows_of_the_death() {
+    let service = Seaworthy::app().config("[restart]\nbackoff = \"100ms\"").ready();
+    // Leaves a kept connection, which dies with the program.
+    assert_eq!(service.get("/").status, 200);
+    let port = service.log.event("app_started")["port"].as_u64().and_then(|port| u16::try_from(port).ok());
+    let at = std::net::SocketAddr::from(([127, 0, 0, 1], port.expect("it has a port")));
+    let app = children(service.pid())[0];
+    let pid = i32::try_from(app).ok().and_then(Pid::from_raw).expect("a process has a number");
+    kill_process(pid, Signal::KILL).expect("it runs");
+    // Until then the kernel takes connections for it, and nobody can tell.
+    until("its port is closed", || std::net::TcpStream::connect(at).is_err().then_some(()));
+    let mut client = service.client();
+    client.request("POST", "/upload", "Content-Length: 2\r\n");
+    client.send("hi");
+    assert_eq!(client.answer().status, 200);
+}
+
+#[test]
 fn a_program_that_dies_too_often_is_given_up_with_its_code() {
     let limits = "[restart]\nbackoff = \"10ms\"\nmax-backoff = \"20ms\"\ndeaths = 3";
     let service = Seaworthy::app().config(limits).ready();

@@ -4,7 +4,8 @@
 //!
 //! - A connection is kept for as long as the upstream's `Keep-Alive: timeout` says, less a second; else for a second.
 //! - Before a request that may not be repeated takes one, it is looked into: what the upstream closed, or wrote unasked,
-//!   is dropped. A request that may be repeated saves that system call: it is, if the connection proves to be gone.
+//!   is dropped. A request that may be repeated goes by what the runtime has heard of the connection, which saves that
+//!   system call: it is repeated, if the connection proves to be gone.
 //! - A request that may not be repeated takes only a connection that was idle for less than half of its time: closing
 //!   by the upstream's timer and our writing would cross, and nobody could tell whether it was executed.
 
@@ -193,7 +194,7 @@ where
             let usable = kept.idle(now) < kept.keep
                 && kept.generation == self.generation()
                 && kept.sender.is_ready()
-                && (repeatable || kept.socket.peek() == Waiting::Nothing);
+                && (repeatable && !kept.socket.has_news() || kept.socket.peek() == Waiting::Nothing);
             if usable {
                 return Some(kept);
             }
