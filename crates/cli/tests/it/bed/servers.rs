@@ -2,9 +2,10 @@
 
 use super::{Seaworthy, Starting, program};
 
-/// A master and two workers.
+/// A master and one worker, which is up when it has answered. Of two, the second may be in the middle of its start when the
+/// stop comes, and gunicorn 20 then loses the signal for it.
 pub(crate) fn gunicorn() -> Starting {
-    let bind = ["--bind", "127.0.0.1:{port}", "--workers", "2"];
+    let bind = ["--bind", "127.0.0.1:{port}", "--workers", "1"];
     let application = program("");
     Seaworthy::run(["gunicorn", "--chdir", &application].into_iter().chain(bind).chain(["wsgi:application"]))
 }
