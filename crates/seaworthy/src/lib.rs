@@ -4,7 +4,7 @@
 //! an id and the headers of every other answer.
 
 pub mod access;
-pub mod client;
+pub mod client_address;
 pub mod context;
 pub mod gate;
 pub mod headers;

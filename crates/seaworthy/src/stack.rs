@@ -14,7 +14,7 @@ use seaworthy_core::event::Sink;
 use tower_layer::Layer;
 
 use crate::access::{Access, AccessLayer, Observer};
-use crate::client::{ClientAddress, ClientAddressLayer};
+use crate::client_address::{ClientAddress, ClientAddressLayer};
 use crate::gate::{Gate, GateLayer, Hold};
 use crate::headers::{Preset, SecurityHeaders, SecurityHeadersLayer};
 use crate::lifecycle::Lifecycle;

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{Method, Request, Response, header};
 use http_body::Body;
 use http_body_util::Full;
-use seaworthy::client::behind;
+use seaworthy::client_address::behind;
 use seaworthy::core::address::Trusted;
 use seaworthy::core::refusal::Reason;
 
