@@ -61,7 +61,7 @@ pub(crate) enum HeadError {
 #[derive(Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "four facts that are told apart from each other")]
 struct Hop {
-    length: Option<(u64, HeaderValue)>,
+    length: Option<u64>,
     chunked: bool,
     close: bool,
     keep_alive: bool,
@@ -120,17 +120,15 @@ impl Answer {
         let mut hop = Hop::default();
         headers.clear();
         for line in &*response.headers {
-            let known = Known::of(line.name.as_bytes());
-            match known {
-                Some(Known::Length) => {
-                    hop.length(line.value)?;
+            if let Some(known) = Known::of(line.name.as_bytes()) {
+                hop.learn(known, line.value)?;
+                // One length is passed on, as it came.
+                if !matches!(known, Known::Length)
+                    || line.value.contains(&b',')
+                    || headers.contains_key(header::CONTENT_LENGTH)
+                {
                     continue;
                 }
-                Some(known) => {
-                    hop.learn(known, line.value)?;
-                    continue;
-                }
-                None => {}
             }
             let name = HeaderName::from_bytes(line.name.as_bytes()).map_err(|_| HeadError::Header)?;
             let from = line.value.as_ptr().addr() - received.as_ptr().addr();
@@ -145,10 +143,12 @@ impl Answer {
             headers.remove(name);
         }
         let keep = hop.keep(framing, old);
-        if let Some((_, length)) = hop.length
-            && !hop.chunked
-        {
-            headers.insert(header::CONTENT_LENGTH, length);
+        match hop.length {
+            Some(_) if hop.chunked => drop(headers.remove(header::CONTENT_LENGTH)),
+            Some(length) if !headers.contains_key(header::CONTENT_LENGTH) => {
+                headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+            }
+            Some(_) | None => {}
         }
         Ok(Some(Self { status, reason, framing, keep, websocket: hop.websocket, rest: whole.slice(end..) }))
     }
@@ -165,10 +165,8 @@ impl Hop {
                 .iter()
                 .try_fold(0_u64, |length, digit| length.checked_mul(10)?.checked_add(u64::from(digit - b'0')));
             let length = length.ok_or(HeadError::Length)?;
-            match &self.length {
-                Some((other, _)) if *other != length => return Err(HeadError::Length),
-                Some(_) => {}
-                None => self.length = Some((length, HeaderValue::from(length))),
+            if self.length.replace(length).is_some_and(|other| other != length) {
+                return Err(HeadError::Length);
             }
         }
         Ok(())
@@ -204,18 +202,18 @@ impl Hop {
                 self.chunked = true;
             }
             Known::Upgrade => self.websocket |= tokens(value).any(|token| token.eq_ignore_ascii_case(b"websocket")),
-            Known::Dropped | Known::Length => {}
+            Known::Length => self.length(value)?,
+            Known::Dropped => {}
         }
         Ok(())
     }
 
     fn framing(&self, status: StatusCode, to_head: bool, old: bool) -> Result<Framing, HeadError> {
-        let length = self.length.as_ref().map(|(length, _)| *length);
         let bare = to_head || status.is_informational();
         if bare || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
             return Ok(Framing::Empty);
         }
-        match (self.chunked, length) {
+        match (self.chunked, self.length) {
             (true, _) if old => Err(HeadError::CodingTooEarly),
             (true, _) => Ok(Framing::Chunked),
             (false, Some(0)) => Ok(Framing::Empty),
