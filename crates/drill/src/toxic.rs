@@ -251,4 +251,14 @@ mod tests {
         let mut new = TcpStream::connect(proxy.address).await.unwrap();
         assert!(new.read(&mut buffer).await.is_err(), "a reset, not an end");
     }
+
+    #[test]
+    fn fuzz_a_value_keeps_all_but_its_address() {
+        let to: SocketAddr = "127.0.0.1:1".parse().unwrap();
+        seaworthy_fuzz::drive_text("dependency", |value| {
+            if let Some((host, _, changed)) = redirect(value, to) {
+                assert!(!host.is_empty() && changed.contains("127.0.0.1:1"), "{changed}");
+            }
+        });
+    }
 }

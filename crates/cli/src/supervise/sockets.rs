@@ -120,4 +120,12 @@ mod tests {
         assert!(!listening("10.0.0.5:80").on_loopback());
         assert!(listening("[::ffff:127.0.0.1]:80").on_loopback());
     }
+
+    #[test]
+    fn fuzz_any_table_of_sockets_is_read() {
+        seaworthy_fuzz::drive("proc-net-tcp", |table| {
+            let lines = table.split(|byte| *byte == b'\n').count();
+            assert!(listening_in(table).len() < lines);
+        });
+    }
 }

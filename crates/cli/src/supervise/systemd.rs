@@ -144,4 +144,13 @@ mod tests {
         assert!(!Notifier::default().is_on());
         assert!(Notifier::to("vsock:2:1234".as_ref()).is_err());
     }
+
+    #[test]
+    fn fuzz_no_status_becomes_another_assignment_and_no_address_is_a_surprise() {
+        seaworthy_fuzz::drive_text("notify", |text| {
+            assert_eq!(one_line(text).lines().count().max(1), 1);
+            // Most are refused; those that are not are only looked at.
+            let _ = connect(OsStr::new(text));
+        });
+    }
 }
