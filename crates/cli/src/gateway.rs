@@ -4,7 +4,6 @@ mod accept;
 mod clock;
 mod connection;
 mod executor;
-pub(crate) mod holder;
 mod listener;
 mod observer;
 mod proxy;

@@ -172,11 +172,12 @@ pub(crate) fn redirect(value: &str, to: SocketAddr) -> Option<(String, u16, Stri
         Some((host, port)) if !port.ends_with(']') => (host, port.parse().ok()?),
         _ => (host_port, default?),
     };
+    let host = host.trim_matches(['[', ']']);
     if host.is_empty() || host.contains(',') {
         return None;
     }
     let changed = format!("{}{}{to}{}", &value[..start], &authority[..host_start], &value[end..]);
-    Some((host.trim_matches(['[', ']']).to_owned(), port, changed))
+    Some((host.to_owned(), port, changed))
 }
 
 #[cfg(test)]

@@ -54,7 +54,9 @@ fn answers_small_requests(service: &Seaworthy, target: &'static str) {
         }
     };
     let clients: Vec<_> = (0..CLIENTS).map(|_| thread::spawn(ask)).collect();
-    clients.into_iter().for_each(|client| client.join().expect("all were answered"));
+    for client in clients {
+        client.join().expect("all were answered");
+    }
 }
 
 /// Stops it, and holds that nothing is left of it.
