@@ -5,7 +5,6 @@ mod alarm;
 mod clock;
 mod connection;
 mod executor;
-pub(crate) mod holder;
 mod listener;
 mod observer;
 mod proxy;

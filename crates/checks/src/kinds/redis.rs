@@ -167,7 +167,8 @@ fn parse(info: &str) -> HashMap<String, String> {
 }
 
 fn judge(info: &HashMap<String, String>, warn_percent: u8) -> Report {
-    let number = |name: &str| info.get(name).and_then(|value| value.parse::<f64>().ok());
+    // `NaN` and `inf` are numbers to Rust, and none that Redis counts.
+    let number = |name: &str| info.get(name)?.parse::<f64>().ok().filter(|value| value.is_finite());
     let mut report = Report::default();
     for (name, metric) in [
         ("used_memory", "health_redis_used_memory_bytes"),
@@ -235,5 +236,14 @@ mod tests {
         assert_eq!(database("rediss://h"), Ok(None));
         assert_eq!(database("unix:///run/redis.sock?db=2"), Ok(Some(2)));
         assert_eq!(database("redis://h/main"), Err(ServerError::Database));
+    }
+
+    #[test]
+    fn fuzz_any_info_is_judged() {
+        seaworthy_fuzz::drive_text("redis-info", |info| {
+            for measure in judge(&parse(info), 80).measures {
+                assert!(measure.value.is_finite(), "{measure:?}");
+            }
+        });
     }
 }
