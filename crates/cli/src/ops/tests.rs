@@ -23,6 +23,9 @@ fn settings() -> config::Probes {
         allow: Vec::new(),
         details: Details::Loopback,
         format: ProbeFormat::Default,
+        shapes: BTreeMap::new(),
+        app_path: None,
+        sample_interval: Duration::from_secs(10),
     }
 }
 
@@ -75,6 +78,7 @@ fn facts(state: State, checks: Vec<Check>) -> Facts {
         state,
         live: Live { workers_turn: true },
         snapshot,
+        sample: Arc::default(),
     }
 }
 
