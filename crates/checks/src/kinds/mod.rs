@@ -15,6 +15,7 @@ pub mod postgres;
 pub mod redis;
 pub mod tcp;
 pub mod tls;
+pub mod unset;
 
 use crate::probe::Probe;
 use crate::surroundings::Surroundings;
@@ -37,6 +38,8 @@ pub enum Spec {
     Grpc(Box<grpc::Settings>),
     Nats(Box<nats::Settings>),
     Bullmq(Box<bullmq::Settings>),
+    /// Of any kind, without what it would need to ask.
+    Unset(unset::Settings),
 }
 
 impl Spec {
@@ -59,6 +62,7 @@ impl Spec {
             Self::Grpc(_) => "grpc",
             Self::Nats(_) => "nats",
             Self::Bullmq(_) => "bullmq",
+            Self::Unset(settings) => settings.kind,
         }
     }
 
@@ -81,6 +85,7 @@ impl Spec {
             Self::Grpc(settings) => Box::new(grpc::Grpc::new(*settings, surroundings)),
             Self::Nats(settings) => Box::new(nats::Nats::new(*settings, surroundings)),
             Self::Bullmq(settings) => Box::new(bullmq::Bullmq::new(*settings, surroundings)),
+            Self::Unset(settings) => Box::new(unset::Unset::new(settings)),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Probes and the ops listener as a whole.
 
 mod listener;
+mod shapes;
 mod verdicts;
 
 use std::collections::BTreeMap;

@@ -117,7 +117,13 @@ pub(super) fn check(name: &str, known: &Known) -> Result<(), Unknown> {
                 let what = format!("a check of the kind {kind:?} measures no");
                 names().find(|name| *name == part).map(|_| Value).ok_or_else(|| unknown(part, &what, names()))?
             }
-            Labels => Value,
+            Labels => {
+                let name = at.split('.').nth(1).unwrap_or_default();
+                let check = known.checks.iter().find(|check| check.name == name);
+                let names = || check.into_iter().flat_map(|check| &check.labels).map(|(label, _)| label.as_str());
+                let found = names().any(|label| label == part).then_some(Value);
+                found.ok_or_else(|| unknown(part, &format!("the check {name:?} has no label"), names()))?
+            }
             Info => {
                 let names = || known.info.keys().map(String::as_str);
                 let found = known.info.contains_key(part).then_some(Value);

@@ -118,7 +118,7 @@ impl One {
             "name" => check.name.as_str().into(),
             "kind" => check.kind.into(),
             "status" => check.status.name().into(),
-            "ok" => matches!(check.status, Status::Healthy | Status::Degraded).into(),
+            "ok" => (!check.fails() && check.status != Status::Pending).into(),
             "class" => optional(check.class.map(Class::name)),
             "error" => optional(check.error.as_deref().filter(|_| view.details)),
             "latency_ms" => optional(check.latency.map(milliseconds)),
@@ -130,7 +130,7 @@ impl One {
             "consecutive_failures" => check.consecutive_failures.into(),
             "flapping" => check.flapping.into(),
             "because_of" => optional(check.because_of.as_deref()),
-            "labels" => check.labels.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect(),
+            "labels" => self.seen.known.checks.get(self.known)?.labels.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect(),
             "measures" => {
                 let metrics = catalogue::row(check.kind).into_iter().flat_map(|row| row.metrics);
                 metrics.map(|metric| (metric.name, measured(metric, &check.measures))).collect()

@@ -170,7 +170,7 @@ fn what_the_program_did_not_say_is_null_however_deep() {
 fn a_name_that_does_not_exist_is_found_in_every_branch_with_its_place() {
     assert_eq!(
         refused("{\n  \"a\": {% if passes %}1{% else %}{{ check.database }}{% endif %}}"),
-        "line 2, column 39: there is no `check` | did you mean `checks`?"
+        "line 2, column 37: there is no `check` | did you mean `checks`?"
     );
     assert_eq!(
         refused("{{ checks.databse.status }}"),
@@ -199,7 +199,7 @@ fn what_is_no_template_or_gives_no_json_is_refused_with_its_place() {
     assert!(refused("{\"a\": {{ status }").starts_with("line 1, column "), "{}", refused("{\"a\": {{ status }"));
     let quoted = refused("{\n\"status\": \"{{ status }}\"}");
     assert!(
-        quoted.starts_with("line 2, column 14 of what it gives is no JSON") && quoted.contains("brings its own quotes"),
+        quoted.starts_with("line 2, column 13 of what it gives is no JSON") && quoted.contains("brings its own quotes"),
         "{quoted}"
     );
     let last = refused("{\"a\": 1{% if not passes %},{% endif %}}");

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use seaworthy::core::health::{Affects, Class, Dependencies, OnFailure, Policy, Severity};
 use seaworthy_checks::kinds::{
-    Spec, bullmq, command, disk, dns, encryption, grpc, heartbeat, http, memory, nats, postgres, redis, tcp, tls,
+    Spec, bullmq, command, disk, dns, encryption, grpc, heartbeat, http, memory, nats, postgres, redis, tcp, tls, unset,
 };
 use seaworthy_checks::{Condition, Place, Trust, catalogue};
 
@@ -29,13 +29,17 @@ struct Entry<'r, 's> {
     path: String,
     /// The name of the environment.
     environment: &'r str,
+    /// What `[require]` names.
+    required: &'r [String],
 }
 
 impl Review<'_> {
-    pub(super) fn checks(&mut self, raw: &[raw::Check], environment: &str) -> Vec<Check> {
+    pub(super) fn checks(&mut self, root: &raw::Root) -> Vec<Check> {
+        let (raw, required) = (&root.check, &root.require.env);
+        let environment = root.environment.as_deref().unwrap_or_default();
         let mut checks: Vec<Check> = Vec::new();
         for (index, check) in raw.iter().enumerate() {
-            let mut entry = Entry { review: self, raw: check, path: tree::at("check", index), environment };
+            let mut entry = Entry { review: self, raw: check, path: tree::at("check", index), environment, required };
             entry.name(raw.iter().take(index));
             entry.depends(raw);
             let Some(spec) = entry.spec() else { continue };
@@ -189,6 +193,9 @@ impl Entry<'_, '_> {
                 return None;
             }
         }
+        if let Some(variable) = self.unset() {
+            return Some(Spec::Unset(unset::Settings { kind: row.kind, variable }));
+        }
         match self.raw.kind {
             CheckKind::Http => self.http(),
             CheckKind::Tcp => self.tcp(),
@@ -205,6 +212,13 @@ impl Entry<'_, '_> {
             CheckKind::Nats => self.nats(),
             CheckKind::Bullmq => self.bullmq(),
         }
+    }
+
+    /// The variable that says where to ask, if it is required and not set: then the service is not ready, and says why.
+    fn unset(&self) -> Option<String> {
+        let Some(As(SecretSource::Env(variable))) = &self.raw.url else { return None };
+        let unset = self.required.contains(variable) && self.review.sources.variable(variable).is_none();
+        unset.then(|| variable.clone())
     }
 
     fn http(&mut self) -> Option<Spec> {

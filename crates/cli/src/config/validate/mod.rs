@@ -72,7 +72,7 @@ impl Review<'_> {
             headers: super::validated::Headers { preset: raw.headers.preset },
             connection_limit: Self::connection_limit(&raw.connection_limit),
             limits: self.limits(&raw.limits),
-            checks: self.checks(&raw.check, raw.environment.as_deref().unwrap_or_default()),
+            checks: self.checks(raw),
             upstream,
         }
     }

@@ -1,6 +1,7 @@
 //! What the tests stand on.
 
 mod client;
+mod databases;
 mod log;
 mod process;
 mod seaworthy;
@@ -9,6 +10,7 @@ mod upstream;
 mod wait;
 
 pub(crate) use client::{Answer, Client, Closed, get};
+pub(crate) use databases::{PostgreSql, Redis, free_port};
 pub(crate) use log::Log;
 pub(crate) use process::{children, descendants, open_files};
 pub(crate) use seaworthy::{Seaworthy, Starting, program};
