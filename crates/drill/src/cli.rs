@@ -16,7 +16,7 @@ use crate::catalogue::Level;
 use crate::context::{Context, Trouble};
 use crate::finding::Verdict;
 use crate::plan::{Plan, Subject};
-use crate::program::{Instance, end_all};
+use crate::program::{Instance, end_all, end_strays, roll};
 use crate::progress::Progress;
 use crate::pulse::Pulse;
 use crate::report::{Format, Report, text};
@@ -44,10 +44,11 @@ pub struct Arguments {
     /// Judge a service that runs already, by its address: what needs control of it is skipped.
     #[arg(long, value_name = "http[s]://HOST:PORT", conflicts_with = "command")]
     pub url: Option<String>,
-    /// With --url: the process of the service, for checks of its memory and open files.
-    #[arg(long, requires = "url")]
+    /// With --url: the process of the service, for checks of its memory and open files; with --destructive it is stopped at
+    /// the end, and its drain judged.
+    #[arg(long, requires = "url", value_parser = clap::value_parser!(u32).range(2..))]
     pub pid: Option<u32>,
-    /// With --url: allow what could hurt it, such as floods and broken requests.
+    /// With --url: allow what could hurt it, such as floods and broken requests; with --pid also its stop.
     #[arg(long, requires = "url")]
     pub destructive: bool,
 
@@ -212,6 +213,7 @@ pub fn run(arguments: &Arguments) -> Ending {
             return Ending::NotRun;
         }
     };
+    roll::watch_orphans();
     let ending = runtime.block_on(async {
         tokio::select! {
             ending = hold(arguments, plan, known_broken) => ending,
@@ -224,6 +226,10 @@ pub fn run(arguments: &Arguments) -> Ending {
     });
     // What still runs in the runtime is dropped with it, and each instance kills its group when it is dropped.
     drop(runtime);
+    for stray in end_strays() {
+        let name = text::clean(&stray.name);
+        let _ = writeln!(std::io::stderr(), "ended what an instance had left behind: {name} (pid {})", stray.pid);
+    }
     ending
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::client::tls::TlsError;
 use crate::client::{Request, Target, Tls, fetch};
 use crate::plan::{Plan, Subject};
-use crate::program::{Instance, Launch, StartError, ports};
+use crate::program::{Instance, Launch, StartError, ports, proc};
 use crate::pulse::Pulse;
 use crate::survey::{Survey, SurveyError, until_ready};
 use crate::timeline::Timeline;
@@ -110,6 +110,25 @@ impl Context {
     /// A fresh instance that serves, and says that it is ready where it can.
     pub(crate) async fn fresh(&self) -> Result<Stage, Trouble> {
         self.fresh_on(None, &[]).await
+    }
+
+    /// An instance to be stopped: a fresh one, or the one that runs.
+    pub(crate) async fn to_be_stopped(&self) -> Result<Stage, Trouble> {
+        let Subject::Running { address, host, pid: Some(pid), .. } = &self.plan.subject else {
+            return self.fresh().await;
+        };
+        let instance = Instance::adopt(*pid, *address)?;
+        let pids: Vec<u32> = instance.processes().iter().map(|process| process.pid).collect();
+        let ports = proc::listening_ports(&pids);
+        // None are seen where it listens in a network namespace of its own, as in a container.
+        if !ports.is_empty() && !ports.contains(&address.port()) {
+            return Err(Trouble::Other(format!(
+                "process {pid} listens on port {}, not on {}: is --pid that of the service?",
+                ports.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+                address.port()
+            )));
+        }
+        Ok(Stage { instance, target: self.target_at(*address, host.clone()) })
     }
 
     /// One whose command stands behind another, as `unshare`.
