@@ -76,7 +76,9 @@ impl std::fmt::Display for Exit {
 #[derive(Debug)]
 enum Owner {
     /// The drill. All that is of it carries the mark.
-    Drill { mark: String },
+    Drill {
+        mark: String,
+    },
     Somebody(Adopted),
 }
 

@@ -88,10 +88,8 @@ fn hsts(answer: &Answer, under_tls: bool) -> Finding {
         (Some(value), true) => match max_age(value) {
             Some(age) if age >= HSTS_AGE => Finding::pass(ID, value.to_owned()),
             Some(0) | None => Finding::fail(ID, format!("Strict-Transport-Security {value:?} protects nobody")),
-            Some(_) => {
-                Finding::fail(ID, format!("Strict-Transport-Security {value:?} is for less than half a year"))
-                    .at(Level::May)
-            }
+            Some(_) => Finding::fail(ID, format!("Strict-Transport-Security {value:?} is for less than half a year"))
+                .at(Level::May),
         },
         (None, true) => Finding::fail(ID, "an answer under TLS without Strict-Transport-Security"),
         (Some(value), false) => {
@@ -264,7 +262,10 @@ mod tests {
     fn hsts_must_be_there_under_tls_and_last() {
         let with = |value: Option<&str>| Answer {
             status: 200,
-            headers: value.map(|value| ("Strict-Transport-Security".to_owned(), value.to_owned())).into_iter().collect(),
+            headers: value
+                .map(|value| ("Strict-Transport-Security".to_owned(), value.to_owned()))
+                .into_iter()
+                .collect(),
             body: Vec::new(),
             length: 0,
             ended: std::time::Instant::now(),
