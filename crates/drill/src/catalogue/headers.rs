@@ -68,8 +68,8 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "headers.cookies-flagged",
         level: Should,
-        title: "Session cookies are HttpOnly and SameSite",
-        does: "Reads Set-Cookie of the answers that it gets: cookies with names of sessions and tokens need HttpOnly and SameSite.",
+        title: "Session cookies are HttpOnly and SameSite, and Secure under TLS",
+        does: "Reads Set-Cookie of the answers that it gets: cookies with names of sessions and tokens need HttpOnly and SameSite, and Secure where it speaks TLS.",
         why: "A script can steal the session, or another site can use it.",
         source: "OWASP Session Management Cheat Sheet",
         mend: "Set `HttpOnly; SameSite=Lax` (and Secure under TLS).",
