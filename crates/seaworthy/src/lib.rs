@@ -4,6 +4,8 @@
 //! an id and the headers of every other answer.
 
 pub mod access;
+#[cfg(feature = "client")]
+pub mod client;
 pub mod client_address;
 pub mod context;
 pub mod gate;
