@@ -6,6 +6,7 @@
 mod app;
 mod checks;
 mod drain;
+mod egress;
 mod observe;
 mod protect;
 mod top;
@@ -44,6 +45,7 @@ impl Review<'_> {
         let upstream = self.upstream(raw);
         let top = self.top(raw);
         let probes = self.probes(&raw.probes);
+        let (egress_listen, egress) = self.egress(raw, [Some(&top.listen), top.admin.as_ref()]);
         self.reachable(top.admin.as_ref(), &probes);
         Config {
             service: top.service,
@@ -73,6 +75,8 @@ impl Review<'_> {
             limits: self.limits(&raw.limits),
             checks: self.checks(&raw.check, raw.environment.as_deref().unwrap_or_default()),
             upstream,
+            egress_listen,
+            egress,
         }
     }
 
