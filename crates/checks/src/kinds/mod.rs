@@ -1,5 +1,6 @@
 //! The kinds of checks: one file each.
 
+pub mod amqp;
 pub mod bullmq;
 pub mod command;
 pub mod disk;
@@ -9,6 +10,7 @@ pub mod grpc;
 pub mod heartbeat;
 pub mod http;
 pub mod memory;
+pub mod mysql;
 pub mod nats;
 #[cfg(feature = "postgres")]
 pub mod postgres;
@@ -16,6 +18,7 @@ pub mod redis;
 pub mod tcp;
 pub mod tls;
 
+use crate::kept::Kept;
 use crate::probe::Probe;
 use crate::surroundings::Surroundings;
 
@@ -26,6 +29,7 @@ pub enum Spec {
     Tcp(tcp::Settings),
     #[cfg(feature = "postgres")]
     Postgres(Box<postgres::Settings>),
+    Mysql(Box<mysql::Settings>),
     Redis(Box<redis::Settings>),
     Dns(dns::Settings),
     Tls(tls::Settings),
@@ -36,6 +40,7 @@ pub enum Spec {
     Encryption(encryption::Settings),
     Grpc(Box<grpc::Settings>),
     Nats(Box<nats::Settings>),
+    Amqp(Box<amqp::Settings>),
     Bullmq(Box<bullmq::Settings>),
 }
 
@@ -48,6 +53,7 @@ impl Spec {
             Self::Tcp(_) => "tcp",
             #[cfg(feature = "postgres")]
             Self::Postgres(_) => "postgres",
+            Self::Mysql(_) => "mysql",
             Self::Redis(_) => "redis",
             Self::Dns(_) => "dns",
             Self::Tls(_) => "tls",
@@ -58,6 +64,7 @@ impl Spec {
             Self::Encryption(_) => "encryption",
             Self::Grpc(_) => "grpc",
             Self::Nats(_) => "nats",
+            Self::Amqp(_) => "amqp",
             Self::Bullmq(_) => "bullmq",
         }
     }
@@ -69,8 +76,9 @@ impl Spec {
             Self::Http(settings) => Box::new(http::Http::new(*settings, surroundings)),
             Self::Tcp(settings) => Box::new(tcp::Tcp::new(settings, surroundings)),
             #[cfg(feature = "postgres")]
-            Self::Postgres(settings) => Box::new(postgres::Postgres::new(*settings, surroundings)),
-            Self::Redis(settings) => Box::new(redis::Redis::new(*settings, surroundings)),
+            Self::Postgres(settings) => Box::new(Kept::new(*settings, surroundings)),
+            Self::Mysql(settings) => Box::new(Kept::new(*settings, surroundings)),
+            Self::Redis(settings) => Box::new(Kept::new(*settings, surroundings)),
             Self::Dns(settings) => Box::new(dns::Dns::new(settings, surroundings)),
             Self::Tls(settings) => Box::new(tls::Certificate::new(settings, surroundings)),
             Self::Disk(settings) => Box::new(disk::Disk::new(settings)),
@@ -79,8 +87,9 @@ impl Spec {
             Self::Heartbeat(settings) => Box::new(heartbeat::Heartbeat::new(settings, surroundings)),
             Self::Encryption(settings) => Box::new(encryption::Encryption::new(settings)),
             Self::Grpc(settings) => Box::new(grpc::Grpc::new(*settings, surroundings)),
-            Self::Nats(settings) => Box::new(nats::Nats::new(*settings, surroundings)),
-            Self::Bullmq(settings) => Box::new(bullmq::Bullmq::new(*settings, surroundings)),
+            Self::Nats(settings) => Box::new(Kept::new(*settings, surroundings)),
+            Self::Amqp(settings) => Box::new(Kept::new(*settings, surroundings)),
+            Self::Bullmq(settings) => Box::new(Kept::new(*settings, surroundings)),
         }
     }
 }

@@ -10,6 +10,7 @@
 
 mod app;
 mod check;
+mod check_kind;
 mod connection_limit;
 mod drain;
 mod egress;
@@ -35,9 +36,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::app::{App, Protocol};
-#[cfg(test)]
-pub(crate) use self::check::COMMON;
-pub(crate) use self::check::{Affects, Check, CheckKind, Severity};
+pub(crate) use self::check::Check;
+pub(crate) use self::check_kind::{Affects, COMMON, CheckKind, Severity};
 pub(crate) use self::connection_limit::ConnectionLimit;
 pub(crate) use self::drain::{Drain, DrainPolicy};
 pub(crate) use self::egress::{BreakerMode, Egress, EgressPreset};
