@@ -6,6 +6,7 @@
 mod app;
 mod checks;
 mod drain;
+mod egress;
 mod observe;
 mod protect;
 mod shapes;
@@ -45,6 +46,7 @@ impl Review<'_> {
         let upstream = self.upstream(raw);
         let top = self.top(raw);
         let probes = self.probes(raw, &top);
+        let (egress_listen, egress) = self.egress(raw, [Some(&top.listen), top.admin.as_ref()]);
         self.reachable(top.admin.as_ref(), &probes);
         Config {
             service: top.service,
@@ -74,6 +76,8 @@ impl Review<'_> {
             limits: self.limits(&raw.limits),
             checks: self.checks(raw),
             upstream,
+            egress_listen,
+            egress,
         }
     }
 
