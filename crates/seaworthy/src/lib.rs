@@ -11,6 +11,7 @@ pub mod headers;
 pub mod health;
 pub mod lifecycle;
 pub mod limit;
+pub mod log;
 pub mod metrics;
 pub mod panic;
 pub mod refusal;

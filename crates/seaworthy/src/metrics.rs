@@ -64,6 +64,7 @@ pub use observer::RequestObserver;
 pub use process::{Usage, boot, most_files};
 
 use crate::health::Health;
+use crate::log::Logger;
 use facts::Facts;
 use family::Written;
 use requests::Requests;
@@ -179,6 +180,14 @@ impl Metrics {
     /// Shows under `family` how many observations `beyond` says were beyond a limit of series.
     pub fn watch_limit(&self, family: &'static str, beyond: impl Fn() -> u64 + Send + Sync + 'static) {
         lock(&self.0.limits).push((family, Arc::new(beyond)));
+    }
+
+    /// Shows how many lines of the log were lost.
+    pub fn watch_log(&self, logger: Logger) {
+        self.collect(move |page| {
+            page.family("log_lines_dropped_total", CounterKind, "Lines of the log that its output did not take.")
+                .sample(&[], logger.dropped());
+        });
     }
 
     /// Shows what checks have found.
