@@ -10,6 +10,7 @@
 //! | [`health`] | results of checks → startup, live, ready and overall verdict |
 //! | [`lifecycle`] | Starting → Ready → Draining → Stopping → Stopped, what each state answers, the drain budget |
 //! | [`metric`] | names, label limits, text exposition |
+//! | [`pool`] | when a pool of connections is nearly used up, and when it is |
 //! | [`redact`] | what never leaves: secrets in headers, queries, URLs |
 //! | [`refusal`] | reason → HTTP status, gRPC code, problem type, close or keep |
 //! | [`restart`] | when a dead program comes back, and when to give up |
@@ -23,6 +24,7 @@ pub mod event;
 pub mod health;
 pub mod lifecycle;
 pub mod metric;
+pub mod pool;
 pub mod redact;
 pub mod refusal;
 pub mod restart;

@@ -6,6 +6,7 @@
 pub mod access;
 pub mod client_address;
 pub mod context;
+pub mod database;
 pub mod gate;
 pub mod headers;
 pub mod health;
@@ -14,6 +15,7 @@ pub mod limit;
 pub mod log;
 pub mod metrics;
 pub mod panic;
+pub mod pool;
 pub mod refusal;
 pub mod request_id;
 pub mod stack;
