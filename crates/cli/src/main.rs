@@ -13,6 +13,7 @@ mod monitor;
 mod names;
 mod ops;
 mod run;
+mod statsd;
 mod supervise;
 
 fn main() -> std::process::ExitCode {

@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use seaworthy::core::event::{Event, Sink};
-use seaworthy::core::metric::Format;
+use seaworthy::core::metric::{Exposition, Format};
 use seaworthy::health::Health;
 use seaworthy::metrics::Limit;
 use seaworthy::metrics::requests::SERIES;
@@ -91,6 +91,11 @@ impl Metrics {
     /// Everything as it is now.
     pub(crate) fn exposition(&self, format: Format) -> Vec<u8> {
         page::write(self, format)
+    }
+
+    /// Asks `write` for families with every page.
+    pub(crate) fn collect(&self, write: impl Fn(&mut Exposition) + Send + Sync + 'static) {
+        self.library.collect(write);
     }
 
     fn admit_upstream(&self, name: &Arc<str>) -> bool {

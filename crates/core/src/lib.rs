@@ -15,6 +15,7 @@
 //! | [`refusal`] | reason → HTTP status, gRPC code, problem type, close or keep |
 //! | [`restart`] | when a dead program comes back, and when to give up |
 //! | [`schedule`] | when a check is next due, with jitter |
+//! | [`statsd`] | what a packet of `StatsD` says |
 //! | [`websocket`] | where one frame ends and the next begins |
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests need some instant to add to"))]
@@ -29,4 +30,5 @@ pub mod redact;
 pub mod refusal;
 pub mod restart;
 pub mod schedule;
+pub mod statsd;
 pub mod websocket;
