@@ -1,7 +1,7 @@
 //! The line of a fact that is not a request.
 
-use seaworthy::core::event::{Event, Level, Value};
-use seaworthy::core::redact::Redactor;
+use seaworthy_core::event::{Event, Level, Value};
+use seaworthy_core::redact::Redactor;
 
 use super::escape;
 use super::json::Frame;

@@ -5,18 +5,22 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::SystemTime;
 
-use seaworthy::core::event::{Level, RequestFinished};
+use seaworthy_core::event::{Level, RequestFinished};
 
+use super::encoder::Encoder;
 use super::ring::{CHUNK, Chunk};
-use super::{Encoder, Logger, Settings, access};
+use super::{Logger, Settings, Shared, access, lock};
 
 /// Buffers that go round between a worker and the writer.
 const BUFFERS: usize = 4;
 
-/// The buffer of one worker.
+/// The buffer of one worker, for servers that give each of their threads its own and call [`WorkerLog::tick`] every
+/// fraction of a second. Elsewhere there is [`Logger::observer`].
 #[derive(Debug)]
-pub(crate) struct WorkerLog {
-    logger: Logger,
+pub struct WorkerLog {
+    shared: Arc<Shared>,
+    /// The log goes on for as long as there is a worker that keeps it.
+    _keeps: Option<Logger>,
     encoder: Encoder,
     settings: Arc<Settings>,
     generation: u64,
@@ -29,24 +33,25 @@ pub(crate) struct WorkerLog {
 }
 
 impl WorkerLog {
-    pub(super) fn new(logger: Logger) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, keeps: Option<Logger>) -> Self {
         let (home, returned) = sync_channel(BUFFERS);
-        let settings = logger.lock_settings().clone();
+        let settings = lock(&shared.settings).clone();
         Self {
-            encoder: logger.0.model.clone(),
+            encoder: shared.model.clone(),
             settings,
-            generation: logger.0.generation.load(Ordering::Acquire),
-            level: logger.level(),
+            generation: shared.generation.load(Ordering::Acquire),
+            level: shared.level(),
             buffer: Vec::new(),
             lines: 0,
             home,
             returned,
-            logger,
+            shared,
+            _keeps: keeps,
         }
     }
 
     /// Adds the line of a request, if it leaves one.
-    pub(crate) fn access(&mut self, request: &RequestFinished<'_>) {
+    pub fn access(&mut self, request: &RequestFinished<'_>) {
         if !self.settings.access || access::level(request) < self.level || !access::is_worth_a_line(request) {
             return;
         }
@@ -59,19 +64,24 @@ impl WorkerLog {
     }
 
     /// Follows what was changed, and hands over what there is.
-    pub(crate) fn tick(&mut self) {
-        self.level = self.logger.level();
-        if self.logger.0.generation.load(Ordering::Acquire) != self.generation {
+    pub fn tick(&mut self) {
+        self.level = self.shared.level();
+        if self.shared.generation.load(Ordering::Acquire) != self.generation {
             self.reload();
         }
         self.hand_over();
     }
 
     /// Takes the settings that are in force now.
-    pub(crate) fn reload(&mut self) {
-        self.generation = self.logger.0.generation.load(Ordering::Acquire);
-        self.settings = self.logger.lock_settings().clone();
-        self.level = self.logger.level();
+    pub fn reload(&mut self) {
+        self.generation = self.shared.generation.load(Ordering::Acquire);
+        self.settings = lock(&self.shared.settings).clone();
+        self.level = self.shared.level();
+    }
+
+    /// Whether there are lines that were not handed over.
+    pub(super) fn is_waiting(&self) -> bool {
+        !self.buffer.is_empty()
     }
 
     fn hand_over(&mut self) {
@@ -81,7 +91,7 @@ impl WorkerLog {
         let next = self.returned.try_recv().unwrap_or_default();
         let bytes = std::mem::replace(&mut self.buffer, next);
         let chunk = Chunk { bytes, lines: std::mem::take(&mut self.lines), home: Some(self.home.clone()) };
-        if let Err(mut refused) = self.logger.0.ring.push(chunk) {
+        if let Err(mut refused) = self.shared.ring.push(chunk) {
             refused.clear();
             self.buffer = refused;
         }

@@ -3,19 +3,19 @@
 use std::io::Write;
 use std::time::Duration;
 
-use seaworthy::core::event::{Level, Value};
+use seaworthy_core::event::{Level, Value};
 
 use super::escape;
 
-/// Whether lines are coloured.
+/// How lines look.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Style {
+pub struct Style {
     pub(super) colour: bool,
 }
 
 /// SGR parameters (ECMA-48, 8.3.117).
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Tone {
+pub enum Tone {
     Dim,
     Red,
     Yellow,
@@ -40,8 +40,14 @@ impl Style {
         Self { colour }
     }
 
+    /// Whether lines are coloured.
+    #[must_use]
+    pub fn is_coloured(self) -> bool {
+        self.colour
+    }
+
     /// Begins a line with its time and level.
-    pub(super) fn begin(self, out: &mut Vec<u8>, time: &[u8], level: Level) {
+    pub fn begin(self, out: &mut Vec<u8>, time: &[u8], level: Level) {
         let (name, tone) = match level {
             Level::Trace => ("TRACE", Tone::Dim),
             Level::Debug => ("DEBUG", Tone::Dim),
@@ -53,14 +59,15 @@ impl Style {
     }
 
     /// Begins a line with its time and any five letters.
-    pub(super) fn label(self, out: &mut Vec<u8>, time: &[u8], label: &str, tone: Tone) {
+    pub fn label(self, out: &mut Vec<u8>, time: &[u8], label: &str, tone: Tone) {
         self.toned(out, Tone::Dim, |out| out.extend_from_slice(time));
         out.push(b' ');
         self.toned(out, tone, |out| out.extend_from_slice(label.as_bytes()));
         out.push(b' ');
     }
 
-    pub(super) fn toned(self, out: &mut Vec<u8>, tone: Tone, write: impl FnOnce(&mut Vec<u8>)) {
+    /// What `write` appends, in a colour.
+    pub fn toned(self, out: &mut Vec<u8>, tone: Tone, write: impl FnOnce(&mut Vec<u8>)) {
         if !self.colour {
             return write(out);
         }
@@ -71,7 +78,7 @@ impl Style {
     }
 
     /// Appends ` name=value`.
-    pub(super) fn field(self, out: &mut Vec<u8>, name: &str, value: Value<'_>) {
+    pub fn field(self, out: &mut Vec<u8>, name: &str, value: Value<'_>) {
         out.push(b' ');
         self.toned(out, Tone::Dim, |out| {
             out.extend_from_slice(name.as_bytes());

@@ -3,12 +3,12 @@
 use std::io::Write;
 use std::net::IpAddr;
 
-use seaworthy::core::event::{Level, RequestFinished, Value};
+use seaworthy_core::event::{Level, RequestFinished, Value};
 
+use super::Settings;
 use super::escape;
 use super::json::{Frame, Line};
 use super::pretty::{self, Style, Tone};
-use super::setup::Settings;
 
 /// How much the line of a request matters: what the client did wrong is its own affair, what we did is not.
 pub(super) fn level(request: &RequestFinished<'_>) -> Level {

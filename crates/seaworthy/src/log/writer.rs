@@ -8,11 +8,11 @@ use std::time::SystemTime;
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::{Errno, writev};
-use seaworthy::core::event::Event;
-use seaworthy::core::redact::Redactor;
+use seaworthy_core::event::Event;
+use seaworthy_core::redact::Redactor;
 
+use super::encoder::Encoder;
 use super::ring::{Chunk, Ring};
-use super::setup::Encoder;
 
 /// Chunks given to the kernel at once.
 const BATCH: usize = 64;

@@ -3,29 +3,51 @@
 use std::fs;
 use std::time::Duration;
 
+use seaworthy_core::metric::Exposition;
+use seaworthy_core::metric::Kind::{Counter, Gauge};
+
 /// What one process uses, or several together.
 #[derive(Debug, Default, Clone, Copy, PartialEq)]
-pub(crate) struct Usage {
+pub struct Usage {
     /// User and system time, of its children that were waited for too: they were its own doing.
-    pub(crate) cpu: Duration,
+    pub cpu: Duration,
     /// The part of it that the kernel took.
-    pub(crate) system: Duration,
-    pub(crate) resident: u64,
-    pub(super) virtual_size: u64,
-    pub(crate) threads: u64,
+    pub system: Duration,
+    pub resident: u64,
+    pub virtual_size: u64,
+    pub threads: u64,
     /// Open files; of another user's process nobody but root can count them.
-    pub(crate) files: u64,
+    pub files: u64,
     /// Since the machine started.
-    pub(super) started: Duration,
+    pub started: Duration,
+}
+
+/// Writes what this process uses; nothing where nobody says.
+pub(super) fn write(page: &mut Exposition) {
+    let Some(usage) = Usage::of_self() else { return };
+    page.family("process_cpu_seconds_total", Counter, "CPU time of this process, user and system.")
+        .sample(&[], usage.cpu);
+    page.family("process_resident_memory_bytes", Gauge, "Resident memory of this process.").sample(&[], usage.resident);
+    page.family("process_virtual_memory_bytes", Gauge, "Address space of this process.")
+        .sample(&[], usage.virtual_size);
+    page.family("process_open_fds", Gauge, "Open files of this process.").sample(&[], usage.files);
+    if let Some(most) = most_files() {
+        page.family("process_max_fds", Gauge, "How many files this process may open.").sample(&[], most);
+    }
+    page.family("process_threads", Gauge, "Threads of this process.").sample(&[], usage.threads);
+    if let Some(boot) = boot() {
+        page.family("process_start_time_seconds", Gauge, "When this process started, since 1970.")
+            .sample(&[], boot + usage.started);
+    }
 }
 
 impl Usage {
-    pub(super) fn of_self() -> Option<Self> {
+    pub fn of_self() -> Option<Self> {
         Self::of("self", false)
     }
 
     /// The sum over those of `pids` that live.
-    pub(crate) fn of_tree(pids: &[u32]) -> Self {
+    pub fn of_tree(pids: &[u32]) -> Self {
         let mut sum = Self::default();
         for usage in pids.iter().filter_map(|pid| Self::of(&pid.to_string(), true)) {
             sum.cpu += usage.cpu;
@@ -69,14 +91,14 @@ impl Usage {
 }
 
 /// When the machine started, since 1970.
-pub(super) fn boot() -> Option<Duration> {
+pub fn boot() -> Option<Duration> {
     let stat = fs::read_to_string("/proc/stat").ok()?;
     let seconds = stat.lines().find_map(|line| line.strip_prefix("btime "))?;
     seconds.trim().parse().ok().map(Duration::from_secs)
 }
 
 /// How many files this process may open; `None` for as many as it likes.
-pub(super) fn most_files() -> Option<u64> {
+pub fn most_files() -> Option<u64> {
     rustix::process::getrlimit(rustix::process::Resource::Nofile).current
 }
 

@@ -6,53 +6,53 @@
 use std::sync::atomic::{AtomicU64, Ordering, fence};
 use std::time::Duration;
 
-use seaworthy::core::metric::{DURATIONS, Exemplar};
+use seaworthy_core::metric::{DURATIONS, Exemplar};
 
 /// Only grows.
 #[derive(Debug, Default)]
-pub(super) struct Count(AtomicU64);
+pub struct Count(AtomicU64);
 
 impl Count {
-    pub(super) fn add(&self, by: u64) {
+    pub fn add(&self, by: u64) {
         self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(by), Ordering::Relaxed);
     }
 
-    pub(super) fn get(&self) -> u64 {
+    pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 }
 
 /// Goes up and down.
 #[derive(Debug, Default)]
-pub(super) struct Gauge(AtomicU64);
+pub struct Gauge(AtomicU64);
 
 impl Gauge {
-    pub(super) fn up(&self) {
+    pub fn up(&self) {
         self.set(self.get() + 1);
     }
 
-    pub(super) fn down(&self) {
+    pub fn down(&self) {
         self.set(self.get().saturating_sub(1));
     }
 
-    pub(super) fn set(&self, value: u64) {
+    pub fn set(&self, value: u64) {
         self.0.store(value, Ordering::Relaxed);
     }
 
-    pub(super) fn get(&self) -> u64 {
+    pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 }
 
 /// Durations, in the buckets of [`DURATIONS`].
 #[derive(Debug, Default)]
-pub(super) struct Durations {
+pub struct Durations {
     counts: [Count; DURATIONS.len() + 1],
     nanos: Count,
 }
 
 impl Durations {
-    pub(super) fn observe(&self, duration: Duration) {
+    pub fn observe(&self, duration: Duration) {
         let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
         let bucket = BOUNDS.iter().position(|bound| nanos <= *bound).unwrap_or(BOUNDS.len());
         self.counts[bucket].add(1);
@@ -76,24 +76,24 @@ const BOUNDS: [u64; DURATIONS.len()] = {
 
 /// The sum of several [`Durations`].
 #[derive(Debug, Default, Clone, Copy)]
-pub(super) struct Total {
-    pub(super) counts: [u64; DURATIONS.len() + 1],
+pub struct Total {
+    pub counts: [u64; DURATIONS.len() + 1],
     nanos: u64,
 }
 
 impl Total {
-    pub(super) fn add(&mut self, durations: &Durations) {
+    pub fn add(&mut self, durations: &Durations) {
         for (total, count) in self.counts.iter_mut().zip(&durations.counts) {
             *total += count.get();
         }
         self.nanos = self.nanos.wrapping_add(durations.nanos.get());
     }
 
-    pub(super) fn count(&self) -> u64 {
+    pub fn count(&self) -> u64 {
         self.counts.iter().sum()
     }
 
-    pub(super) fn seconds(&self) -> f64 {
+    pub fn seconds(&self) -> f64 {
         Duration::from_nanos(self.nanos).as_secs_f64()
     }
 }
@@ -101,7 +101,7 @@ impl Total {
 /// The last observation that belonged to a trace. Several numbers that belong together, so that a reader looks whether
 /// they changed under its eyes (a sequence lock, of atomics).
 #[derive(Debug, Default)]
-pub(super) struct Traced {
+pub struct Traced {
     /// Odd while being written, 0 before the first.
     turn: AtomicU64,
     trace_id: [AtomicU64; 2],
@@ -111,7 +111,7 @@ pub(super) struct Traced {
 
 impl Traced {
     /// `time` is since 1970.
-    pub(super) fn set(&self, trace_id: u128, duration: Duration, time: Duration) {
+    pub fn set(&self, trace_id: u128, duration: Duration, time: Duration) {
         let turn = self.turn.load(Ordering::Relaxed);
         self.turn.store(turn + 1, Ordering::Relaxed);
         fence(Ordering::Release);
@@ -124,7 +124,7 @@ impl Traced {
     }
 
     /// `None` before the first, and where one is being written: it is only an example.
-    pub(super) fn get(&self) -> Option<Exemplar> {
+    pub fn get(&self) -> Option<Exemplar> {
         let turn = self.turn.load(Ordering::Acquire);
         let [high, low] = [0, 1].map(|half: usize| u128::from(self.trace_id[half].load(Ordering::Relaxed)));
         let (nanos, millis) = (self.nanos.load(Ordering::Relaxed), self.millis.load(Ordering::Relaxed));

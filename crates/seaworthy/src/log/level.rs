@@ -4,19 +4,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use seaworthy::core::event::Level;
-
-/// The level of the configuration as the rest of the house knows it.
-pub(super) fn of(level: crate::config::Level) -> Level {
-    use crate::config::Level as Configured;
-    match level {
-        Configured::Trace => Level::Trace,
-        Configured::Debug => Level::Debug,
-        Configured::Info => Level::Info,
-        Configured::Warn => Level::Warn,
-        Configured::Error => Level::Error,
-    }
-}
+use seaworthy_core::event::Level;
 
 /// A level, and until when another one stands in for it.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! Text that came from outside, made harmless: nothing in it ends a line, a string, or moves a cursor.
 
 /// Appends `text` as the inside of a JSON string.
-pub(super) fn json(out: &mut Vec<u8>, text: &str) {
+pub fn json(out: &mut Vec<u8>, text: &str) {
     if is_plain(text.as_bytes()) {
         out.extend_from_slice(text.as_bytes());
         return;
@@ -20,7 +20,7 @@ pub(super) fn json(out: &mut Vec<u8>, text: &str) {
 }
 
 /// Appends bytes that may be no UTF-8 as the inside of a JSON string; what is none becomes U+FFFD.
-pub(super) fn json_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+pub fn json_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     if is_plain(bytes) {
         out.extend_from_slice(bytes);
         return;
@@ -34,7 +34,7 @@ pub(super) fn json_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
 }
 
 /// Appends `text` for a terminal.
-pub(super) fn plain(out: &mut Vec<u8>, text: &str) {
+pub fn plain(out: &mut Vec<u8>, text: &str) {
     for character in text.chars() {
         match character {
             '\n' => out.extend_from_slice(b"\\n"),
@@ -47,7 +47,7 @@ pub(super) fn plain(out: &mut Vec<u8>, text: &str) {
 }
 
 /// Appends bytes that may be no UTF-8 for a terminal.
-pub(super) fn plain_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+pub fn plain_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     for chunk in bytes.utf8_chunks() {
         plain(out, chunk.valid());
         if !chunk.invalid().is_empty() {

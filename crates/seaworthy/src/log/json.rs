@@ -3,13 +3,13 @@
 use std::io::Write;
 use std::time::Duration;
 
-use seaworthy::core::event::{Level, Value};
+use seaworthy_core::event::{Level, Value};
 
 use super::escape;
 
 /// What all lines of a process have in common, rendered once.
 #[derive(Debug, Clone)]
-pub(super) struct Frame {
+pub struct Frame {
     service: Box<[u8]>,
     version: Box<[u8]>,
 }
@@ -25,7 +25,7 @@ impl Frame {
     }
 
     /// Begins a line with time, level, message, service and version.
-    pub(super) fn begin<'o>(&self, out: &'o mut Vec<u8>, time: &[u8], level: Level, message: &str) -> Line<'o> {
+    pub fn begin<'o>(&self, out: &'o mut Vec<u8>, time: &[u8], level: Level, message: &str) -> Line<'o> {
         let mut line = Line::begin(out, time, level);
         line.text("message", message);
         line.service(self);
@@ -34,13 +34,13 @@ impl Frame {
     }
 }
 
-/// A line under way. Names are ours and need no escaping.
+/// A line under way. Names go in as they are: they are the program's own and need no escaping.
 #[derive(Debug)]
-pub(super) struct Line<'o>(&'o mut Vec<u8>);
+pub struct Line<'o>(&'o mut Vec<u8>);
 
 impl<'o> Line<'o> {
     /// Begins a line with time and level.
-    pub(super) fn begin(out: &'o mut Vec<u8>, time: &[u8], level: Level) -> Self {
+    pub fn begin(out: &'o mut Vec<u8>, time: &[u8], level: Level) -> Self {
         out.extend_from_slice(b"{\"time\":\"");
         out.extend_from_slice(time);
         out.extend_from_slice(b"\",\"level\":\"");
@@ -50,21 +50,23 @@ impl<'o> Line<'o> {
     }
 
     /// Goes on with what `out` holds so far.
-    pub(super) fn of(out: &'o mut Vec<u8>) -> Self {
+    pub fn of(out: &'o mut Vec<u8>) -> Self {
         Self(out)
     }
 
-    pub(super) fn service(&mut self, frame: &Frame) {
+    /// What the service is called.
+    pub fn service(&mut self, frame: &Frame) {
         self.0.extend_from_slice(&frame.service);
     }
 
     /// Nothing where nobody said a version.
-    pub(super) fn version(&mut self, frame: &Frame) {
+    pub fn version(&mut self, frame: &Frame) {
         self.0.extend_from_slice(&frame.version);
     }
 
+    /// Text, escaped.
     #[inline]
-    pub(super) fn text(&mut self, name: &str, text: &str) {
+    pub fn text(&mut self, name: &str, text: &str) {
         self.name(name);
         self.0.push(b'"');
         escape::json(self.0, text);
@@ -73,27 +75,29 @@ impl<'o> Line<'o> {
 
     /// Text that may be no UTF-8.
     #[inline]
-    pub(super) fn bytes(&mut self, name: &str, bytes: &[u8]) {
+    pub fn bytes(&mut self, name: &str, bytes: &[u8]) {
         self.name(name);
         self.0.push(b'"');
         escape::json_bytes(self.0, bytes);
         self.0.push(b'"');
     }
 
+    /// A whole number.
     #[inline]
-    pub(super) fn integer(&mut self, name: &str, integer: impl itoa::Integer) {
+    pub fn integer(&mut self, name: &str, integer: impl itoa::Integer) {
         self.name(name);
         self.0.extend_from_slice(itoa::Buffer::new().format(integer).as_bytes());
     }
 
-    pub(super) fn flag(&mut self, name: &str, flag: bool) {
+    /// True or false.
+    pub fn flag(&mut self, name: &str, flag: bool) {
         self.name(name);
         self.0.extend_from_slice(if flag { b"true" } else { b"false" });
     }
 
     /// In seconds, to the microsecond.
     #[inline]
-    pub(super) fn seconds(&mut self, name: &str, duration: Duration) {
+    pub fn seconds(&mut self, name: &str, duration: Duration) {
         self.name(name);
         self.0.extend_from_slice(itoa::Buffer::new().format(duration.as_secs()).as_bytes());
         let mut micros = duration.subsec_micros();
@@ -105,7 +109,8 @@ impl<'o> Line<'o> {
         self.0.extend_from_slice(&digits);
     }
 
-    pub(super) fn value(&mut self, name: &str, value: Value<'_>) {
+    /// Whatever it is.
+    pub fn value(&mut self, name: &str, value: Value<'_>) {
         match value {
             Value::Text(text) => self.text(name, text),
             Value::Integer(integer) => self.integer(name, integer),
@@ -119,7 +124,8 @@ impl<'o> Line<'o> {
         }
     }
 
-    pub(super) fn object(&mut self, name: &str, fields: impl FnOnce(&mut Line<'_>)) {
+    /// An object, of the fields that `fields` writes.
+    pub fn object(&mut self, name: &str, fields: impl FnOnce(&mut Line<'_>)) {
         self.name(name);
         self.0.push(b'{');
         let start = self.0.len();
@@ -131,7 +137,8 @@ impl<'o> Line<'o> {
         self.0.push(b'}');
     }
 
-    pub(super) fn end(self) {
+    /// Ends the line.
+    pub fn end(self) {
         self.0.extend_from_slice(b"}\n");
     }
 
