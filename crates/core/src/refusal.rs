@@ -112,6 +112,8 @@ reasons! {
     UpstreamTimeout = "upstream_timeout", 504, 4, Upstream, Keep, "The upstream did not answer in time";
     /// As many connections to the upstream are open as `limits.upstream-connections` allows.
     UpstreamBusy = "upstream_busy", 503, 14, Ours, Keep, "The upstream is busy";
+    /// The service gave an error in the place of an answer.
+    ServiceFailed = "service_failed", 500, 13, Ours, Keep, "Internal server error";
     /// A handler panicked, or ours did.
     Panicked = "panicked", 500, 13, Ours, Close, "Internal server error";
 }
