@@ -61,6 +61,11 @@ impl fmt::Debug for Hook {
 /// The end of a service behind its HTTP.
 pub(crate) struct Shutdown {
     phases: BTreeMap<Phase, Vec<Hook>>,
+    terms: Terms,
+}
+
+/// On which terms phases are held. Apart from the hooks, which only one may have at a time.
+struct Terms {
     /// The time of the phases for which one was stated.
     timeouts: BTreeMap<Phase, Duration>,
     life: Lifecycle,
@@ -83,22 +88,24 @@ impl Shutdown {
         for hook in hooks {
             phases.entry(hook.phase).or_default().push(hook);
         }
-        Self { phases, timeouts, life, sink, deadline }
+        Self { phases, terms: Terms { timeouts, life, sink, deadline } }
     }
 
     /// Holds the phases before `end`. Gives how much of them failed.
     pub(crate) async fn run_before(&mut self, end: Phase) -> u32 {
         let rest = self.phases.split_off(&end);
         let now = std::mem::replace(&mut self.phases, rest);
-        self.run(now).await
+        self.terms.run(now).await
     }
 
     /// Holds the phases that are left. Gives how much of them failed.
     pub(crate) async fn run_rest(&mut self) -> u32 {
         let now = std::mem::take(&mut self.phases);
-        self.run(now).await
+        self.terms.run(now).await
     }
+}
 
+impl Terms {
     async fn run(&self, phases: BTreeMap<Phase, Vec<Hook>>) -> u32 {
         let mut failed = 0;
         for (phase, hooks) in phases {

@@ -45,11 +45,6 @@ impl Seat {
         (tracker.ended(run), tracker.check().passed_once)
     }
 
-    /// What is known now.
-    pub(super) fn check(&self) -> Check {
-        self.tracker().check().clone()
-    }
-
     fn tracker(&self) -> MutexGuard<'_, Tracker> {
         // Nothing panics between two states that are not whole.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)

@@ -26,6 +26,7 @@ use crate::access::Observer;
 use crate::body::RequestBody;
 use crate::health::Health;
 use crate::lifecycle::Lifecycle;
+use crate::panic::PanicGuardLayer;
 use crate::phase::Phase;
 use crate::probes::{Endpoints, Identity, Scrape, Vitals};
 use crate::server::{Listener, ListenerError, Server, Setup};
@@ -82,7 +83,10 @@ impl<O: Observer + Send + 'static> Production<O> {
         })?;
         // Where every panic of the process is reported, the guard need not do it again.
         let guard: Arc<dyn Sink> = if watch.is_some() { Arc::new(Nowhere) } else { sink.clone() };
-        let app = App::new(labelled(app), sink.clone());
+        let panics = PanicGuardLayer::new(guard.clone());
+        // The guard of the stack stands outside of everything, where a request has no id yet. A panic of the handler is met
+        // inside, so that its 500 carries one, and the access event says 500.
+        let app = panics.layer(App::new(labelled(app), sink.clone()));
         let service = Stack::new(stack, life.clone(), observer, guard).layer(app);
         let mut server =
             Server::start(Setup { listener, limits: connections, service, sink: sink.clone(), evict: false });

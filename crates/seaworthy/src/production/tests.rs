@@ -68,6 +68,10 @@ impl Running {
         TcpStream::connect(self.address).await.unwrap()
     }
 
+    async fn ended(&mut self) -> Result<(), ServeError> {
+        (&mut self.served).await.unwrap()
+    }
+
     fn said(&self, what: &str) -> bool {
         self.said.lock().unwrap().iter().any(|said| said.contains(what))
     }
@@ -95,7 +99,7 @@ fn service() -> Builder {
 
 #[tokio::test]
 async fn a_request_in_flight_ends_and_the_service_after_it() {
-    let running = run(service()).await;
+    let mut running = run(service()).await;
     let mut client = running.connect().await;
     ask(&mut client, "/slow").await;
     running.slow.notified().await;
@@ -105,7 +109,7 @@ async fn a_request_in_flight_ends_and_the_service_after_it() {
     let answer = answer(&mut client).await;
     assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("hello"), "{answer}");
     assert!(answer.contains("connection: close"), "{answer}");
-    assert!(running.served.await.unwrap().is_ok());
+    assert!(running.ended().await.is_ok());
     let said = running.said.lock().unwrap().join("\n");
     let fixed = ["starting graceful shutdown", "readiness withdrawn", "HTTP server closed", "cleaning up resources", "Graceful shutdown complete"];
     let places = fixed.map(|message| said.find(message).unwrap_or_else(|| panic!("{message} is not in\n{said}")));
@@ -114,19 +118,19 @@ async fn a_request_in_flight_ends_and_the_service_after_it() {
 
 #[tokio::test]
 async fn a_new_connection_is_served_during_the_delay() {
-    let running = run(service().drain(quick().delay(Duration::from_secs(2)))).await;
+    let mut running = run(service().drain(quick().delay(Duration::from_secs(2)))).await;
     running.life.stop(Cause::Command);
     let mut client = running.connect().await;
     ask(&mut client, "/").await;
     let answer = answer(&mut client).await;
     assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("connection: close"), "{answer}");
     assert_eq!(running.life.state(), State::Draining);
-    running.served.await.unwrap().unwrap();
+    running.ended().await.unwrap();
 }
 
 #[tokio::test]
 async fn an_idle_connection_is_closed_and_one_with_half_a_head_is_served() {
-    let running = run(service()).await;
+    let mut running = run(service()).await;
     let (mut idle, mut half) = (running.connect().await, running.connect().await);
     for client in [&mut idle, &mut half] {
         ask(client, "/").await;
@@ -143,18 +147,18 @@ async fn an_idle_connection_is_closed_and_one_with_half_a_head_is_served() {
     half.write_all(b"TP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
     let answer = answer(&mut half).await;
     assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("connection: close"), "{answer}");
-    running.served.await.unwrap().unwrap();
+    running.ended().await.unwrap();
 }
 
 #[tokio::test]
 async fn what_outlasts_the_drain_is_cut_and_named() {
-    let running = run(service().drain(quick().timeout(Duration::from_millis(200)))).await;
+    let mut running = run(service().drain(quick().timeout(Duration::from_millis(200)))).await;
     let mut client = running.connect().await;
     ask(&mut client, "/slow").await;
     running.slow.notified().await;
     running.life.stop(Cause::Command);
     assert_eq!(answer(&mut client).await, "");
-    let ended = running.served.await.unwrap().unwrap_err();
+    let ended = running.ended().await.unwrap_err();
     assert!(matches!(ended, ServeError::Forced { requests_cut: 1, failed: 0, forced: false }), "{ended:?}");
     let said = running.said.lock().unwrap().join("\n");
     assert!(said.contains("request cut after") && said.contains("GET /slow"), "{said}");
@@ -163,13 +167,13 @@ async fn what_outlasts_the_drain_is_cut_and_named() {
 
 #[tokio::test]
 async fn somebody_who_insists_does_not_wait() {
-    let running = run(service().drain(quick().delay(Duration::from_secs(5)))).await;
+    let mut running = run(service().drain(quick().delay(Duration::from_secs(5)).timeout(Duration::from_millis(500)))).await;
     let mut client = running.connect().await;
     ask(&mut client, "/slow").await;
     running.slow.notified().await;
     running.life.force(Cause::Sigint);
     assert_eq!(answer(&mut client).await, "");
-    assert!(matches!(running.served.await.unwrap(), Err(ServeError::Forced { forced: true, .. })));
+    assert!(matches!(running.ended().await, Err(ServeError::Forced { forced: true, .. })));
     assert!(running.said("signal repeated"));
 }
 
@@ -191,9 +195,9 @@ async fn hooks_run_phase_by_phase_and_a_bad_one_stops_nothing_else() {
         .on_shutdown(Phase::Queues, || async { panic!("in a hook") })
         .on_shutdown(Phase::Caches, || std::future::pending())
         .phase_timeout(Phase::Caches, Duration::from_millis(100));
-    let running = run(builder).await;
+    let mut running = run(builder).await;
     running.life.stop(Cause::Command);
-    let ended = running.served.await.unwrap().unwrap_err();
+    let ended = running.ended().await.unwrap_err();
     assert!(matches!(ended, ServeError::Forced { requests_cut: 0, failed: 3, forced: false }), "{ended:?}");
     assert_eq!(*order.lock().unwrap(), ["workers", "exports", "databases"]);
     let said = running.said.lock().unwrap().join("\n");
@@ -204,7 +208,7 @@ async fn hooks_run_phase_by_phase_and_a_bad_one_stops_nothing_else() {
 
 #[tokio::test]
 async fn background_work_is_asked_to_end_and_waited_for() {
-    let running = run(service()).await;
+    let mut running = run(service()).await;
     let (told, ended): (Arc<Notify>, Arc<Mutex<bool>>) = Default::default();
     let (tell, end) = (told.clone(), ended.clone());
     running.life.spawn("outbox", |work| async move {
@@ -215,22 +219,22 @@ async fn background_work_is_asked_to_end_and_waited_for() {
     });
     running.life.stop(Cause::Command);
     told.notified().await;
-    running.served.await.unwrap().unwrap();
+    running.ended().await.unwrap();
     assert!(*ended.lock().unwrap());
 }
 
 #[tokio::test]
 async fn background_work_that_does_not_end_is_left_behind_by_name() {
-    let running = run(service().phase_timeout(Phase::Workers, Duration::from_millis(100))).await;
+    let mut running = run(service().phase_timeout(Phase::Workers, Duration::from_millis(100))).await;
     let _held = running.life.background_work("import of orders");
     running.life.stop(Cause::Command);
-    assert!(matches!(running.served.await.unwrap(), Err(ServeError::Forced { failed: 1, .. })));
+    assert!(matches!(running.ended().await, Err(ServeError::Forced { failed: 1, .. })));
     assert!(running.said("background work \"import of orders\" failed: had not ended"));
 }
 
 #[tokio::test]
 async fn a_panic_costs_its_request_and_nothing_else() {
-    let running = run(service()).await;
+    let mut running = run(service()).await;
     let mut client = running.connect().await;
     ask(&mut client, "/panic").await;
     let refused = answer(&mut client).await;
@@ -238,16 +242,16 @@ async fn a_panic_costs_its_request_and_nothing_else() {
     assert!(running.said("panic: asked to"));
     assert_eq!(running.life.state(), State::Ready);
     running.life.stop(Cause::Command);
-    running.served.await.unwrap().unwrap();
+    running.ended().await.unwrap();
 }
 
 #[tokio::test]
 async fn by_option_a_panic_drains() {
-    let running = run(service().on_panic(OnPanic::Shutdown)).await;
+    let mut running = run(service().on_panic(OnPanic::Shutdown)).await;
     let mut client = running.connect().await;
     ask(&mut client, "/panic").await;
     assert!(answer(&mut client).await.starts_with("HTTP/1.1 500"));
-    running.served.await.unwrap().unwrap();
+    running.ended().await.unwrap();
     assert!(running.said("fault received, starting graceful shutdown"));
     assert!(running.said("panic: asked to"));
 }
@@ -263,15 +267,15 @@ async fn probes_are_answered_on_a_listener_of_their_own_until_the_end() {
         *asked.lock().unwrap() = probe(address, "/livez").await + &probe(address, "/readyz").await;
         Ok(())
     });
-    let running = run(builder).await;
+    let mut running = run(builder).await;
     health.follow().wait_for(|snapshot| snapshot.checks.iter().all(|check| check.passed_once)).await.unwrap();
     let ready = probe(address, "/readyz").await;
-    assert!(ready.starts_with("HTTP/1.1 200") && ready.contains(r#""version":"1.2.3""#), "{ready}");
+    assert!(ready.starts_with("HTTP/1.0 200 OK") && ready.contains(r#""version":"1.2.3""#), "{ready}");
     assert!(ready.contains(r#""database":{"status":"healthy""#), "{ready}");
     running.life.stop(Cause::Command);
-    running.served.await.unwrap().unwrap();
+    running.ended().await.unwrap();
     let asked = hook_asked.lock().unwrap().clone();
-    assert!(asked.starts_with("HTTP/1.1 200") && asked.contains("HTTP/1.1 503"), "{asked}");
+    assert!(asked.starts_with("HTTP/1.0 200") && asked.contains("HTTP/1.0 503"), "{asked}");
     assert!(TcpStream::connect(address).await.is_err());
 }
 

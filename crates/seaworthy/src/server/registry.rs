@@ -91,11 +91,6 @@ impl Registry {
         sum
     }
 
-    /// Connections that are open.
-    pub(crate) fn open(&self) -> usize {
-        *self.open.borrow()
-    }
-
     /// Waits until no connection is open.
     pub(crate) async fn empty(&self) {
         // The sender lives as long as `self`.

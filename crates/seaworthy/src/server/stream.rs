@@ -22,7 +22,7 @@ const LINGER_BYTES: u64 = 1024 * 1024;
 
 /// hyper cannot say it, because no request has begun.
 const TIMED_OUT: &[u8] = b"HTTP/1.1 408 Request Timeout\r\ncontent-type: application/problem+json\r\n\
-connection: close\r\ncontent-length: 113\r\n\r\n\
+connection: close\r\ncontent-length: 109\r\n\r\n\
 {\"type\":\"urn:seaworthy:problem:request_too_slow\",\"title\":\"The request took too long to arrive\",\"status\":408}\n";
 
 /// A connection that counts as open until this is dropped.
