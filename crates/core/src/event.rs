@@ -348,6 +348,12 @@ events! {
     /// Lines of the log were dropped because its output did not take them.
     LogLinesDropped { lines: u32 } = "log_lines_dropped", Warn, "{lines} log lines were dropped: stdout did not take them in time";
         "lines" => *lines;
+    /// What we tell others does not reach them. Said once, until it does again.
+    ExportFailed { what: &'static str, to: String, reason: String } = "export_failed", Warn, "{what} do not reach {to}: {reason}";
+        "what" => *what, "to" => to.as_str(), "reason" => reason.as_str();
+    /// What we tell others reaches them again.
+    ExportResumed { what: &'static str, to: String, lost: u32 } = "export_resumed", Info, "{what} reach {to} again; {lost} were lost meanwhile";
+        "what" => *what, "to" => to.as_str(), "lost" => *lost;
     /// Something worth knowing that needs no reaction by a machine.
     Notice { text: String } = "notice", Info, "{text}";
     /// Something that somebody should mend.

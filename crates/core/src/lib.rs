@@ -14,6 +14,7 @@
 //! | [`refusal`] | reason → HTTP status, gRPC code, problem type, close or keep |
 //! | [`restart`] | when a dead program comes back, and when to give up |
 //! | [`schedule`] | when a check is next due, with jitter |
+//! | [`trace`] | which trace a request belongs to, and which traces are kept |
 //! | [`websocket`] | where one frame ends and the next begins |
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests need some instant to add to"))]
@@ -27,4 +28,5 @@ pub mod redact;
 pub mod refusal;
 pub mod restart;
 pub mod schedule;
+pub mod trace;
 pub mod websocket;

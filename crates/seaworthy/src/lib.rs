@@ -13,7 +13,11 @@ pub mod headers;
 pub mod health;
 pub mod lifecycle;
 pub mod limit;
+#[cfg(feature = "otlp")]
+pub mod otlp;
 pub mod panic;
+#[cfg(feature = "otlp")]
+mod post;
 pub mod refusal;
 pub mod request_id;
 pub mod stack;
