@@ -14,6 +14,7 @@
 //! | [`refusal`] | reason → HTTP status, gRPC code, problem type, close or keep |
 //! | [`restart`] | when a dead program comes back, and when to give up |
 //! | [`schedule`] | when a check is next due, with jitter |
+//! | [`throttle`] | how often one thing is said |
 //! | [`trace`] | which trace a request belongs to, and which traces are kept |
 //! | [`websocket`] | where one frame ends and the next begins |
 
@@ -28,5 +29,6 @@ pub mod redact;
 pub mod refusal;
 pub mod restart;
 pub mod schedule;
+pub mod throttle;
 pub mod trace;
 pub mod websocket;

@@ -210,8 +210,8 @@ impl Sampler {
             (_, Root::Always) => true,
             (_, Root::Never) => false,
             (_, Root::Below(limit)) => {
-                // The low half, without its first bit.
-                let low = u128::from_be_bytes(trace.0) & u128::from(u64::MAX >> 1);
+                // The low half, without its last bit.
+                let low = (u128::from_be_bytes(trace.0) & u128::from(u64::MAX)) >> 1;
                 low < u128::from(limit)
             }
         }

@@ -16,10 +16,12 @@ pub mod limit;
 #[cfg(feature = "otlp")]
 pub mod otlp;
 pub mod panic;
-#[cfg(feature = "otlp")]
+#[cfg(any(feature = "otlp", feature = "sentry"))]
 mod post;
 pub mod refusal;
 pub mod request_id;
+#[cfg(feature = "sentry")]
+pub mod sentry;
 pub mod stack;
 pub mod trace;
 

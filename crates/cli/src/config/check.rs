@@ -61,7 +61,7 @@ const NOT_YET: &str = "is not supported by this version yet";
 type Check = fn(&Value) -> Result<(), Complaint>;
 
 /// How the value of an `x-kind` is read. One row a kind that a raw table uses.
-fn checks() -> [(std::borrow::Cow<'static, str>, Check); 22] {
+fn checks() -> [(std::borrow::Cow<'static, str>, Check); 24] {
     fn row<T: Kind>() -> (std::borrow::Cow<'static, str>, Check) {
         (T::name(), |value| T::read(value).map(drop))
     }
@@ -76,11 +76,13 @@ fn checks() -> [(std::borrow::Cow<'static, str>, Check); 22] {
         row::<HookCommand>(),
         row::<OrOff<Bind>>(),
         row::<OrOff<ByteRate>>(),
+        row::<OrOff<CollectorUrl>>(),
         row::<OrOff<Duration>>(),
         row::<OrOff<FilePath>>(),
         row::<OrOff<NonZeroU32>>(),
         row::<OrOff<Size>>(),
         row::<PublicProbes>(),
+        row::<Ratio>(),
         row::<SecretSource>(),
         row::<Signal>(),
         row::<Size>(),

@@ -44,8 +44,9 @@ pub struct Misread {
 /// What the environment says of traces. What it does not say is `None` or empty.
 #[derive(Clone, Default)]
 pub struct Environment {
-    /// `OTEL_SDK_DISABLED`, or `OTEL_TRACES_EXPORTER` that names no OTLP: nothing is exported.
-    pub disabled: bool,
+    /// `OTEL_SDK_DISABLED`, or `OTEL_TRACES_EXPORTER` that names no OTLP: nothing is exported. The variable that
+    /// says so.
+    pub disabled: Option<&'static str>,
     pub endpoint: Option<Found<String>>,
     pub protocol: Option<Found<Protocol>>,
     /// Keys of vendors: secrets.
@@ -109,10 +110,10 @@ impl Environment {
     /// Reads it through `variable`, which knows the values.
     pub fn read(variable: impl Fn(&str) -> Option<String>) -> Self {
         let mut reader = Reader { variable, misread: Vec::new() };
-        let disabled = reader.text(&["OTEL_SDK_DISABLED"]).is_some_and(|on| on.value.eq_ignore_ascii_case("true"))
-            || reader
-                .text(&["OTEL_TRACES_EXPORTER"])
-                .is_some_and(|names| !names.value.split(',').any(|name| name.trim() == "otlp"));
+        let sdk = reader.text(&["OTEL_SDK_DISABLED"]).filter(|on| on.value.eq_ignore_ascii_case("true"));
+        let exporters = reader.text(&["OTEL_TRACES_EXPORTER"]);
+        let others = exporters.filter(|names| !names.value.split(',').any(|name| name.trim() == "otlp"));
+        let disabled = sdk.or(others).map(|found| found.variable);
         let protocol =
             reader.parsed(&["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"], |text| match text {
                 "grpc" => Ok(Protocol::Grpc),
@@ -180,7 +181,7 @@ impl Environment {
     ///
     /// [`SettingsError`] if the endpoint or a header cannot be used.
     pub fn settings(&self, service: &str) -> Result<Option<Settings>, SettingsError> {
-        let Some(endpoint) = self.endpoint.as_ref().filter(|_| !self.disabled) else { return Ok(None) };
+        let Some(endpoint) = self.endpoint.as_ref().filter(|_| self.disabled.is_none()) else { return Ok(None) };
         let protocol = self.protocol.as_ref().map(|found| found.value).unwrap_or_default();
         let mut settings = Settings::new(&endpoint.value, protocol, service)?;
         for (name, value) in self.headers.iter().flat_map(|found| &found.value) {

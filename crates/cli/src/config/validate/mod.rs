@@ -8,6 +8,7 @@ mod checks;
 mod drain;
 mod observe;
 mod protect;
+mod telemetry;
 mod top;
 
 #[cfg(test)]
@@ -45,6 +46,8 @@ impl Review<'_> {
         let top = self.top(raw);
         let probes = self.probes(&raw.probes);
         self.reachable(top.admin.as_ref(), &probes);
+        let release = raw.version.as_ref().map(|version| format!("{}@{version}", top.service));
+        let sentry = self.sentry(&mut raw.sentry, &top.environment, release);
         Config {
             service: top.service,
             version: raw.version.clone(),
@@ -67,7 +70,9 @@ impl Review<'_> {
             environment: top.environment,
             metrics: Self::metrics(&raw.metrics),
             request_id: self.request_id(raw),
-            trace: super::validated::Trace { begin: raw.trace.begin },
+            trace: self.trace(&mut raw.trace),
+            sentry,
+            audit: self.audit(&raw.audit),
             headers: super::validated::Headers { preset: raw.headers.preset },
             connection_limit: Self::connection_limit(&raw.connection_limit),
             limits: self.limits(&raw.limits),
