@@ -92,7 +92,7 @@ impl Said {
 mod tests {
     use super::*;
 
-    const MINUTE: Duration = Duration::from_secs(60);
+    const MINUTE: Duration = Duration::from_mins(1);
 
     #[test]
     fn what_was_held_back_is_told_the_next_time() {

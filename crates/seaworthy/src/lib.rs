@@ -4,6 +4,8 @@
 //! an id and the headers of every other answer.
 
 pub mod access;
+pub mod breaker;
+pub mod bulkhead;
 #[cfg(feature = "client")]
 pub mod client;
 pub mod client_address;
@@ -20,6 +22,7 @@ pub mod panic;
 mod post;
 pub mod refusal;
 pub mod request_id;
+pub mod retry;
 #[cfg(feature = "sentry")]
 pub mod sentry;
 pub mod stack;

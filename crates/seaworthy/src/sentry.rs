@@ -64,7 +64,7 @@ use crate::access::Observer;
 use crate::client::{BuildError, Resolver, Roots, Transport};
 
 /// One fingerprint is reported no more often.
-const PAUSE: Duration = Duration::from_secs(60);
+const PAUSE: Duration = Duration::from_mins(1);
 
 /// So many fingerprints are told apart.
 const FINGERPRINTS: usize = 256;

@@ -49,7 +49,8 @@ impl FromStr for Dsn {
             return Err(DsnError::Project);
         }
         let (host, path) = place.split_at(place.find('/').unwrap_or(place.len()));
-        let envelopes = Uri::builder().scheme(scheme).authority(host).path_and_query(format!("{path}/api/{project}/envelope/"));
+        let envelopes =
+            Uri::builder().scheme(scheme).authority(host).path_and_query(format!("{path}/api/{project}/envelope/"));
         let envelopes = envelopes.build().map_err(|_| DsnError::Host)?;
         if envelopes.host().is_none_or(str::is_empty) {
             return Err(DsnError::Host);

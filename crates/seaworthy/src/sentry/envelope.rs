@@ -31,7 +31,12 @@ const LONGEST: usize = 200 * 1024;
 
 impl Item {
     /// An item of these fields; `None` for one that nobody would take.
-    pub(super) fn new(category: Category, mut fields: Map<String, Json>, common: &Common, now: SystemTime) -> Option<Self> {
+    pub(super) fn new(
+        category: Category,
+        mut fields: Map<String, Json>,
+        common: &Common,
+        now: SystemTime,
+    ) -> Option<Self> {
         let id = hex(&fastrand::u128(..).to_be_bytes());
         fields.insert("event_id".to_owned(), id.clone().into());
         fields.insert("platform".to_owned(), "other".into());

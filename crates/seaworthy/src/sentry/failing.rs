@@ -76,7 +76,7 @@ impl Failing {
 mod tests {
     use super::*;
 
-    const MINUTE: Duration = Duration::from_secs(60);
+    const MINUTE: Duration = Duration::from_mins(1);
 
     fn failed(check: &str, error: &str) -> Event {
         Event::CheckFailed {

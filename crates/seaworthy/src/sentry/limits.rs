@@ -23,10 +23,10 @@ impl Category {
 }
 
 /// A 429 without a word about how long.
-const UNSAID: Duration = Duration::from_secs(60);
+const UNSAID: Duration = Duration::from_mins(1);
 
 /// Nobody is believed who wants to be left alone for longer: a slip of a proxy would silence us for good.
-const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+const LONGEST: Duration = Duration::from_hours(24);
 
 /// Until when each category is not to be sent.
 #[derive(Debug, Clone, Copy, Default)]
@@ -53,8 +53,9 @@ impl Limits {
         let seconds = parts.next().and_then(|seconds| seconds.trim().parse::<f64>().ok());
         let Some(time) = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()) else { return };
         let names = parts.next().unwrap_or_default().trim();
-        let named = |category: &Category| names.is_empty() || names.split(';').any(|name| name.trim() == category.name());
-        self.until(Category::ALL.into_iter().filter(named), time, now);
+        let concerned =
+            |category: &Category| names.is_empty() || names.split(';').any(|name| name.trim() == category.name());
+        self.until(Category::ALL.into_iter().filter(concerned), time, now);
     }
 
     fn until(&mut self, categories: impl IntoIterator<Item = Category>, time: Duration, now: Instant) {
@@ -97,11 +98,11 @@ mod tests {
     #[test]
     fn a_429_alone_means_a_minute_or_what_it_says() {
         let now = Instant::now();
-        for (said, pause) in [(None, 60 * SECOND), (Some(7 * SECOND), 7 * SECOND)] {
+        for (said, pause) in [(None, 60), (Some(7 * SECOND), 7)] {
             let mut limits = Limits::default();
             limits.update(None, true, said, now);
-            assert_eq!(allowed(&limits, now + pause - SECOND), [false, false]);
-            assert_eq!(allowed(&limits, now + pause), [true, true]);
+            assert_eq!(allowed(&limits, now + (pause - 1) * SECOND), [false, false]);
+            assert_eq!(allowed(&limits, now + pause * SECOND), [true, true]);
         }
     }
 

@@ -124,13 +124,12 @@ impl Review<'_> {
     fn authorities(&mut self, path: &str, file: Option<&As<FilePath>>) -> Option<String> {
         let file = &file?.0.0;
         let name = file.display();
-        let read = (self.sources.read)(file).map_err(|error| format!("names the file {name}, which cannot be read: {error}"));
+        let read =
+            (self.sources.read)(file).map_err(|error| format!("names the file {name}, which cannot be read: {error}"));
         let checked = read.and_then(|pem| match Roots::none().and_pem(pem.as_bytes()) {
             Ok(_) => Ok(pem),
             Err(error) => Err(format!("names the file {name}, which {error}")),
         });
-        checked
-            .map_err(|message| self.refuse(&[path], message, "name a file with certificates in PEM"))
-            .ok()
+        checked.map_err(|message| self.refuse(&[path], message, "name a file with certificates in PEM")).ok()
     }
 }
