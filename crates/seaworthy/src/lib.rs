@@ -4,6 +4,8 @@
 //! an id and the headers of every other answer.
 
 pub mod access;
+#[cfg(feature = "audit")]
+pub mod audit;
 pub mod breaker;
 pub mod bulkhead;
 #[cfg(feature = "client")]
