@@ -13,6 +13,8 @@ mod monitor;
 mod names;
 mod ops;
 mod run;
+mod shape;
+mod sockets;
 mod supervise;
 
 fn main() -> std::process::ExitCode {

@@ -9,6 +9,7 @@ mod drain;
 mod observe;
 mod protect;
 mod telemetry;
+mod shapes;
 mod top;
 
 #[cfg(test)]
@@ -44,7 +45,7 @@ impl Review<'_> {
         let (drain, stop) = self.drain_and_stop(&mut raw.drain, &mut raw.stop);
         let upstream = self.upstream(raw);
         let top = self.top(raw);
-        let probes = self.probes(&raw.probes);
+        let probes = self.probes(raw, &top);
         self.reachable(top.admin.as_ref(), &probes);
         let release = raw.version.as_ref().map(|version| format!("{}@{version}", top.service));
         let sentry = self.sentry(&mut raw.sentry, &top.environment, release);
@@ -76,7 +77,7 @@ impl Review<'_> {
             headers: super::validated::Headers { preset: raw.headers.preset },
             connection_limit: Self::connection_limit(&raw.connection_limit),
             limits: self.limits(&raw.limits),
-            checks: self.checks(&raw.check, raw.environment.as_deref().unwrap_or_default()),
+            checks: self.checks(raw),
             upstream,
         }
     }
