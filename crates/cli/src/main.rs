@@ -16,6 +16,7 @@ mod run;
 mod shape;
 mod sockets;
 mod supervise;
+mod telemetry;
 
 fn main() -> std::process::ExitCode {
     cli::main()

@@ -15,12 +15,13 @@ mod health;
 mod page;
 mod process;
 mod shard;
+mod telemetry;
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::time::Instant;
 
 use seaworthy::core::event::{Event, Sink};
@@ -35,6 +36,7 @@ use self::cells::RequestKey;
 use self::facts::Facts;
 use crate::gateway::WorkerShare;
 use crate::log::Logger;
+use crate::telemetry::Counters;
 
 /// What metrics are made of.
 pub(crate) struct MetricsSetup {
@@ -68,6 +70,8 @@ pub(crate) struct Metrics {
     shards: Mutex<Vec<Arc<Cells>>>,
     requests: Limit<RequestKey>,
     upstreams: Limit<Arc<str>>,
+    /// Started after the metrics, to which it reports.
+    telemetry: OnceLock<Counters>,
 }
 
 impl Metrics {
@@ -76,6 +80,7 @@ impl Metrics {
             requests: Limit::new(setup.max_series / SERIES),
             upstreams: Limit::new(setup.max_series / SERIES),
             facts: Facts::default(),
+            telemetry: OnceLock::new(),
             shards: Mutex::default(),
             setup,
         })
@@ -86,6 +91,12 @@ impl Metrics {
         let worker = Shard::new(self.clone(), share);
         lock(&self.shards).push(worker.cells().clone());
         worker
+    }
+
+    /// Shows what became of spans, reports and entries of the audit trail, too.
+    pub(crate) fn show_telemetry(&self, counters: Counters) {
+        // There is one telemetry a process.
+        let _ = self.telemetry.set(counters);
     }
 
     /// Everything as it is now.

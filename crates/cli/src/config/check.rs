@@ -16,15 +16,13 @@ use super::problem::Problem;
 use super::schema;
 use super::tree::{self, Node, Shape};
 use super::units::{
-    AppPort, Argv, Bind, ByteRate, Cidr, Complaint, FilePath, HookCommand, Kind, OrOff, PublicProbes, SecretSource,
-    Signal, Size, StatusRange, Target, UrlPath, User,
+    AppPort, Argv, Bind, ByteRate, Cidr, CollectorUrl, Complaint, FilePath, HookCommand, Kind, OrOff, PublicProbes,
+    Ratio, SecretSource, Signal, Size, StatusRange, Target, UrlPath, User,
 };
 
 /// Tables that later versions will read. To pass over one in silence would promise what is not done.
-const LATER: [&str; 21] = [
+const LATER: [&str; 19] = [
     "statsd",
-    "sentry",
-    "audit",
     "route",
     "listener",
     "rate-limit",

@@ -13,6 +13,7 @@ use super::cells::{CLIENT_ERRORS, Cells, OUTCOMES, RequestKey};
 use super::facts::{RESTARTS, STATES};
 use super::health;
 use super::process::{self, Usage};
+use super::telemetry;
 use super::{Metrics, lock};
 
 use Kind::{Counter, Gauge, Histogram};
@@ -26,6 +27,9 @@ pub(super) fn write(metrics: &Metrics, format: Format, now: Instant) -> Vec<u8> 
     processes(&mut page, &(metrics.setup.app)());
     health::write(&mut page, &metrics.setup, now);
     ours(&mut page, metrics, &shards);
+    if let Some(counters) = metrics.telemetry.get() {
+        telemetry::write(&mut page, counters);
+    }
     page.finish()
 }
 

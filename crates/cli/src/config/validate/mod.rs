@@ -8,8 +8,8 @@ mod checks;
 mod drain;
 mod observe;
 mod protect;
-mod telemetry;
 mod shapes;
+mod telemetry;
 mod top;
 
 #[cfg(test)]
