@@ -4,14 +4,16 @@ use std::path::PathBuf;
 
 use rustix::process::Signal;
 use serde_json::Value;
+use tempfile::TempDir;
 
 use crate::bed::{Seaworthy, Starting, get, until};
 
-/// With a trail in its directory.
-fn audited(starting: Starting) -> (Starting, PathBuf) {
-    let path = starting.directory().join("audit.jsonl");
+/// With a trail, in a directory that outlives it.
+fn audited(starting: Starting) -> (Starting, TempDir, PathBuf) {
+    let directory = tempfile::tempdir().expect("a directory can be made");
+    let path = directory.path().join("audit.jsonl");
     let config = format!("[audit]\npath = {:?}", path.display().to_string());
-    (starting.config(&config), path)
+    (starting.config(&config), directory, path)
 }
 
 fn entries(path: &PathBuf) -> Vec<Value> {
@@ -30,14 +32,16 @@ fn entry(path: &PathBuf, name: &str) -> Value {
 
 #[test]
 fn who_did_what_is_on_the_disk() {
-    let (starting, path) = audited(Seaworthy::app().controlled());
+    let (starting, _directory, path) = audited(Seaworthy::app().controlled());
     let service = starting.ready();
     service.tell(&["pause"]).with_code(0);
     service.tell(&["resume"]).with_code(0);
     service.tell(&["loglevel", "debug"]).with_code(0);
     let control = format!("control = {:?}", service.control_path());
     let trail = format!("[audit]\npath = {:?}", path.display().to_string());
-    service.configure(&format!("{control}\n{trail}\n[headers]\npreset = \"strict\"\n[app.env]\nAPI_TOKEN = \"abracadabra\""));
+    service.configure(&format!(
+        "{control}\n{trail}\n[headers]\npreset = \"strict\"\n[app.env]\nAPI_TOKEN = \"abracadabra\""
+    ));
     service.tell(&["reload"]).with_code(0);
     service.tell(&["drain"]).with_code(0);
     service.exit().with_code(0);
@@ -45,8 +49,17 @@ fn who_did_what_is_on_the_disk() {
     let entries = entries(&path);
     let names: Vec<_> = entries.iter().filter_map(|entry| entry["event"].as_str()).collect();
     for name in [
-        "trail_opened", "app_started", "app_ready", "paused", "resumed", "control_asked", "config_reloaded", "stop_began",
-        "app_stopped", "stop_ended", "trail_closed",
+        "trail_opened",
+        "app_started",
+        "app_ready",
+        "paused",
+        "resumed",
+        "control_asked",
+        "config_reloaded",
+        "stop_began",
+        "app_stopped",
+        "stop_ended",
+        "trail_closed",
     ] {
         assert!(names.contains(&name), "no {name} in {names:?}");
     }
@@ -54,14 +67,20 @@ fn who_did_what_is_on_the_disk() {
     let by = format!("uid {} pid", rustix::process::getuid().as_raw());
     assert!(of("paused")["by"].as_str().is_some_and(|who| who.starts_with(&by)), "{}", of("paused"));
     let reloaded = &of("config_reloaded")["details"];
-    assert!(reloaded["values"].as_str().is_some_and(|values| values.contains("headers.preset: \"default\" → \"strict\"")), "{reloaded}");
-    assert!(reloaded["values"].as_str().is_some_and(|values| values.contains("app.env.API_TOKEN: nothing → \"***\"")), "{reloaded}");
+    assert!(
+        reloaded["values"].as_str().is_some_and(|values| values.contains("headers.preset: \"default\" → \"strict\"")),
+        "{reloaded}"
+    );
+    assert!(
+        reloaded["values"].as_str().is_some_and(|values| values.contains("app.env.API_TOKEN: nothing → \"***\"")),
+        "{reloaded}"
+    );
     assert!(!std::fs::read_to_string(&path).unwrap().contains("abracadabra"));
 }
 
 #[test]
 fn a_kill_in_the_middle_leaves_a_trail_that_goes_on_and_verifies() {
-    let (starting, path) = audited(Seaworthy::app().controlled());
+    let (starting, _directory, path) = audited(Seaworthy::app().controlled());
     let service = starting.ready();
     entry(&path, "app_ready");
     service.signal(Signal::KILL);
@@ -88,7 +107,7 @@ fn get_is_refused(service: &Seaworthy) -> bool {
 
 #[test]
 fn verify_says_which_line_was_edited_taken_out_or_cut_off() {
-    let (starting, path) = audited(Seaworthy::app().controlled());
+    let (starting, _directory, path) = audited(Seaworthy::app().controlled());
     let service = starting.ready();
     service.tell(&["pause"]).with_code(0);
     service.tell(&["resume"]).with_code(0);
@@ -103,10 +122,15 @@ fn verify_says_which_line_was_edited_taken_out_or_cut_off() {
         verify().with_code(code).saying(words);
     };
     with(&whole.replace("paused by", "Paused by"), 1, &["was edited"]);
-    let without: String = lines.iter().enumerate().filter(|(index, _)| *index != 1).map(|(_, line)| format!("{line}\n")).collect();
+    let without: String =
+        lines.iter().enumerate().filter(|(index, _)| *index != 1).map(|(_, line)| format!("{line}\n")).collect();
     with(&without, 1, &["entry 2 is missing before line 2"]);
     let last = lines.len();
-    with(&(lines[..last - 1].join("\n") + "\n"), 1, &[&format!("entry {last} is missing after line {}, at the end", last - 1)]);
+    with(
+        &(lines[..last - 1].join("\n") + "\n"),
+        1,
+        &[&format!("entry {last} is missing after line {}, at the end", last - 1)],
+    );
     with(&whole[..whole.len() - 20], 1, &[&format!("line {last} is cut off")]);
     with(&whole, 0, &["\"findings\":[]"]);
     service.stop().with_code(0);

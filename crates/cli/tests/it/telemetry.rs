@@ -18,9 +18,9 @@ fn by_environment(starting: Starting, collector: &Receiver, protocol: &str) -> S
 }
 
 fn span(collector: &Receiver, kind: u64, path: &str) -> Value {
-    collector.log.line(&format!("the span of {path}"), |span| {
-        span["kind"] == kind && span["attributes"]["url.path"] == path
-    })
+    collector
+        .log
+        .line(&format!("the span of {path}"), |span| span["kind"] == kind && span["attributes"]["url.path"] == path)
 }
 
 const SERVER: u64 = 2;
@@ -34,7 +34,11 @@ fn spans_arrive(protocol: &str, mode: &str) {
     let collector = Receiver::start("otlp_collector.py", &[mode]);
     let service = by_environment(Seaworthy::app(), &collector, protocol).ready();
     let mut client = service.client();
-    client.request("GET", "/hide?token=abracadabra", &format!("traceparent: 00-{TRACE}-b7ad6b7169203331-01\r\nUser-Agent: \u{fe}x\r\n"));
+    client.request(
+        "GET",
+        "/hide?token=abracadabra",
+        &format!("traceparent: 00-{TRACE}-b7ad6b7169203331-01\r\nUser-Agent: \u{fe}x\r\n"),
+    );
     assert_eq!(client.answer().status, 200);
 
     let server = span(&collector, SERVER, "/hide");
@@ -59,9 +63,7 @@ fn spans_arrive(protocol: &str, mode: &str) {
     let told = format!("00-{}-{}-01", call["trace_id"].as_str().unwrap(), call["span_id"].as_str().unwrap());
     assert_eq!(traceparent, told);
     service.log.line("the trace in the log", |line| line["trace_id"] == call["trace_id"]);
-    until("they are counted", || {
-        (service.metric("seaworthy_spans_total{outcome=\"exported\"}") >= 4.0).then_some(())
-    });
+    until("they are counted", || (service.metric("seaworthy_spans_total{outcome=\"exported\"}") >= 4.0).then_some(()));
     service.stop().with_code(0);
 }
 
@@ -134,7 +136,9 @@ fn report(sentry: &Receiver, kind: &str) -> Value {
 fn sentry_hears_of_refusals_deaths_and_every_shutdown() {
     let sentry = Receiver::start("sentry_receiver.py", &[]);
     let service = Seaworthy::app()
-        .config("service = \"shop\"\nversion = \"1.2\"\n[restart]\nbackoff = \"10ms\"\n[start]\nhold-after-crash = \"0s\"")
+        .config(
+            "service = \"shop\"\nversion = \"1.2\"\n[restart]\nbackoff = \"10ms\"\n[start]\nhold-after-crash = \"0s\"",
+        )
         .variable("SENTRY_DSN", &dsn(&sentry))
         .variable("SENTRY_ENVIRONMENT", "staging")
         .variable("SENTRY_TRACES_SAMPLE_RATE", "1")
@@ -162,7 +166,8 @@ fn sentry_hears_of_refusals_deaths_and_every_shutdown() {
 #[test]
 fn sentry_hears_of_a_forced_shutdown_as_an_error() {
     let sentry = Receiver::start("sentry_receiver.py", &[]);
-    let service = Seaworthy::app().drain("delay = \"0s\"\ntimeout = \"100ms\"").variable("SENTRY_DSN", &dsn(&sentry)).ready();
+    let service =
+        Seaworthy::app().drain("delay = \"0s\"\ntimeout = \"100ms\"").variable("SENTRY_DSN", &dsn(&sentry)).ready();
     let mut waiting = service.client();
     waiting.request("GET", "/wait", "");
     until("it is in flight", || (service.metric("http_active_requests") >= 1.0).then_some(()));
@@ -179,7 +184,7 @@ fn sentry_hears_of_a_check_that_fails_for_long_only() {
     drop(nobody);
     let config = format!(
         "[sentry]\ncheck-failed-after = \"200ms\"\n[[check]]\nname = \"cache\"\nkind = \"tcp\"\naddress = \"{address}\"\n\
-         affects = \"none\"\ninterval = \"100ms\"\ntimeout = \"50ms\"\n"
+         affects = \"info\"\ninterval = \"100ms\"\ntimeout = \"50ms\"\n"
     );
     let service = Seaworthy::app().config(&config).variable("SENTRY_DSN", &dsn(&sentry)).ready();
     let failed = report(&sentry, "check failed for long");
