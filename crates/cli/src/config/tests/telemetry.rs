@@ -7,14 +7,15 @@ use super::*;
 
 #[test]
 fn the_variables_of_opentelemetry_come_before_the_file_and_ours_before_both() {
-    let given = file("[trace]\nendpoint = \"http://file:4318\"\nqueue = 9\nbatch = 3\nratio = 0.5\nsampler = \"traceidratio\"")
-        .variable("OTEL_EXPORTER_OTLP_ENDPOINT", "https://collector/otlp")
-        .variable("OTEL_EXPORTER_OTLP_HEADERS", "api-key=hunter2")
-        .variable("OTEL_EXPORTER_OTLP_TIMEOUT", "1500")
-        .variable("OTEL_BSP_MAX_QUEUE_SIZE", "100")
-        .variable("OTEL_SERVICE_NAME", "shop")
-        .variable("OTEL_RESOURCE_ATTRIBUTES", "service.name=other,team=sea")
-        .variable("SEAWORTHY_TRACE__BATCH", "4");
+    let given =
+        file("[trace]\nendpoint = \"http://file:4318\"\nqueue = 9\nbatch = 3\nratio = 0.5\nsampler = \"traceidratio\"")
+            .variable("OTEL_EXPORTER_OTLP_ENDPOINT", "https://collector/otlp")
+            .variable("OTEL_EXPORTER_OTLP_HEADERS", "api-key=hunter2")
+            .variable("OTEL_EXPORTER_OTLP_TIMEOUT", "1500")
+            .variable("OTEL_BSP_MAX_QUEUE_SIZE", "100")
+            .variable("OTEL_SERVICE_NAME", "shop")
+            .variable("OTEL_RESOURCE_ATTRIBUTES", "service.name=other,team=sea")
+            .variable("SEAWORTHY_TRACE__BATCH", "4");
     let config = given.config();
     let export = config.trace.export.expect("there is an endpoint");
     assert_eq!((export.endpoint.as_str(), export.protocol), ("https://collector/otlp/v1/traces", Protocol::Http));
@@ -75,11 +76,17 @@ fn a_dsn_is_found_wherever_secrets_are() {
     let from_file = file("version = \"1.2\"\nservice = \"shop\"\n[sentry]\ndsn = { file = \"/dsn\" }")
         .with_file("/dsn", "https://key@sentry.example/1\n");
     let sentry = from_file.config().sentry.expect("there is a DSN");
-    assert_eq!((sentry.dsn.to_string().as_str(), sentry.release.as_deref()), ("https://***@sentry.example/1", Some("shop@1.2")));
+    assert_eq!(
+        (sentry.dsn.to_string().as_str(), sentry.release.as_deref()),
+        ("https://***@sentry.example/1", Some("shop@1.2"))
+    );
     assert_eq!(sentry.environment, "production");
     let from_variable = from_file.variable("SENTRY_DSN", "https://key@other.example/2").variable("SENTRY_RELEASE", "r");
     let sentry = from_variable.config().sentry.expect("there is a DSN");
-    assert_eq!((sentry.dsn.to_string().as_str(), sentry.release.as_deref()), ("https://***@other.example/2", Some("r")));
+    assert_eq!(
+        (sentry.dsn.to_string().as_str(), sentry.release.as_deref()),
+        ("https://***@other.example/2", Some("r"))
+    );
     assert_eq!(from_variable.setting("sentry.dsn").value, "***");
 }
 

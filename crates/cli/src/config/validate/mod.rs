@@ -6,6 +6,7 @@
 mod app;
 mod checks;
 mod drain;
+mod egress;
 mod observe;
 mod protect;
 mod shapes;
@@ -46,6 +47,7 @@ impl Review<'_> {
         let upstream = self.upstream(raw);
         let top = self.top(raw);
         let probes = self.probes(raw, &top);
+        let (egress_listen, egress) = self.egress(raw, [Some(&top.listen), top.admin.as_ref()]);
         self.reachable(top.admin.as_ref(), &probes);
         let release = raw.version.as_ref().map(|version| format!("{}@{version}", top.service));
         let sentry = self.sentry(&mut raw.sentry, &top.environment, release);
@@ -70,6 +72,7 @@ impl Review<'_> {
             log: self.log(&mut raw.log, &top.environment),
             environment: top.environment,
             metrics: Self::metrics(&raw.metrics),
+            statsd: Self::statsd(&mut raw.statsd),
             request_id: self.request_id(raw),
             trace: self.trace(&mut raw.trace),
             sentry,
@@ -79,6 +82,8 @@ impl Review<'_> {
             limits: self.limits(&raw.limits),
             checks: self.checks(raw),
             upstream,
+            egress_listen,
+            egress,
         }
     }
 
