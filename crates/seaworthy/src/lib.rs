@@ -26,9 +26,6 @@ pub mod limit;
 pub mod log;
 pub mod metrics;
 mod observe;
-pub mod log;
-pub mod metrics;
-mod observe;
 #[cfg(feature = "otlp")]
 pub mod otlp;
 pub mod panic;
