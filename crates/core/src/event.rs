@@ -295,9 +295,9 @@ events! {
     /// A hook or migration failed.
     CommandFailed { what: String, reason: String } = "command_failed", Error, "{what} failed: {reason}";
         "command" => what.as_str(), "reason" => reason.as_str();
-    /// A new config is in force.
-    ConfigReloaded { by: String, changed: Vec<String>, needs_restart: Vec<String> } = "config_reloaded", Info, "config reloaded: {} changed, {} need a restart", changed.len(), needs_restart.len();
-        "by" => by.as_str(), "changed" => changed.join(" ").as_str(), "needs_restart" => needs_restart.join(" ").as_str();
+    /// A new config is in force. The values are those of every changed key, before and after; secrets are masked.
+    ConfigReloaded { by: String, changed: Vec<String>, needs_restart: Vec<String>, values: Vec<String> } = "config_reloaded", Info, "config reloaded: {} changed, {} need a restart", changed.len(), needs_restart.len();
+        "by" => by.as_str(), "changed" => changed.join(" ").as_str(), "needs_restart" => needs_restart.join(" ").as_str(), "values" => values.join("; ").as_str();
     /// A new config was refused; the old one stays in force.
     ConfigRefused { reason: String } = "config_refused", Error, "config refused, the old one stays in force: {reason}";
         "reason" => reason.as_str();

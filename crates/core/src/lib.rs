@@ -20,9 +20,9 @@
 //! | [`restart`] | when a dead program comes back, and when to give up |
 //! | [`retry`] | what is tried again, when, and within which budget |
 //! | [`schedule`] | when a check is next due, with jitter |
+//! | [`statsd`] | what a packet of `StatsD` says |
 //! | [`throttle`] | how often one thing is said |
 //! | [`timeout`] | how long the parts of a call may take |
-//! | [`statsd`] | what a packet of `StatsD` says |
 //! | [`trace`] | which trace a request belongs to, and which traces are kept |
 //! | [`websocket`] | where one frame ends and the next begins |
 

@@ -186,8 +186,7 @@ impl Sentry {
             refusals: std::array::from_fn(|_| AtomicU64::new(0)),
             started: Instant::now(),
             common: settings.common.clone(),
-            redactor: settings.redactor.clone(),
-            query: settings.query,
+            shown: Mutex::new((settings.redactor.clone(), settings.query)),
             traces_sample_rate: settings.traces_sample_rate,
         };
         let reporter = Reporter { shared: Arc::new(shared) };
@@ -230,8 +229,8 @@ struct Shared {
     refusals: [AtomicU64; REASONS],
     started: Instant,
     common: Common,
-    redactor: Redactor,
-    query: bool,
+    /// What is hidden, and whether queries are shown.
+    shown: Mutex<(Redactor, bool)>,
     traces_sample_rate: f64,
 }
 
@@ -247,7 +246,12 @@ pub struct ReportCounts {
 impl Reporter {
     /// Reports, unless the same fingerprint was reported a moment ago.
     pub fn capture(&self, report: Report) {
-        self.capture_with(report, |_| {});
+        self.capture_with(report, |_, _, _| {});
+    }
+
+    /// Hides other things from the next report on, and shows queries or not.
+    pub fn show(&self, redactor: Redactor, query: bool) {
+        *self.shared.shown.lock().unwrap_or_else(PoisonError::into_inner) = (redactor, query);
     }
 
     /// What became of reports.
@@ -256,7 +260,7 @@ impl Reporter {
         ReportCounts { sent: outbox.sent.load(Ordering::Relaxed), lost: outbox.lost.load(Ordering::Relaxed) }
     }
 
-    fn capture_with(&self, mut report: Report, add: impl FnOnce(&mut Map<String, Json>)) {
+    fn capture_with(&self, mut report: Report, add: impl FnOnce(&mut Map<String, Json>, &Redactor, bool)) {
         let fingerprint = report.fingerprint.join("\u{1f}");
         let admitted = {
             let mut throttle = self.shared.throttle.lock().unwrap_or_else(PoisonError::into_inner);
@@ -266,8 +270,10 @@ impl Reporter {
         if held_back > 0 {
             report = report.extra("held_back", held_back);
         }
-        let mut fields = report.fields(&self.shared.redactor);
-        add(&mut fields);
+        // Reports are rare, so that nobody waits for this one.
+        let (redactor, query) = self.shared.shown.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut fields = report.fields(&redactor);
+        add(&mut fields, &redactor, query);
         self.push(Category::Error, fields);
     }
 
@@ -287,8 +293,8 @@ impl Reporter {
         if now < due || next.compare_exchange(due, again, Ordering::Relaxed, Ordering::Relaxed).is_err() {
             return;
         }
-        self.capture_with(request::report(request, reason), |fields| {
-            request::context(fields, request, &self.shared.redactor, self.shared.query);
+        self.capture_with(request::report(request, reason), |fields, redactor, query| {
+            request::context(fields, request, redactor, query);
         });
     }
 }

@@ -16,6 +16,7 @@ use crate::monitor::Monitor;
 use crate::ops::{Ops, Sampler, Scrape, Vitals};
 use crate::statsd::StatsD;
 use crate::supervise::{Commands, Notifier, Supervisor};
+use crate::telemetry::Telemetry;
 
 /// Everything that runs.
 pub(crate) struct Parts {
@@ -44,6 +45,7 @@ pub(crate) struct Parts {
     pub(crate) notifier: Notifier,
     pub(crate) program: Program,
     pub(crate) reloads: ReloadStatus,
+    pub(crate) telemetry: Telemetry,
 }
 
 /// What is known of the program that we run.

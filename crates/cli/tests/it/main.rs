@@ -2,6 +2,7 @@
 
 mod bed;
 
+mod audit;
 mod balancer;
 mod bodies;
 mod checks;
@@ -19,3 +20,4 @@ mod servers;
 mod start;
 mod steer;
 mod systemd;
+mod telemetry;

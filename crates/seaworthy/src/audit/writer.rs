@@ -16,6 +16,8 @@ use super::seal::Seal;
 #[derive(Debug)]
 pub(super) enum Order {
     Write(Entry),
+    /// Hide this from now on.
+    Redact(Redactor),
     /// Write what came before, say so, and end.
     Close(SyncSender<()>),
 }
@@ -99,6 +101,7 @@ impl Writer {
             Order::Write(_) => {
                 self.counts.lost.fetch_add(1, Ordering::Relaxed);
             }
+            Order::Redact(redactor) => self.redactor = redactor,
             Order::Close(done) => return Some(done),
         }
         None

@@ -60,7 +60,7 @@ pub(crate) use self::sentry::Sentry;
 pub(crate) use self::start::Start;
 pub(crate) use self::statsd::StatsD;
 pub(crate) use self::stop::{Stop, StopScope};
-pub(crate) use self::trace::{OtlpProtocol, Trace, TraceSampler};
+pub(crate) use self::trace::{OtlpProtocol, Trace};
 pub(crate) use self::upstream::Upstream;
 use super::units::{As, Bind, Cidr, FilePath, OrOff};
 

@@ -23,7 +23,7 @@ impl Variables {
         if let Some(text) = sources.variable(rate) {
             match text.trim().parse::<f64>().ok().filter(|rate| (0.0..=1.0).contains(rate)) {
                 Some(value) => self.put(["sentry", "traces-sample-rate"], rate, value),
-                None => self.misread(rate, "sentry.traces-sample-rate", "is not a number from 0 to 1"),
+                None => self.misread(rate, "is not a number from 0 to 1"),
             }
         }
     }
@@ -71,7 +71,7 @@ impl Variables {
             self.put(["trace", "ratio"], variable, *value);
         }
         for misread in &environment.misread {
-            self.misread(misread.variable, "trace", &format!("{}; it is passed over", misread.problem));
+            self.misread(misread.variable, &misread.problem);
         }
     }
 
@@ -80,7 +80,8 @@ impl Variables {
         self.tree.set(&path, &Origin::Variable(variable.to_owned()), value.into());
     }
 
-    fn misread(&mut self, variable: &str, path: &str, message: &str) {
-        self.warnings.push(Problem::new(Origin::Variable(variable.to_owned()), path, message));
+    fn misread(&mut self, variable: &str, problem: &str) {
+        let message = format!("{problem}; it is passed over");
+        self.warnings.push(Problem::new(Origin::Variable(variable.to_owned()), "", message));
     }
 }
