@@ -2,6 +2,7 @@
 
 mod bed;
 
+mod bad_input;
 mod balancer;
 mod bodies;
 mod checks;

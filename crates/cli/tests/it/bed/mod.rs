@@ -12,7 +12,7 @@ mod wait;
 pub(crate) use build::{example, go};
 pub(crate) use client::{Answer, Client, Closed, get};
 pub(crate) use log::Log;
-pub(crate) use process::{children, descendants, open_files, output};
+pub(crate) use process::{children, descendants, open_files, output, resident};
 pub(crate) use seaworthy::{Seaworthy, Starting, program};
 pub(crate) use servers::{Nginx, gunicorn, nginx, npm, shell};
 pub(crate) use upstream::Upstream;
