@@ -43,7 +43,7 @@ fn what_clients_do_wrong_is_answered_logged_and_counted() {
     counted("seaworthy_client_errors_total{status=\"none\"}");
 
     assert_eq!(answered(&service, b"POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhalf"), 408);
-    let line = service.log.line("an access line", |line| line["status"] == 408);
+    let line = service.log.line("an access line", |line| line["path"] == "/upload" && line["status"] == 408);
     assert_eq!(line["refusal"], "request_too_slow", "{line}");
 
     let mut waiting = service.client();
@@ -67,7 +67,7 @@ fn what_upstreams_do_wrong_is_answered_logged_and_counted() {
     let limits = "[limits]\nconnect-timeout = \"200ms\"\nrequest-timeout = \"300ms\"";
     let fails = |service: &Seaworthy, status: u16, reason: &str| {
         assert_eq!(service.get("/").status, status, "{reason}");
-        let line = service.log.line("an access line", |line| line["status"] == status);
+        let line = service.log.line("an access line", |line| line["path"] == "/" && line["status"] == status);
         assert_eq!((&line["refusal"], &line["level"]), (&reason.into(), &"error".into()), "{line}");
         let series = format!("http_requests_refused_total{{reason=\"{reason}\"}}");
         until(&series, || (service.metric(&series) >= 1.0).then_some(()));

@@ -9,6 +9,7 @@ mod checks;
 mod connections;
 mod documents;
 mod drain;
+mod examples;
 mod init;
 mod observe;
 mod programs;

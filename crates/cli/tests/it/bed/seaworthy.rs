@@ -27,6 +27,8 @@ pub(crate) struct Starting {
     environment: Vec<(String, String)>,
     listen: String,
     command: Vec<String>,
+    /// The configuration is in the directory already.
+    whole: bool,
 }
 
 impl Starting {
@@ -39,7 +41,26 @@ impl Starting {
             environment: Vec::new(),
             listen: "127.0.0.1:0".to_owned(),
             command: Vec::new(),
+            whole: false,
         }
+    }
+
+    /// Another text in place of one that stands in the files of its directory.
+    #[track_caller]
+    pub(crate) fn with_each(self, text: &str, other: &str) -> Self {
+        let mut found = false;
+        for entry in std::fs::read_dir(self.directory()).expect("it is there").flatten() {
+            let before = std::fs::read_to_string(entry.path()).expect("it is text");
+            found |= before.contains(text);
+            std::fs::write(entry.path(), before.replace(text, other)).expect("it can be written");
+        }
+        assert!(found, "{text:?} stands in none of them");
+        self
+    }
+
+    /// Without the delay that is for balancers.
+    pub(crate) fn drained_at_once(self) -> Self {
+        self.variable("SEAWORTHY_DRAIN__DELAY", "0s")
     }
 
     /// More of the configuration.
@@ -91,6 +112,9 @@ impl Starting {
     }
 
     fn write(&self) {
+        if self.whole {
+            return;
+        }
         std::fs::write(self.file(), written(&self.listen, &self.config, &self.drain))
             .expect("the config can be written");
     }
@@ -100,6 +124,9 @@ impl Starting {
         words.push(BINARY.to_owned());
         let mut command = Command::new(&words[0]);
         command.args(&words[1..]).arg("run").arg("--config").arg(self.file());
+        if self.whole {
+            command.args(["--listen", &self.listen, "--admin", "127.0.0.1:0"]);
+        }
         if !self.command.is_empty() {
             command.arg("--").args(&self.command);
         }
@@ -209,6 +236,19 @@ impl Seaworthy {
     /// In front of something that runs already.
     pub(crate) fn before(url: &str) -> Starting {
         Starting::new().config(&format!("upstream = [{{ url = {url:?} }}]"))
+    }
+
+    /// With the configuration and the program that a directory holds.
+    #[track_caller]
+    pub(crate) fn of_directory(directory: &Path) -> Starting {
+        let starting = Starting { whole: true, ..Starting::new() };
+        for entry in std::fs::read_dir(directory).expect("it is there").flatten() {
+            std::fs::copy(entry.path(), starting.directory().join(entry.file_name())).expect("it can be copied");
+        }
+        // nginx gives up root, and reads here.
+        std::fs::set_permissions(starting.directory(), std::os::unix::fs::PermissionsExt::from_mode(0o755))
+            .expect("it is ours");
+        starting
     }
 
     /// In front of the Node program that most tests use.
