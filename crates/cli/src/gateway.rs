@@ -1,6 +1,7 @@
 //! What stands in front of the program: workers that serve clients, and the one handle on all of them.
 
 mod accept;
+mod alarm;
 mod clock;
 mod connection;
 mod executor;

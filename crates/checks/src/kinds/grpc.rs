@@ -18,7 +18,7 @@ use crate::endpoint::{Endpoint, EndpointError, Expected};
 use crate::net::Stream;
 use crate::probe::{Failure, Probe, Report, Running, chain, driven, io_kind};
 use crate::surroundings::Surroundings;
-use crate::tls::{self, Trust};
+use crate::tls::{self, Tls};
 
 const EXPECTED: Expected = Expected {
     schemes: &[("grpc", 50051), ("grpcs", 443), ("http", 80), ("https", 443), ("grpc+unix", 0)],
@@ -50,7 +50,7 @@ pub struct Settings {
     pub server: Server,
     /// Which of its services; empty is the server as a whole.
     pub service: String,
-    pub trust: Trust,
+    pub tls: Tls,
 }
 
 /// Connects each time, as `http` does, and for the same reason.
@@ -66,13 +66,10 @@ impl Grpc {
     }
 
     async fn ask(&self) -> Result<Report, Failure> {
-        let Settings { server, service, trust } = &self.settings;
+        let Settings { server, service, tls } = &self.settings;
         let stream = server.0.place.dial(&self.surroundings).await?;
-        let stream: Stream = if server.is_tls() {
-            Box::new(tls::connect(stream, trust, server.0.host(), &["h2"]).await?)
-        } else {
-            stream
-        };
+        let stream: Stream =
+            if server.is_tls() { Box::new(tls::connect(stream, tls, server.0.host(), &["h2"]).await?) } else { stream };
         let scheme = if server.is_tls() { "https" } else { "http" };
         let request = Request::post(format!("{scheme}://{}{PATH}", authority(&server.0)))
             .header(header::CONTENT_TYPE, "application/grpc")

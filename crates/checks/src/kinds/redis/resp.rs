@@ -71,7 +71,7 @@ impl Connection {
                         let mut bytes = vec![0; length + 2];
                         self.0.read_exact(&mut bytes).await?;
                         bytes.truncate(length);
-                        Ok(Reply::Text(String::from_utf8_lossy(&bytes).into_owned()))
+                        Ok(Reply::Text(text(bytes)))
                     }
                 },
                 "*" if depth < DEEPEST => match length(rest, MOST_ITEMS)? {
@@ -98,6 +98,11 @@ impl Connection {
         let line = line.strip_suffix(b"\r\n").ok_or_else(nonsense)?;
         String::from_utf8(line.to_vec()).map_err(|_| nonsense())
     }
+}
+
+/// As it is, where it is UTF-8: it nearly always is, and INFO need not be copied then.
+fn text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
 fn length(text: &str, most: usize) -> Result<Option<usize>, Failure> {

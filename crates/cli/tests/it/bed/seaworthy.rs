@@ -21,27 +21,27 @@ pub(crate) fn program(name: &str) -> String {
 #[derive(Debug)]
 pub(crate) struct Starting {
     directory: TempDir,
+    /// A file of somebody else's, in place of the one that is written.
+    given: Option<PathBuf>,
     config: String,
     drain: String,
     under: Vec<String>,
     environment: Vec<(String, String)>,
     listen: String,
     command: Vec<String>,
-    /// The configuration is in the directory already.
-    whole: bool,
 }
 
 impl Starting {
     fn new() -> Self {
         Self {
             directory: tempfile::tempdir().expect("a directory can be made"),
+            given: None,
             config: String::new(),
             drain: "delay = \"0s\"\n".to_owned(),
             under: Vec::new(),
             environment: Vec::new(),
             listen: "127.0.0.1:0".to_owned(),
             command: Vec::new(),
-            whole: false,
         }
     }
 
@@ -68,6 +68,12 @@ impl Starting {
         self.config.push_str(text);
         self.config.push('\n');
         self
+    }
+
+    /// With this configuration, as it is but for the addresses to listen on.
+    pub(crate) fn file(self, path: impl Into<PathBuf>) -> Self {
+        let named = Self { given: Some(path.into()), ..self };
+        named.variable("SEAWORTHY_LISTEN", "127.0.0.1:0").variable("SEAWORTHY_ADMIN", "127.0.0.1:0")
     }
 
     /// The keys of `[drain]`.
@@ -107,15 +113,15 @@ impl Starting {
         self.directory.path().join("control.sock")
     }
 
-    fn file(&self) -> PathBuf {
-        self.directory.path().join("seaworthy.toml")
+    fn config_file(&self) -> PathBuf {
+        self.given.clone().unwrap_or_else(|| self.directory.path().join("seaworthy.toml"))
     }
 
     fn write(&self) {
-        if self.whole {
+        if self.given.is_some() {
             return;
         }
-        std::fs::write(self.file(), written(&self.listen, &self.config, &self.drain))
+        std::fs::write(self.config_file(), written(&self.listen, &self.config, &self.drain))
             .expect("the config can be written");
     }
 
@@ -123,10 +129,7 @@ impl Starting {
         let mut words = self.under.clone();
         words.push(BINARY.to_owned());
         let mut command = Command::new(&words[0]);
-        command.args(&words[1..]).arg("run").arg("--config").arg(self.file());
-        if self.whole {
-            command.args(["--listen", &self.listen, "--admin", "127.0.0.1:0"]);
-        }
+        command.args(&words[1..]).arg("run").arg("--config").arg(self.config_file());
         if !self.command.is_empty() {
             command.arg("--").args(&self.command);
         }
@@ -241,14 +244,15 @@ impl Seaworthy {
     /// With the configuration and the program that a directory holds.
     #[track_caller]
     pub(crate) fn of_directory(directory: &Path) -> Starting {
-        let starting = Starting { whole: true, ..Starting::new() };
+        let starting = Starting::new();
         for entry in std::fs::read_dir(directory).expect("it is there").flatten() {
             std::fs::copy(entry.path(), starting.directory().join(entry.file_name())).expect("it can be copied");
         }
         // nginx gives up root, and reads here.
         std::fs::set_permissions(starting.directory(), std::os::unix::fs::PermissionsExt::from_mode(0o755))
             .expect("it is ours");
-        starting
+        let file = starting.directory().join("seaworthy.toml");
+        starting.file(file)
     }
 
     /// In front of the Node program that most tests use.
@@ -291,7 +295,7 @@ impl Seaworthy {
     /// Writes another configuration; a reload takes it up.
     pub(crate) fn configure(&self, config: &str) {
         let text = written(&self.starting.listen, config, &self.starting.drain);
-        std::fs::write(self.starting.file(), text).expect("the config can be written");
+        std::fs::write(self.starting.config_file(), text).expect("the config can be written");
     }
 
     /// The metric `name` with exactly these labels, as `{a="b"}`, or 0.
@@ -308,7 +312,7 @@ impl Seaworthy {
     }
 
     pub(crate) fn config_path(&self) -> String {
-        self.starting.file().display().to_string()
+        self.starting.config_file().display().to_string()
     }
 
     pub(crate) fn control_path(&self) -> String {
