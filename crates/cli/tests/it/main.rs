@@ -16,6 +16,7 @@ mod programs;
 mod protocols;
 mod refusals;
 mod reload;
+mod scratch;
 mod seeds;
 mod servers;
 mod start;
