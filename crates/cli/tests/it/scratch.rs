@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
 
 use crate::bed::{Log, Upstream, descendants, get, output, until};
 
@@ -26,30 +27,30 @@ fn in_root(root: &Path, words: &[&str]) -> Command {
     command
 }
 
-#[test]
-fn the_binary_runs_alone_in_an_empty_root_that_is_read_only() {
+/// A root with nothing in it but the binary.
+fn root() -> TempDir {
     let root = tempfile::tempdir().expect("a directory can be made");
     std::fs::set_permissions(root.path(), std::fs::Permissions::from_mode(0o755)).expect("it is ours");
     std::fs::create_dir(root.path().join("proc")).expect("a directory can be made");
     std::fs::copy(env!("CARGO_BIN_EXE_seaworthy"), root.path().join("seaworthy")).expect("it can be copied");
+    root
+}
 
-    let upstream = Upstream::answering(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok");
-    let anywhere = "127.0.0.1:0";
-    let words = ["/seaworthy", "run", "--listen", anywhere, "--admin", anywhere, "--upstream", &upstream.url()];
-    let mut child = in_root(root.path(), &words)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::inherit())
-        .spawn()
-        .expect("unshare is there: `cargo xtask test` installs it");
+/// Serves `target`, answers the health check of an image, and stops in order.
+#[track_caller]
+fn serves(command: &[&str], target: &str) {
+    let root = root();
+    let words = [&["/seaworthy"], command, &["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]].concat();
+    let mut starting = in_root(root.path(), &words);
+    starting.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+    let mut child = starting.spawn().expect("unshare is there: `cargo xtask test` installs it");
     let log = Log::of(child.stdout.take().expect("it is piped"));
     let banner = log.event("listening");
     let address = |key: &str| banner[key].as_str().expect("an address").parse().expect("an address");
     let (public, ops) = (address("public"), address("admin"));
     until("it is ready", || (get(ops, "/health/ready").status == 200).then_some(()));
-    assert_eq!(get(public, "/").text(), "ok");
+    assert_eq!(get(public, target).status, 200);
 
-    // What a health check of the image runs.
     let probe = format!("http://{ops}/health/live");
     assert_eq!(output(&mut in_root(root.path(), &["/seaworthy", "probe", &probe])), format!("{probe}: alive (200)\n"));
 
@@ -60,4 +61,15 @@ fn the_binary_runs_alone_in_an_empty_root_that_is_read_only() {
     let ended = until("it ended", || child.try_wait().expect("it can be waited for"));
     assert_eq!(ended.code(), Some(0), "{}", log.all());
     assert!(log.all().contains("Graceful shutdown complete"), "{}", log.all());
+}
+
+#[test]
+fn it_stands_in_front_of_something_from_an_empty_root_that_is_read_only() {
+    let upstream = Upstream::answering(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok");
+    serves(&["run", "--upstream", &upstream.url()], "/");
+}
+
+#[test]
+fn the_demo_needs_nothing_but_the_binary() {
+    serves(&["demo"], "/hello");
 }
