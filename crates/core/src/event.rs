@@ -361,9 +361,21 @@ events! {
     /// A limit on connections was reached.
     ConnectionLimitHit { limit: u32 } = "connection_limit_hit", Warn, "{limit} connections are open: more wait in the backlog";
         "limit" => *limit;
+    /// A pool of connections is nearly used up.
+    PoolStrained { pool: String, active: u64, max: u64 } = "pool_strained", Warn, "pool {pool} is nearly used up: {active} of {max} connections are in use";
+        "pool" => pool.as_str(), "active" => count(*active), "max" => count(*max);
+    /// A pool of connections is used up, and somebody waits.
+    PoolExhausted { pool: String, max: u64, waiting: u64 } = "pool_exhausted", Error, "pool {pool} is exhausted: all {max} connections are in use, and {waiting} wait for one";
+        "pool" => pool.as_str(), "max" => count(*max), "waiting" => count(*waiting);
+    /// A pool of connections has some left again.
+    PoolAtEase { pool: String, active: u64, max: u64 } = "pool_at_ease", Info, "pool {pool} is at ease again: {active} of {max} connections are in use";
+        "pool" => pool.as_str(), "active" => count(*active), "max" => count(*max);
     /// A worker thread of ours was lost.
     WorkerLost { worker: u32 } = "worker_lost", Error, "worker {worker} was lost";
         "worker" => *worker;
+    /// The service gave an error in the place of an answer.
+    ServiceFailed { error: String } = "service_failed", Error, "the service failed a request: {error}";
+        "error" => error.as_str();
     /// A panic was caught.
     Panicked { message: String, place: String } = "panicked", Error, "panic: {message}";
         "place" => place.as_str();
@@ -374,6 +386,11 @@ events! {
     Notice { text: String } = "notice", Info, "{text}";
     /// Something that somebody should mend.
     Warning { text: String } = "warning", Warn, "{text}";
+}
+
+/// A count as a field, which has a sign.
+fn count(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 /// Where the public is served, and where probes and metrics are; either may be `off`.

@@ -24,6 +24,7 @@ mod request_id;
 mod require;
 mod restart;
 mod start;
+mod statsd;
 mod stop;
 mod trace;
 mod upstream;
@@ -53,6 +54,7 @@ pub(crate) use self::request_id::{IdFormat, RequestId, Trust};
 pub(crate) use self::require::Require;
 pub(crate) use self::restart::{Restart, RestartPolicy};
 pub(crate) use self::start::Start;
+pub(crate) use self::statsd::StatsD;
 pub(crate) use self::stop::{Stop, StopScope};
 pub(crate) use self::trace::Trace;
 pub(crate) use self::upstream::Upstream;
@@ -138,6 +140,7 @@ pub(crate) struct Root {
     pub(crate) require: Require,
     pub(crate) log: Log,
     pub(crate) metrics: Metrics,
+    pub(crate) statsd: StatsD,
     pub(crate) request_id: RequestId,
     pub(crate) trace: Trace,
     pub(crate) headers: Headers,

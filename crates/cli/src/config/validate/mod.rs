@@ -69,6 +69,7 @@ impl Review<'_> {
             log: self.log(&mut raw.log, &top.environment),
             environment: top.environment,
             metrics: Self::metrics(&raw.metrics),
+            statsd: Self::statsd(&mut raw.statsd),
             request_id: self.request_id(raw),
             trace: super::validated::Trace { begin: raw.trace.begin },
             headers: super::validated::Headers { preset: raw.headers.preset },

@@ -58,6 +58,8 @@ pub(crate) struct Config {
     pub(crate) require: Require,
     pub(crate) log: Log,
     pub(crate) metrics: Metrics,
+    /// Where `StatsD` is received; a TCP address stands for UDP. `None` when it is off.
+    pub(crate) statsd: Option<Address>,
     pub(crate) request_id: RequestId,
     pub(crate) trace: Trace,
     pub(crate) headers: Headers,
