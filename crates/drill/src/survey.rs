@@ -172,9 +172,14 @@ pub(crate) async fn survey(target: &Target, plan: &Plan, since: Instant) -> Resu
 /// The answer to a path that cannot exist: the first sign of HTTP.
 async fn first_answer(target: &Target, deadline: Instant) -> Result<Answer, SurveyError> {
     let path = format!("/drill-{:016x}", fastrand::u64(..));
+    let patience = deadline.min(Instant::now() + PATIENCE);
     loop {
         match fetch(target, &Request::get(&path), Duration::from_secs(10)).await {
             Ok(answer) if target.tls.is_none() && speaks_tls(&answer) => return Err(SurveyError::Tls),
+            // What answers for a program that is still starting says this to everything, and nothing could be told apart.
+            Ok(answer) if matches!(answer.status, 502..=504) && Instant::now() < patience => {
+                sleep(Duration::from_millis(50)).await;
+            }
             Ok(answer) => return Ok(answer),
             Err(Failure::Untrusted(why)) => return Err(SurveyError::Untrusted(why)),
             Err(Failure::Handshake(why)) => return Err(SurveyError::NoTls(why)),

@@ -6,6 +6,7 @@ use tokio::time::sleep;
 
 use super::super::{Findings, Rehearsal, Touch};
 use super::LIMIT;
+use crate::catalogue::Level;
 use crate::client::{Connection, Ending, Failure, Request, Target, exchange, fetch};
 use crate::context::Context;
 use crate::finding::Finding;
@@ -126,23 +127,29 @@ async fn early_answer(target: &Target, path: &str) -> Finding {
         Err(failure) => return Finding::error(ID, failure.to_string()),
     };
     let length = 4 * MIB;
-    let mut sent = connection.send(&request.head(target, Some(length)), LIMIT).await;
+    let mut cut = connection.send(&request.head(target, Some(length)), LIMIT).await.err();
     let part = vec![b'x'; 64 * 1024];
-    for _ in 0..length / part.len() {
-        if sent.is_err() {
-            break;
-        }
-        sent = connection.send(&part, Duration::from_secs(3)).await;
+    let mut sent = 0;
+    while sent < length && cut.is_none() {
+        cut = connection.send(&part, Duration::from_secs(3)).await.err();
+        sent += part.len();
         // A client on a real line is slower than loopback: the refusal comes while it is still sending.
         sleep(Duration::from_millis(5)).await;
     }
-    match connection.answer(&request, Instant::now() + LIMIT).await {
-        Ok(answer) if (400..500).contains(&answer.status) => {
+    match (connection.answer(&request, Instant::now() + LIMIT).await, cut) {
+        (Ok(answer), None) if (400..500).contains(&answer.status) => {
             Finding::pass(ID, format!("{} could be read after 4 MiB had been sent", answer.status))
         }
-        Ok(answer) => Finding::not_applicable(ID, format!("4 MiB are not refused (answered {})", answer.status)),
-        Err(Failure::Timeout { .. }) => Finding::not_proven(ID, "no answer, and no end, to an upload of 4 MiB"),
-        Err(failure) => {
+        // Here the answer is kept in spite of the reset; other systems throw it away, and many clients report their own
+        // failure to send instead of reading on.
+        (Ok(answer), Some(cut)) if (400..500).contains(&answer.status) => {
+            let seen =
+                format!("answered {}, and reset while {} KiB were being sent: {cut}", answer.status, sent / 1024);
+            Finding::fail(ID, seen).at(Level::May)
+        }
+        (Ok(answer), _) => Finding::not_applicable(ID, format!("4 MiB are not refused (answered {})", answer.status)),
+        (Err(Failure::Timeout { .. }), _) => Finding::not_proven(ID, "no answer, and no end, to an upload of 4 MiB"),
+        (Err(failure), _) => {
             Finding::fail(ID, format!("an upload of 4 MiB was refused, but the answer could not be read: {failure}"))
         }
     }
