@@ -17,6 +17,7 @@ use tokio::time::{sleep, timeout};
 
 mod adopted;
 pub(crate) mod log;
+pub(crate) mod meter;
 pub(crate) mod ports;
 pub(crate) mod proc;
 pub(crate) mod roll;
@@ -241,6 +242,20 @@ impl Instance {
         }
     }
 
+    /// Measures from now on how long it is kept from the processors.
+    pub(crate) fn meter(&self) -> meter::Meter {
+        match &self.owner {
+            Owner::Drill { mark } => {
+                let (pid, mark) = (self.pid, mark.clone());
+                meter::Meter::start(move || pids(&proc::of_instance(pid, MARK, &mark)))
+            }
+            Owner::Somebody(_) => {
+                let pid = self.pid;
+                meter::Meter::start(move || pids(&proc::family(pid)))
+            }
+        }
+    }
+
     /// Kills all of it and waits until it is gone, where the drill started it.
     pub(crate) async fn kill(&self) {
         let Owner::Drill { mark } = &self.owner else { return };
@@ -297,6 +312,10 @@ fn kill_all(processes: &[proc::Process]) {
     for pid in processes.iter().filter_map(|process| pid(process.pid)) {
         let _ = rustix::process::kill_process(pid, Signal::KILL);
     }
+}
+
+fn pids(processes: &[proc::Process]) -> Vec<u32> {
+    processes.iter().map(|process| process.pid).collect()
 }
 
 /// Which pipe it is.

@@ -51,7 +51,7 @@ const LIMIT: Duration = Duration::from_secs(10);
 /// A stop and how long it took.
 async fn stop(context: &Context, stage: &Stage) -> (Instant, Option<Exit>) {
     let signal = stage.instance.signal(context.plan.stop_signal);
-    let exit = stage.instance.exited(signal + context.plan.grace).await;
+    let exit = context.exit_in_grace(stage, signal).await;
     if exit.is_none() {
         stage.instance.kill().await;
     }
@@ -118,7 +118,7 @@ async fn sigint(context: &Context) -> Findings {
     let stage = context.fresh().await?;
     let (slow, under_way) = slow_requests(context, &stage, 2).await;
     let signal = stage.instance.signal(Signal::INT);
-    let exit = stage.instance.exited(signal + context.plan.grace).await;
+    let exit = context.exit_in_grace(&stage, signal).await;
     if exit.is_none() {
         stage.instance.kill().await;
     }
@@ -171,19 +171,20 @@ async fn second(context: &Context) -> Findings {
 async fn early(context: &Context) -> Findings {
     const ID: &str = "drain.sigterm-during-start";
     let instance = context.spawn(None, &[])?;
+    let target = context.target(&instance);
+    let stage = Stage::new(instance, target);
     // Past the exec, before most runtimes listen.
     sleep(Duration::from_millis(30)).await;
-    let signal = instance.signal(context.plan.stop_signal);
-    let exit = instance.exited(signal + context.plan.grace).await;
+    let signal = stage.instance.signal(context.plan.stop_signal);
+    let exit = context.exit_in_grace(&stage, signal).await;
     let finding = if let Some(exit) = exit {
         let took = exit.at.saturating_duration_since(signal).as_secs_f64();
         Finding::pass(ID, format!("it ended ({exit}) {took:.1} s after a signal 30 ms into its start"))
     } else {
-        let tail = instance.log.tail(5);
         let seen = format!("it still ran {:.0?} after a signal 30 ms into its start", context.plan.grace);
-        Finding::fail(ID, seen).with(tail.iter().map(|line| format!("log: {line}")))
+        Finding::fail(ID, seen).with(log(&stage))
     };
-    instance.kill().await;
+    stage.instance.kill().await;
     Ok(vec![finding])
 }
 
