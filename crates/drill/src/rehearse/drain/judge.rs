@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Facts, UPLOAD_TAKES};
+use super::{Facts, NEGLIGIBLE, UPLOAD_TAKES};
 use crate::catalogue::Level;
 use crate::client::{Exchange, Outcome};
 use crate::finding::Finding;
@@ -140,6 +140,11 @@ fn ready_first(facts: &Facts) -> Finding {
             }
             None => format!("readiness never said no: it answered yes {yes} times after the signal"),
         };
+        // Nobody asked in time: that is no answer of the service.
+        let unasked = yes == 0 && refused.is_none_or(|at| at >= facts.signal + facts.lag);
+        if unasked && facts.late >= NEGLIGIBLE {
+            return doubtful(facts, ID, &seen);
+        }
         return Finding::fail(ID, seen);
     };
     let said = format!("readiness answered {} {}", no.status.unwrap_or_default(), facts.after(no.ended));

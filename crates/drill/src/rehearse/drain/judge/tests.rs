@@ -82,6 +82,8 @@ fn on_a_machine_that_is_late_only_what_was_lost_in_time_is_a_loss() {
     let ids = ["drain.new-connections-served-during-lag", "drain.upload-completes", "drain.inflight-completes"];
     assert!(ids.iter().all(|id| verdict(&facts, id) == Verdict::Fail), "nobody was late");
     facts.late = Duration::from_millis(700);
+    facts.ready = Some(vec![clock.ok(-100, -99), clock.lost(2600, 2601, Outcome::Refused)]);
+    assert_eq!(verdict(&facts, "drain.ready-fails-first"), Verdict::NotProven, "nobody asked in time");
     assert!(ids.iter().all(|id| verdict(&facts, id) == Verdict::NotProven));
     // A service that has no time closes later, and never earlier.
     facts.new.push(clock.lost(300, 301, Outcome::Refused));
