@@ -43,9 +43,13 @@ pub(crate) struct Launch {
 /// Why an instance is not there.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum StartError {
-    #[error("{program} cannot be started: {error}")]
+    #[error(
+        "{program} cannot be started: {error}; it is looked for in PATH, and from --directory on where it has a slash"
+    )]
     Spawn { program: String, error: String },
-    #[error("the program ended ({exit}) before it served on port {port}{tail}")]
+    #[error(
+        "the program ended ({exit}) before it served on port {port}: it must stay in the foreground; arguments follow its name after --, variables are given by --env NAME=VALUE{tail}"
+    )]
     Ended { exit: String, port: u16, tail: String },
     #[error(
         "the program did not listen on port {port} within {limit:.0?}{elsewhere}: it gets the port as $PORT; where it needs an argument write {{port}} into it, where the port is fixed give --port{tail}"

@@ -152,7 +152,15 @@ pub(crate) async fn survey(target: &Target, plan: &Plan, since: Instant) -> Resu
         }
         Ok(answer) if (300..400).contains(&answer.status) => {
             let to = answer.header("location").unwrap_or("elsewhere").to_owned();
-            found.notes.push(format!("GET {} redirects to {to}: the redirect counts as its answer", found.safe));
+            let all = (300..400).contains(&unknown.status);
+            let hint = if all && to.starts_with("https://") {
+                "; everything is redirected, so little can be judged: where TLS ends before it, say --header 'X-Forwarded-Proto: https'"
+            } else if all {
+                "; everything is redirected, so little can be judged: name a --path that is not"
+            } else {
+                ""
+            };
+            found.notes.push(format!("GET {} redirects to {to}: the redirect counts as its answer{hint}", found.safe));
         }
         Ok(answer) if answer.status >= 400 => {
             found.notes.push(format!("GET {} answers {}: name a better path with --path", found.safe, answer.status));
