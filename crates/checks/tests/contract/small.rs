@@ -50,7 +50,7 @@ async fn the_contract_holds_for_tcp() {
         keeps: false,
         quick: true,
         garbage: Class::Condition,
-        closed: Class::Condition,
+        closed: Class::Refused,
         secret: "nothing is secret here",
     })
     .await;

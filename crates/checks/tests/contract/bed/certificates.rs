@@ -28,11 +28,12 @@ impl Certificates {
     /// One that was over long ago, which takes the authority's own command: others sign from now on only.
     fn sign_old(&self) {
         let (directory, request, _) = self.request("old", "DNS:localhost,IP:127.0.0.1");
-        let config = "[ca]\ndefault_ca=own\n[own]\ndatabase=index.txt\nnew_certs_dir=.\ncertificate=ca.pem\n\
+        let config = "[ca]\ndefault_ca=own\n[own]\ndatabase=index.txt\nserial=serial\nnew_certs_dir=.\ncertificate=ca.pem\n\
                       private_key=ca.key\ndefault_md=sha256\npolicy=any\n[any]\ncommonName=supplied\n";
         std::fs::write(directory.join("ca.cnf"), config).unwrap();
         std::fs::write(directory.join("index.txt"), "").unwrap();
-        let usual = ["ca", "-batch", "-notext", "-rand_serial", "-config", "ca.cnf", "-extfile", "old.ext"];
+        std::fs::write(directory.join("serial"), "1000").unwrap();
+        let usual = ["ca", "-batch", "-notext", "-config", "ca.cnf", "-extfile", "old.ext"];
         let dates = ["-startdate", "20200101000000Z", "-enddate", "20200201000000Z"];
         openssl(directory, &[&usual[..], &dates, &["-in", &request, "-out", "old.pem"]].concat());
     }
