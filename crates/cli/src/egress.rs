@@ -20,8 +20,6 @@ mod resolver;
 mod route;
 mod serve;
 mod service;
-#[cfg(test)]
-mod tests;
 mod view;
 
 use std::collections::BTreeMap;

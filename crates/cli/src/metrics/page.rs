@@ -22,6 +22,7 @@ pub(super) fn write(metrics: &Metrics, format: Format, now: Instant) -> Vec<u8> 
     let mut page = Exposition::new(format);
     http(&mut page, &shards);
     upstream(&mut page, &shards);
+    metrics.setup.egress.write(&mut page);
     life(&mut page, metrics, now);
     processes(&mut page, &(metrics.setup.app)());
     health::write(&mut page, &metrics.setup, now);

@@ -10,6 +10,7 @@ use seaworthy::lifecycle::Lifecycle;
 use super::inputs::Inputs;
 use crate::config::{Config, Loaded};
 use crate::control::{Control, ReloadStatus};
+use crate::egress::{Board, Egress};
 use crate::gateway::{Gateway, Public};
 use crate::log::Logger;
 use crate::monitor::Monitor;
@@ -36,6 +37,9 @@ pub(crate) struct Parts {
     pub(crate) supervisor: Option<Supervisor>,
     /// For the hooks where there is no program.
     pub(crate) commands: Commands,
+    /// What the program calls through us; `None` where that is nothing.
+    pub(crate) egress: Option<Egress>,
+    pub(crate) board: Board,
     pub(crate) monitor: Monitor,
     pub(crate) notifier: Notifier,
     pub(crate) program: Program,

@@ -16,6 +16,7 @@ use super::{Inputs, banner, built, panics, upstream::Following};
 use crate::commands::Output;
 use crate::config::{Address, AppPort, Config, Loaded, LogFormat};
 use crate::control::{Control, ControlRequest, ControlSocket, OpenError, ReloadStatus};
+use crate::egress::{self, Board, Egress};
 use crate::exit_code::ExitCode;
 use crate::gateway::{
     BindError, Bound, Gateway, GatewaySetup, Listener, MakeObserver, Public, WorkerObserver, WorkerShare,
@@ -47,6 +48,8 @@ pub(crate) enum StartError {
     #[error(transparent)]
     Control(#[from] OpenError),
     #[error(transparent)]
+    Egress(#[from] egress::BuildError),
+    #[error(transparent)]
     Spawn(#[from] SpawnError),
     #[error("{what} cannot be started: {source}")]
     System { what: &'static str, source: io::Error },
@@ -56,6 +59,7 @@ impl StartError {
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
             Self::Bind(BindError::InUse { .. }) | Self::Control(OpenError::Live { .. }) => ExitCode::AddressInUse,
+            Self::Egress(_) => ExitCode::Config,
             Self::Spawn(error) => error.exit_code(),
             Self::Bind(BindError::Other { .. }) | Self::Control(_) | Self::System { .. } => ExitCode::Failed,
         }
@@ -79,15 +83,19 @@ pub(crate) fn start(
     let mut handed_over = Inherited::of(handed_over)?;
     let public = if serves { handed_over.public(&config.listen)? } else { Vec::new() };
     let admin = config.admin.as_ref().map(|admin| handed_over.admin(admin)).transpose()?;
+    let doors = Egress::bind(config)?;
 
     let logger = logger(config, output).map_err(system("the log"))?;
     // The metrics ask for the processes of a program that is started after them.
     let program: Arc<OnceLock<Supervisor>> = Arc::default();
     let health = Health::default();
-    let metrics = metrics(config, &logger, program.clone(), health.clone(), started);
+    let board = Board::default();
+    let metrics = metrics(config, &logger, program.clone(), health.clone(), board.clone(), started);
     let sink: Arc<dyn Sink> = Arc::new(Fanout::new([Arc::new(logger.clone()) as Arc<dyn Sink>, metrics.clone()]));
     panics::report_to(sink.clone());
     let control = ControlSocket::of(config, &*sink)?;
+
+    board.set(board.build(&config.egress, &sink)?);
 
     let lifecycle = Lifecycle::new(sink.clone());
     health.publish(Snapshot { missing: missing(config), ..Snapshot::default() });
@@ -113,6 +121,7 @@ pub(crate) fn start(
         Some(listener) => {
             our_ports.extend(port_of(&listener.bound));
             let endpoints = Endpoints::new(Probes::of(config), vitals.clone(), scrape.clone(), sink.clone());
+            let endpoints = endpoints.with_breakers(board.clone());
             let ops = Ops::serve(listener, Arc::new(endpoints), sink.clone());
             Some(ops.map_err(system("the ops listener"))?)
         }
@@ -122,13 +131,23 @@ pub(crate) fn start(
     let control = control.map_err(system("the control socket"))?;
 
     let reaper = Reaper::start(sink.clone()).map_err(system("the reaper"))?;
-    let commands = Commands::of(&config.app, Arc::new(logger.clone()), sink.clone(), reaper)?;
+    let request_id = built::request_id(config);
+    let serve = |doors| Egress::serve(doors, board.clone(), request_id, sink.clone()).map_err(system("egress"));
+    let egress = doors.map(serve).transpose()?;
+    let mut app = config.app.clone();
+    if let Some(egress) = &egress {
+        our_ports.extend(egress.places().all().filter_map(port_of));
+        egress.report(config, &*sink);
+        for (name, value) in egress::variables(config, egress.places()) {
+            app.env.entry(name).or_insert(value);
+        }
+    }
+    let commands = Commands::of(&app, Arc::new(logger.clone()), sink.clone(), reaper)?;
     let monitor = Monitor::start(&config.checks, monitor::surroundings(commands.clone()), health.clone(), sink.clone());
     banner::listening(config, gateway.as_ref(), ops.as_ref(), control.as_ref(), &*sink, output, inputs.is_demo());
     let (supervisor, reports) = if config.app.command.is_empty() {
         (None, None)
     } else {
-        let mut app = config.app.clone();
         if config.upstream.is_some() {
             // Requests go elsewhere, so nobody waits for the program to take a port.
             app.port = AppPort::None;
@@ -164,6 +183,8 @@ pub(crate) fn start(
         control,
         supervisor,
         commands,
+        egress,
+        board,
         monitor,
         notifier: Notifier::of_process(),
         program: Program::default(),
@@ -179,13 +200,6 @@ pub(crate) fn start(
 fn has_gateway(config: &Config) -> bool {
     // Without a program and an upstream, checks are all there is.
     config.upstream.is_some() || (!config.app.command.is_empty() && config.app.port != AppPort::None)
-}
-
-fn listen(address: &Address) -> Result<Listener, BindError> {
-    match address {
-        Address::Tcp(address) => Listener::tcp(*address),
-        Address::Unix(path) => Listener::unix(path),
-    }
 }
 
 /// The sockets that a service manager listens on for us: `admin` by its name, all others for the public.
@@ -211,11 +225,11 @@ impl Inherited {
     /// What was handed over, or else `address`.
     fn public(&mut self, address: &Address) -> Result<Vec<Listener>, BindError> {
         let inherited = std::mem::take(&mut self.public);
-        if inherited.is_empty() { Ok(vec![listen(address)?]) } else { Ok(inherited) }
+        if inherited.is_empty() { Ok(vec![Listener::at(address)?]) } else { Ok(inherited) }
     }
 
     fn admin(&mut self, address: &Address) -> Result<Listener, BindError> {
-        self.admin.take().map_or_else(|| listen(address), Ok)
+        self.admin.take().map_or_else(|| Listener::at(address), Ok)
     }
 }
 
@@ -241,6 +255,7 @@ fn metrics(
     logger: &Logger,
     program: Arc<OnceLock<Supervisor>>,
     health: Health,
+    egress: Board,
     started: Instant,
 ) -> Arc<Metrics> {
     Metrics::new(MetricsSetup {
@@ -250,6 +265,7 @@ fn metrics(
         log: logger.clone(),
         app: Box::new(move || program.get().map(Supervisor::pids).unwrap_or_default()),
         health,
+        egress,
         started,
     })
 }
