@@ -24,7 +24,7 @@ mod view;
 
 use std::collections::BTreeMap;
 
-pub(crate) use self::board::{Board, Rebuilt};
+pub(crate) use self::board::Board;
 pub(crate) use self::serve::{Egress, Places};
 pub(crate) use self::service::BuildError;
 pub(crate) use self::view::BreakerView;

@@ -28,6 +28,7 @@ use seaworthy::core::metric::{DURATIONS, Format, OTHER, SeriesLimit, UNMATCHED};
 use seaworthy::health::Health;
 
 pub(crate) use self::cells::{Cells, Counted, Open};
+pub(crate) use self::process::Usage;
 pub(crate) use self::shard::Shard;
 
 use self::cells::RequestKey;

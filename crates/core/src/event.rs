@@ -320,6 +320,9 @@ events! {
     /// A probe answers well again.
     ProbeRecovered { probe: &'static str, answer: &'static str } = "probe_recovered", Info, "the {probe} probe answers {answer} again";
         "probe" => *probe, "answer" => *answer;
+    /// A body of the configuration's own could not be made. Said once until it can be made again.
+    ShapeFailed { path: String, reason: String } = "shape_failed", Error, "{path} answers the default body: {reason}";
+        "path" => path.as_str(), "reason" => reason.as_str();
     /// A check fails: so many failures in a row came that it is no accident.
     CheckFailed { check: String, kind: &'static str, affects: &'static str, class: &'static str, error: String, because_of: String } = "check_failed", Error, "check {check} fails: {error}";
         "check" => check.as_str(), "kind" => *kind, "affects" => *affects, "class" => *class, "error" => error.as_str(), "because_of" => because_of.as_str();

@@ -5,14 +5,16 @@ use std::time::Duration;
 
 /// What one process uses, or several together.
 #[derive(Debug, Default, Clone, Copy, PartialEq)]
-pub(super) struct Usage {
+pub(crate) struct Usage {
     /// User and system time, of its children that were waited for too: they were its own doing.
-    pub(super) cpu: Duration,
-    pub(super) resident: u64,
+    pub(crate) cpu: Duration,
+    /// The part of it that the kernel took.
+    pub(crate) system: Duration,
+    pub(crate) resident: u64,
     pub(super) virtual_size: u64,
-    pub(super) threads: u64,
+    pub(crate) threads: u64,
     /// Open files; of another user's process nobody but root can count them.
-    pub(super) files: u64,
+    pub(crate) files: u64,
     /// Since the machine started.
     pub(super) started: Duration,
 }
@@ -23,10 +25,11 @@ impl Usage {
     }
 
     /// The sum over those of `pids` that live.
-    pub(super) fn of_tree(pids: &[u32]) -> Self {
+    pub(crate) fn of_tree(pids: &[u32]) -> Self {
         let mut sum = Self::default();
         for usage in pids.iter().filter_map(|pid| Self::of(&pid.to_string(), true)) {
             sum.cpu += usage.cpu;
+            sum.system += usage.system;
             sum.resident += usage.resident;
             sum.virtual_size += usage.virtual_size;
             sum.threads += usage.threads;
@@ -48,12 +51,14 @@ impl Usage {
         let fields: Vec<&str> = fields.split_ascii_whitespace().collect();
         // Numbered from 3, as the manual does.
         let field = |number: usize| fields.get(number - 3)?.parse::<i64>().ok().and_then(|value| value.try_into().ok());
-        let mut cpu = ticks(field(14)?) + ticks(field(15)?);
+        let (mut user, mut system) = (ticks(field(14)?), ticks(field(15)?));
         if with_children {
-            cpu += ticks(field(16)?) + ticks(field(17)?);
+            user += ticks(field(16)?);
+            system += ticks(field(17)?);
         }
         Some(Self {
-            cpu,
+            cpu: user + system,
+            system,
             threads: field(20)?,
             started: ticks(field(22)?),
             virtual_size: field(23)?,

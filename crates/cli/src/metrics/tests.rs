@@ -78,7 +78,7 @@ fn metrics(label_sets: usize) -> Arc<Metrics> {
         log: logger(),
         app: Box::new(|| vec![std::process::id()]),
         health: health(),
-        egress: crate::egress::Board::default(),
+        egress: Board::default(),
         started: Instant::now(),
     })
 }

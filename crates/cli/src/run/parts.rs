@@ -11,10 +11,10 @@ use super::inputs::Inputs;
 use crate::config::{Config, Loaded};
 use crate::control::{Control, ReloadStatus};
 use crate::egress::{Board, Egress};
-use crate::gateway::{Gateway, Public};
+use crate::gateway::{Gateway, Public, Upstream};
 use crate::log::Logger;
 use crate::monitor::Monitor;
-use crate::ops::{Ops, Scrape, Vitals};
+use crate::ops::{Ops, Sampler, Scrape, Vitals};
 use crate::supervise::{Commands, Notifier, Supervisor};
 
 /// Everything that runs.
@@ -41,6 +41,7 @@ pub(crate) struct Parts {
     pub(crate) egress: Option<Egress>,
     pub(crate) board: Board,
     pub(crate) monitor: Monitor,
+    pub(crate) sampler: Sampler,
     pub(crate) notifier: Notifier,
     pub(crate) program: Program,
     pub(crate) reloads: ReloadStatus,
@@ -62,6 +63,14 @@ impl Parts {
 
     pub(crate) fn emit(&self, event: &Event) {
         self.sink.emit(event);
+    }
+
+    /// Requests go to `upstream` from now on; without one there is nowhere to go.
+    pub(crate) fn forward_to(&self, upstream: Option<&Upstream>) {
+        if let Some(gateway) = &self.gateway {
+            gateway.forward_to(upstream);
+        }
+        self.sampler.forward_to(upstream);
     }
 
     /// What the public listener answers by itself, by the configuration in force.

@@ -24,7 +24,7 @@ use crate::gateway::{
 use crate::log::{self, Fanout, LogSetup, Logger};
 use crate::metrics::{Metrics, MetricsSetup};
 use crate::monitor::{self, Monitor};
-use crate::ops::{Endpoints, Ops, Probes, Scrape, Vitals};
+use crate::ops::{Endpoints, Ops, Probes, Sampler, Scrape, Vitals};
 use crate::supervise::{self, Commands, HandedOver, Notifier, Reaper, Report, SpawnError, Supervisor};
 
 /// How many requests of people may wait for the loop.
@@ -145,6 +145,10 @@ pub(crate) fn start(
     let commands = Commands::of(&app, Arc::new(logger.clone()), sink.clone(), reaper)?;
     let monitor = Monitor::start(&config.checks, monitor::surroundings(commands.clone()), health.clone(), sink.clone());
     banner::listening(config, gateway.as_ref(), ops.as_ref(), control.as_ref(), &*sink, output, inputs.is_demo());
+    let of_program = program.clone();
+    let pids = Arc::new(move || of_program.get().map(Supervisor::pids).unwrap_or_default());
+    let mut sampler = Sampler::new(vitals.samples().clone(), pids, sink.clone());
+    sampler.set(&config.probes);
     let (supervisor, reports) = if config.app.command.is_empty() {
         (None, None)
     } else {
@@ -186,6 +190,7 @@ pub(crate) fn start(
         egress,
         board,
         monitor,
+        sampler,
         notifier: Notifier::of_process(),
         program: Program::default(),
         reloads: ReloadStatus::default(),

@@ -14,6 +14,7 @@ mod programs;
 mod protocols;
 mod refusals;
 mod reload;
+mod seeds;
 mod servers;
 mod start;
 mod steer;

@@ -37,7 +37,9 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use self::app::{App, Protocol};
 pub(crate) use self::check::Check;
-pub(crate) use self::check_kind::{Affects, COMMON, CheckKind, Severity};
+#[cfg(test)]
+pub(crate) use self::check_kind::COMMON;
+pub(crate) use self::check_kind::{Affects, CheckKind, Severity};
 pub(crate) use self::connection_limit::ConnectionLimit;
 pub(crate) use self::drain::{Drain, DrainPolicy};
 pub(crate) use self::egress::{BreakerMode, Egress, EgressPreset};

@@ -2,6 +2,7 @@
 
 mod build;
 mod client;
+mod databases;
 mod log;
 mod process;
 mod seaworthy;
@@ -11,6 +12,7 @@ mod wait;
 
 pub(crate) use build::{example, go};
 pub(crate) use client::{Answer, Client, Closed, get};
+pub(crate) use databases::{PostgreSql, Redis, free_port};
 pub(crate) use log::Log;
 pub(crate) use process::{children, descendants, open_files, output};
 pub(crate) use seaworthy::{Seaworthy, Starting, program};

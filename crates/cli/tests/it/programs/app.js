@@ -7,6 +7,11 @@ const streams = [];   // event streams that /event writes to
 
 const routes = {
   '/': (request, response) => response.end('hello\n'),
+  // What only the program knows of itself.
+  '/internal/stats': (request, response) => {
+    response.setHeader('Content-Type', 'application/json');
+    response.end(JSON.stringify({ memory: process.memoryUsage(), nodeVersion: process.version }));
+  },
   '/json': (request, response) => {
     response.setHeader('Content-Type', 'application/json');
     response.end(JSON.stringify({ id: 7, title: 'write it down' }));

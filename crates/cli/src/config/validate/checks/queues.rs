@@ -1,6 +1,6 @@
 //! Brokers and queues.
 
-use seaworthy_checks::kinds::{Spec, amqp, bullmq, nats};
+use seaworthy_checks::kinds::{Spec, amqp, bullmq, nats, redis};
 
 use super::Entry;
 use crate::config::tree;

@@ -355,4 +355,16 @@ mod tests {
             prop_assert_eq!(complete.is_some(), first.len() >= head.len() - 2);
         }
     }
+
+    #[test]
+    fn fuzz_an_answer_is_read_whole_or_refused() {
+        seaworthy_fuzz::drive("answer", |received| {
+            let mut headers = HeaderMap::new();
+            let Ok(Some(answer)) = Answer::read(received, false, &mut headers) else { return };
+            assert!(received.ends_with(&answer.rest));
+            assert!(!headers.contains_key(header::TRANSFER_ENCODING) && !headers.contains_key(header::CONNECTION));
+            let lengths = headers.get_all(header::CONTENT_LENGTH).iter().count();
+            assert!(lengths <= 1 && !(lengths == 1 && answer.framing == Framing::Chunked));
+        });
+    }
 }

@@ -265,4 +265,13 @@ mod tests {
             let _ = feed(&[body.as_bytes()]);
         }
     }
+
+    #[test]
+    fn fuzz_chunks_are_the_same_however_they_come() {
+        seaworthy_fuzz::drive("chunked", |body| {
+            let whole = feed(&[body]);
+            let bytes: Vec<&[u8]> = body.chunks(1).collect();
+            assert_eq!(feed(&bytes), whole);
+        });
+    }
 }
