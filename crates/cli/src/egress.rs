@@ -25,7 +25,7 @@ mod view;
 use std::collections::BTreeMap;
 
 pub(crate) use self::board::Board;
-pub(crate) use self::serve::{Egress, Places};
+pub(crate) use self::serve::{Doors, Egress, Places};
 pub(crate) use self::service::BuildError;
 pub(crate) use self::view::BreakerView;
 

@@ -53,9 +53,10 @@ impl Places {
     pub(super) fn of(&self, name: &str) -> Option<(&'static str, String)> {
         match (self.own.get(name), &self.shared) {
             (Some(Bound::Tcp(address)), _) => Some(("URL", format!("http://{address}"))),
-            (Some(Bound::Unix(path)), _) => Some(("SOCKET", path.display().to_string())),
+            (Some(Bound::Unix(path)), _) | (None, Some(Bound::Unix(path))) => {
+                Some(("SOCKET", path.display().to_string()))
+            }
             (None, Some(Bound::Tcp(address))) => Some(("URL", format!("http://{address}/{name}"))),
-            (None, Some(Bound::Unix(path))) => Some(("SOCKET", path.display().to_string())),
             (None, None) => None,
         }
     }

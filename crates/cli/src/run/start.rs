@@ -14,9 +14,9 @@ use tokio::sync::mpsc;
 use super::parts::{Parts, Program};
 use super::{Inputs, banner, built, panics, upstream::Following};
 use crate::commands::Output;
-use crate::config::{Address, AppPort, Config, Loaded, LogFormat};
+use crate::config::{Address, App, AppPort, Config, Loaded, LogFormat};
 use crate::control::{Control, ControlRequest, ControlSocket, OpenError, ReloadStatus};
-use crate::egress::{self, Board, Egress};
+use crate::egress::{self, Board, Doors, Egress};
 use crate::exit_code::ExitCode;
 use crate::gateway::{
     BindError, Bound, Gateway, GatewaySetup, Listener, MakeObserver, Public, WorkerObserver, WorkerShare,
@@ -112,10 +112,7 @@ pub(crate) fn start(
     } else {
         None
     };
-    let vitals = match &gateway {
-        Some(gateway) => Vitals::new(lifecycle.clone(), health.clone(), started, sink.clone(), gateway.turning()),
-        None => Vitals::new(lifecycle.clone(), health.clone(), started, sink.clone(), || true),
-    };
+    let vitals = vitals(gateway.as_ref(), &lifecycle, &health, started, &sink);
     let ops = match admin {
         None => None,
         Some(listener) => {
@@ -131,17 +128,8 @@ pub(crate) fn start(
     let control = control.map_err(system("the control socket"))?;
 
     let reaper = Reaper::start(sink.clone()).map_err(system("the reaper"))?;
-    let request_id = built::request_id(config);
-    let serve = |doors| Egress::serve(doors, board.clone(), request_id, sink.clone()).map_err(system("egress"));
-    let egress = doors.map(serve).transpose()?;
-    let mut app = config.app.clone();
-    if let Some(egress) = &egress {
-        our_ports.extend(egress.places().all().filter_map(port_of));
-        egress.report(config, &*sink);
-        for (name, value) in egress::variables(config, egress.places()) {
-            app.env.entry(name).or_insert(value);
-        }
-    }
+    let (egress, mut app) = serve_egress(config, doors, &board, &sink)?;
+    our_ports.extend(egress.iter().flat_map(|egress| egress.places().all()).filter_map(port_of));
     let commands = Commands::of(&app, Arc::new(logger.clone()), sink.clone(), reaper)?;
     let monitor = Monitor::start(&config.checks, monitor::surroundings(commands.clone()), health.clone(), sink.clone());
     banner::listening(config, gateway.as_ref(), ops.as_ref(), control.as_ref(), &*sink, output, inputs.is_demo());
@@ -199,6 +187,40 @@ pub(crate) fn start(
         gateway.reload(built::worker_settings(parts.config(), parts.public()));
     }
     Ok(Started { parts, reports, requests, following, output })
+}
+
+/// What probes are answered from.
+fn vitals(
+    gateway: Option<&Gateway>,
+    lifecycle: &Lifecycle,
+    health: &Health,
+    started: Instant,
+    sink: &Arc<dyn Sink>,
+) -> Vitals {
+    let (lifecycle, health, sink) = (lifecycle.clone(), health.clone(), sink.clone());
+    match gateway {
+        Some(gateway) => Vitals::new(lifecycle, health, started, sink, gateway.turning()),
+        None => Vitals::new(lifecycle, health, started, sink, || true),
+    }
+}
+
+/// What the program calls through us, and the program with what it has to know of that.
+fn serve_egress(
+    config: &Config,
+    doors: Option<Doors>,
+    board: &Board,
+    sink: &Arc<dyn Sink>,
+) -> Result<(Option<Egress>, App), StartError> {
+    let mut app = config.app.clone();
+    let Some(doors) = doors else { return Ok((None, app)) };
+    let egress = Egress::serve(doors, board.clone(), built::request_id(config), sink.clone());
+    let egress = egress.map_err(system("egress"))?;
+    egress.report(config, &**sink);
+    for (name, value) in egress::variables(config, egress.places()) {
+        // What somebody wrote down goes before what we know.
+        app.env.entry(name).or_insert(value);
+    }
+    Ok((Some(egress), app))
 }
 
 /// Whether there is HTTP to stand in front of.

@@ -8,6 +8,7 @@ mod checks;
 mod connections;
 mod documents;
 mod drain;
+mod egress;
 mod init;
 mod observe;
 mod programs;
