@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: CPU time a request, against peers that do the same work.
 
+mod breaker;
 mod ceilings;
 mod load;
 mod peer;
@@ -48,6 +49,8 @@ enum Scenario {
     Many,
     /// From the start of the process to the first answer of the program behind it.
     Start,
+    /// The answer of an open breaker of the library, in nanoseconds.
+    Breaker,
 }
 
 impl Scenario {
@@ -59,6 +62,7 @@ impl Scenario {
             Self::New => "new: 100 bytes, a connection for every request",
             Self::Many => "many: 100 bytes, 1,000 kept connections",
             Self::Start => "start: to the first answer of the program",
+            Self::Breaker => "breaker: nanoseconds a call",
         }
     }
 
@@ -71,13 +75,17 @@ impl Scenario {
             Self::Large => Some(load("/files/1MiB", 64)),
             Self::New => Some(Load { keep: false, ..load("/", 64) }),
             Self::Many => Some(load("/", 1000)),
-            Self::Start => None,
+            Self::Start | Self::Breaker => None,
         }
     }
 }
 
 /// Measures, and prints a table a scenario.
 pub(crate) fn run(options: &Options) -> Result<()> {
+    if options.only == [Scenario::Breaker] {
+        // It stands in front of nothing, and needs no peers.
+        return breaker::measure(Scenario::Breaker.name());
+    }
     let binary = release()?;
     if options.ceilings {
         return ceilings::hold(&binary);
@@ -97,6 +105,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     for scenario in scenarios {
         match scenario.load(options.seconds) {
             Some(load) => measure(*scenario, load, options.rounds, &setup)?,
+            None if *scenario == Scenario::Breaker => breaker::measure(scenario.name())?,
             None => start::measure(scenario.name(), options.rounds, &setup)?,
         }
     }

@@ -133,10 +133,7 @@ pub(crate) fn start(
     let commands = Commands::of(&app, Arc::new(logger.clone()), sink.clone(), reaper)?;
     let monitor = Monitor::start(&config.checks, monitor::surroundings(commands.clone()), health.clone(), sink.clone());
     banner::listening(config, gateway.as_ref(), ops.as_ref(), control.as_ref(), &*sink, output, inputs.is_demo());
-    let of_program = program.clone();
-    let pids = Arc::new(move || of_program.get().map(Supervisor::pids).unwrap_or_default());
-    let mut sampler = Sampler::new(vitals.samples().clone(), pids, sink.clone());
-    sampler.set(&config.probes);
+    let sampler = sampler(config, &vitals, program.clone(), &sink);
     let (supervisor, reports) = if config.app.command.is_empty() {
         (None, None)
     } else {
@@ -202,6 +199,14 @@ fn vitals(
         Some(gateway) => Vitals::new(lifecycle, health, started, sink, gateway.turning()),
         None => Vitals::new(lifecycle, health, started, sink, || true),
     }
+}
+
+/// Looks at the processes of the program, which is started later.
+fn sampler(config: &Config, vitals: &Vitals, program: Arc<OnceLock<Supervisor>>, sink: &Arc<dyn Sink>) -> Sampler {
+    let pids = Arc::new(move || program.get().map(Supervisor::pids).unwrap_or_default());
+    let mut sampler = Sampler::new(vitals.samples().clone(), pids, sink.clone());
+    sampler.set(&config.probes);
+    sampler
 }
 
 /// What the program calls through us, and the program with what it has to know of that.
