@@ -232,7 +232,7 @@ impl Desk {
         let mut closing = self.closing.clone();
         let service = service_fn(|request| self.call(&door, request));
         let mut http = http1::Builder::new();
-        http.header_read_timeout(None).max_buf_size(HEAD_SIZE.max(8192 * 2)).max_headers(128);
+        http.header_read_timeout(None).max_buf_size(HEAD_SIZE).max_headers(128);
         let mut connection = std::pin::pin!(http.serve_connection(TokioIo::new(socket), service));
         tokio::select! {
             // A program that breaks HTTP or leaves in the middle of it finds out by itself.
