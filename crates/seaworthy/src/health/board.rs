@@ -40,7 +40,7 @@ impl Seat {
     }
 
     /// It comes at `now` into a service that is ready.
-    pub(super) fn come_late(&self, now: Instant) {
+    pub fn come_late(&self, now: Instant) {
         self.tracker().come_late(now);
     }
 
