@@ -9,6 +9,7 @@
 //! | [`event`] | the closed list of facts that the rest of the system reports |
 //! | [`health`] | results of checks → startup, live, ready and overall verdict |
 //! | [`lifecycle`] | Starting → Ready → Draining → Stopping → Stopped, what each state answers, the drain budget |
+//! | [`limit`] | how many requests a client may make, for many clients in bounded memory |
 //! | [`metric`] | names, label limits, text exposition |
 //! | [`redact`] | what never leaves: secrets in headers, queries, URLs |
 //! | [`refusal`] | reason → HTTP status, gRPC code, problem type, close or keep |
@@ -22,6 +23,7 @@ pub mod address;
 pub mod event;
 pub mod health;
 pub mod lifecycle;
+pub mod limit;
 pub mod metric;
 pub mod redact;
 pub mod refusal;

@@ -198,11 +198,7 @@ impl Health {
     /// # Errors
     ///
     /// [`CheckProblem`] if the name is taken, or the settings contradict each other. Nothing is added then.
-    pub fn register(
-        &self,
-        name: impl Into<String>,
-        dependency: impl Into<Dependency>,
-    ) -> Result<(), CheckProblem> {
+    pub fn register(&self, name: impl Into<String>, dependency: impl Into<Dependency>) -> Result<(), CheckProblem> {
         let (name, dependency) = (name.into(), dependency.into());
         let mut checks = self.checks();
         if let Some(problem) = checks.problem_with(&name, Some(&dependency)) {

@@ -18,8 +18,8 @@
 //! ```
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use seaworthy_core::event::{Event, Sink};
 use seaworthy_core::lifecycle::{Cause, Change, State, Traffic};

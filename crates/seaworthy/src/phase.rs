@@ -69,8 +69,7 @@ mod tests {
 
     #[test]
     fn phases_run_from_what_uses_to_what_is_used() {
-        let order =
-            [Phase::Http, Phase::Workers, Phase::Queues, Phase::Caches, Phase::Databases, Phase::Telemetry];
+        let order = [Phase::Http, Phase::Workers, Phase::Queues, Phase::Caches, Phase::Databases, Phase::Telemetry];
         assert!(order.is_sorted());
     }
 

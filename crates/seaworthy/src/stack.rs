@@ -75,7 +75,9 @@ pub struct Stack<O, L = Identity> {
 
 /// A service behind all layers.
 pub type Stacked<S, O, L = Identity> = PanicGuard<
-    ClientAddress<RequestId<TraceContext<Access<SecurityHeaders<Gate<<L as Layer<BodyLimit<TimeLimit<S>>>>::Service>>, O>>>>,
+    ClientAddress<
+        RequestId<TraceContext<Access<SecurityHeaders<Gate<<L as Layer<BodyLimit<TimeLimit<S>>>>::Service>>, O>>>,
+    >,
 >;
 
 impl<O: Observer> Stack<O> {

@@ -19,7 +19,9 @@ pub enum CheckProblem {
     NoInterval { name: String },
     #[error("check {name:?} may take 0s: give it the time that an answer takes when all is well, and some more")]
     NoTimeout { name: String },
-    #[error("check {name:?} may take {timeout:?}, but is asked every {interval:?}: shorten the timeout, or ask less often")]
+    #[error(
+        "check {name:?} may take {timeout:?}, but is asked every {interval:?}: shorten the timeout, or ask less often"
+    )]
     TimeoutOutlastsInterval { name: String, timeout: Duration, interval: Duration },
     #[error("check {name:?} depends on {on:?}, which is no check")]
     UnknownDependency { name: String, on: String },
@@ -104,9 +106,7 @@ fn circles(dependencies: &[(String, Dependency)]) -> Vec<CheckProblem> {
     let mut problems = Vec::new();
     for (name, dependency) in dependencies {
         let unknown = dependency.parents().iter().filter(|on| !known(on));
-        problems.extend(
-            unknown.map(|on| CheckProblem::UnknownDependency { name: name.clone(), on: on.clone() }),
-        );
+        problems.extend(unknown.map(|on| CheckProblem::UnknownDependency { name: name.clone(), on: on.clone() }));
     }
     let graph = dependencies.iter().map(|(name, dependency)| (name.as_str(), dependency.parents()));
     problems.extend(Dependencies::new(graph).err().map(|circle| CheckProblem::Circle { circle: circle.to_string() }));

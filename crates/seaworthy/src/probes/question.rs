@@ -71,7 +71,8 @@ impl<'a> Manner<'a> {
         let mut manner = Self::default();
         // The first that is named: a star names nothing, and who takes everything gets JSON.
         let named = accept.split(',').map(|range| range.split(';').next().unwrap_or_default().trim());
-        if let Some("text/plain") = named.into_iter().find(|range| matches!(*range, "text/plain" | "application/json")) {
+        if let Some("text/plain") = named.into_iter().find(|range| matches!(*range, "text/plain" | "application/json"))
+        {
             manner.shape = Shape::Kubernetes;
         }
         for (key, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {

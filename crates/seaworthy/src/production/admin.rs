@@ -30,8 +30,9 @@ impl Place {
     pub(super) fn bind(self) -> Result<TcpListener, ListenerError> {
         match self {
             Self::On(listener) => Ok(listener),
-            Self::At(address) => TcpListener::bind(address)
-                .map_err(|source| ListenerError { address: address.to_string(), source }),
+            Self::At(address) => {
+                TcpListener::bind(address).map_err(|source| ListenerError { address: address.to_string(), source })
+            }
         }
     }
 }

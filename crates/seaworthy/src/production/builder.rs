@@ -12,13 +12,14 @@ use ipnet::IpNet;
 use seaworthy_core::address::Trusted;
 use seaworthy_core::event::{Event, Sink};
 
+use super::Production;
 use super::admin::Place;
 use super::drain::{Drain, Fitting};
 use super::panics::OnPanic;
 use super::problem::{BuildError, Problem};
-use super::Production;
 use crate::access::Observer;
 use crate::health::Health;
+use crate::limit::rate::{Rate, RateLimit};
 use crate::phase::Phase;
 use crate::probes::Scrape;
 use crate::security::Security;
@@ -51,6 +52,7 @@ pub(super) struct Parts {
     pub(super) admin: Option<Place>,
     pub(super) scrape: Option<Scrape>,
     pub(super) on_panic: OnPanic,
+    pub(super) rate: Option<RateLimit>,
 }
 
 impl fmt::Debug for Parts {
@@ -80,6 +82,7 @@ impl Builder {
             admin: None,
             scrape: None,
             on_panic: OnPanic::default(),
+            rate: None,
         };
         Self { parts, drain: Drain::default(), timeout: None, observer: () }
     }
@@ -101,6 +104,27 @@ impl<O> Builder<O> {
     /// The networks of the proxies in front of the service, whose `X-Forwarded-For` and `Forwarded` are believed. Default: none.
     pub fn trusted_proxies(mut self, networks: impl IntoIterator<Item = IpNet>) -> Self {
         self.parts.stack.trusted = Trusted::new(networks);
+        self
+    }
+
+    /// How many requests a client may make, by its address; more are answered 429. Probes and `/metrics` are exempt. Default: any number.
+    ///
+    /// ```
+    /// use seaworthy::Production;
+    /// use seaworthy::limit::rate::RateLimit;
+    ///
+    /// Production::builder("orders", "1.0.0").rate_limit("100/min".parse()?);
+    /// let limit = RateLimit::new("10/s".parse()?).burst(20)?.exempt("/internal/*");
+    /// Production::builder("orders", "1.0.0").rate_limit_with(limit);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn rate_limit(self, rate: Rate) -> Self {
+        self.rate_limit_with(RateLimit::new(rate))
+    }
+
+    /// The same, with settings of its own.
+    pub fn rate_limit_with(mut self, limit: RateLimit) -> Self {
+        self.parts.rate = Some(limit);
         self
     }
 

@@ -15,17 +15,18 @@ use tokio::time::{Instant, sleep, timeout};
 use tower_layer::Layer;
 use tower_service::Service;
 
+use super::Production;
 use super::admin::Admin;
 use super::app::App;
 use super::builder::Parts;
 use super::drain::Fitting;
 use super::panics::{OnPanic, Watch};
 use super::problem::ServeError;
-use super::Production;
 use crate::access::Observer;
 use crate::body::RequestBody;
 use crate::health::Health;
 use crate::lifecycle::Lifecycle;
+use crate::limit::rate::RateLimitLayer;
 use crate::panic::PanicGuardLayer;
 use crate::phase::Phase;
 use crate::probes::{Endpoints, Identity, Scrape, Vitals};
@@ -60,8 +61,21 @@ impl<O: Observer + Send + 'static> Production<O> {
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
         let Self { parts, observer } = self;
-        let Parts { service, version, health, stack, connections, drain, hooks, phases, sinks, admin, scrape, on_panic } =
-            parts;
+        let Parts {
+            service,
+            version,
+            health,
+            stack,
+            connections,
+            drain,
+            hooks,
+            phases,
+            sinks,
+            admin,
+            scrape,
+            on_panic,
+            rate,
+        } = parts;
         let Some(Fitting { budget, spread }) = drain else { return Ok(()) };
         if let Some(error) = life.signals_error() {
             return Err(ServeError::Signals(error));
@@ -87,7 +101,8 @@ impl<O: Observer + Send + 'static> Production<O> {
         // The guard of the stack stands outside of everything, where a request has no id yet. A panic of the handler is met
         // inside, so that its 500 carries one, and the access event says 500.
         let app = panics.layer(App::new(labelled(app), sink.clone()));
-        let service = Stack::new(stack, life.clone(), observer, guard).layer(app);
+        let rate = rate.map(|rate| RateLimitLayer::reporting(rate, sink.clone())).unwrap_or_default();
+        let service = Stack::new(stack, life.clone(), observer, guard).limited(rate).layer(app);
         let mut server =
             Server::start(Setup { listener, limits: connections, service, sink: sink.clone(), evict: false });
         let shown = shown.map_or_else(|| "off".to_owned(), |at| at.to_string());

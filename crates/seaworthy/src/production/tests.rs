@@ -17,8 +17,8 @@ use tokio::task::JoinHandle;
 use tower::service_fn;
 
 use super::*;
-use crate::{Health, Lifecycle, Phase, RequestBody};
 use crate::health::Affects;
+use crate::{Health, Lifecycle, Phase, RequestBody};
 
 /// A service that runs, and what it said.
 struct Running {
@@ -111,7 +111,13 @@ async fn a_request_in_flight_ends_and_the_service_after_it() {
     assert!(answer.contains("connection: close"), "{answer}");
     assert!(running.ended().await.is_ok());
     let said = running.said.lock().unwrap().join("\n");
-    let fixed = ["starting graceful shutdown", "readiness withdrawn", "HTTP server closed", "cleaning up resources", "Graceful shutdown complete"];
+    let fixed = [
+        "starting graceful shutdown",
+        "readiness withdrawn",
+        "HTTP server closed",
+        "cleaning up resources",
+        "Graceful shutdown complete",
+    ];
     let places = fixed.map(|message| said.find(message).unwrap_or_else(|| panic!("{message} is not in\n{said}")));
     assert!(places.is_sorted(), "{said}");
 }
@@ -167,7 +173,8 @@ async fn what_outlasts_the_drain_is_cut_and_named() {
 
 #[tokio::test]
 async fn somebody_who_insists_does_not_wait() {
-    let mut running = run(service().drain(quick().delay(Duration::from_secs(5)).timeout(Duration::from_millis(500)))).await;
+    let mut running =
+        run(service().drain(quick().delay(Duration::from_secs(5)).timeout(Duration::from_millis(500)))).await;
     let mut client = running.connect().await;
     ask(&mut client, "/slow").await;
     running.slow.notified().await;
@@ -263,10 +270,11 @@ async fn probes_are_answered_on_a_listener_of_their_own_until_the_end() {
     let health = Health::builder().check("database", Affects::Ready, || async { Ok(()) }).build();
     let hook_asked: Arc<Mutex<String>> = Arc::default();
     let asked = hook_asked.clone();
-    let builder = service().health(health.clone()).admin_listener(admin).on_shutdown(Phase::Databases, move || async move {
-        *asked.lock().unwrap() = probe(address, "/livez").await + &probe(address, "/readyz").await;
-        Ok(())
-    });
+    let builder =
+        service().health(health.clone()).admin_listener(admin).on_shutdown(Phase::Databases, move || async move {
+            *asked.lock().unwrap() = probe(address, "/livez").await + &probe(address, "/readyz").await;
+            Ok(())
+        });
     let mut running = run(builder).await;
     health.follow().wait_for(|snapshot| snapshot.checks.iter().all(|check| check.passed_once)).await.unwrap();
     let ready = probe(address, "/readyz").await;
@@ -298,7 +306,9 @@ async fn all_that_makes_no_sense_is_said_at_once() {
         .build()
         .unwrap_err()
         .to_string();
-    for part in ["the service has no name", "two checks are called \"db\"", "the drain needs", "the request timeout is 0s"] {
+    for part in
+        ["the service has no name", "two checks are called \"db\"", "the drain needs", "the request timeout is 0s"]
+    {
         assert!(refused.contains(part), "{part} is not in {refused}");
     }
 }
@@ -308,7 +318,8 @@ async fn a_stop_that_came_before_the_start_is_not_forgotten() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let life = Lifecycle::default();
     life.stop(Cause::Sigterm);
-    let app = service_fn(|_: Request<RequestBody>| async { Ok::<_, Infallible>(Response::new(Full::<Bytes>::default())) });
+    let app =
+        service_fn(|_: Request<RequestBody>| async { Ok::<_, Infallible>(Response::new(Full::<Bytes>::default())) });
     let said: Arc<Mutex<Vec<String>>> = Arc::default();
     let memory = said.clone();
     let production = service().on_event(move |event: &Event| memory.lock().unwrap().push(event.to_string()));

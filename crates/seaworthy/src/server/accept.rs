@@ -205,10 +205,7 @@ impl Door {
         }
     }
 
-    async fn accept(
-        &self,
-        listener: &Listener,
-    ) -> std::io::Result<(Socket, Option<SocketAddr>, OwnedSemaphorePermit)> {
+    async fn accept(&self, listener: &Listener) -> std::io::Result<(Socket, Option<SocketAddr>, OwnedSemaphorePermit)> {
         let permit = self.permit().await?;
         let (socket, peer) = listener.accept().await?;
         Ok((socket, peer, permit))

@@ -102,7 +102,9 @@ impl fmt::Display for Listener {
             (Kind::Tcp(_), Some(address)) => address.fmt(f),
             (Kind::Tcp(_), None) => f.write_str("tcp"),
             (Kind::Unix(listener), _) => match listener.local_addr() {
-                Ok(address) if address.as_pathname().is_some() => write!(f, "unix:{}", address.as_pathname().unwrap_or("".as_ref()).display()),
+                Ok(address) if address.as_pathname().is_some() => {
+                    write!(f, "unix:{}", address.as_pathname().unwrap_or("".as_ref()).display())
+                }
                 _ => f.write_str("unix"),
             },
         }
