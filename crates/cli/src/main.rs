@@ -13,6 +13,9 @@ mod monitor;
 mod names;
 mod ops;
 mod run;
+mod shape;
+mod sockets;
+mod statsd;
 mod supervise;
 
 fn main() -> std::process::ExitCode {

@@ -41,6 +41,19 @@ pub trait Observer: Clone {
     fn finished(&self, request: &RequestFinished<'_>);
 }
 
+/// Both are told, in order.
+impl<A: Observer, B: Observer> Observer for (A, B) {
+    fn started(&self) {
+        self.0.started();
+        self.1.started();
+    }
+
+    fn finished(&self, request: &RequestFinished<'_>) {
+        self.0.finished(request);
+        self.1.finished(request);
+    }
+}
+
 /// What a proxy says of its upstream's part.
 #[derive(Debug, Clone)]
 pub struct Upstreamed {
@@ -67,7 +80,7 @@ impl Learnt {
         let _ = self.0.upstream.set(upstream);
     }
 
-    /// Says which route the request took: the pattern, and not the path. Only the first word counts.
+    /// Says which pattern the path matched, as a router knows it. Only the first word counts, and a header's counts more.
     pub fn route(&self, route: Arc<str>) {
         let _ = self.0.route.set(route);
     }
@@ -212,7 +225,8 @@ impl<O: Observer> Drop for Record<O> {
             method: self.method.as_str(),
             path: self.uri.path(),
             query: self.uri.query(),
-            route: (answered.and_then(|answered| answered.route.as_ref()?.to_str().ok()))
+            route: answered
+                .and_then(|answered| answered.route.as_ref()?.to_str().ok())
                 .or_else(|| self.learnt.0.route.get().map(|route| &**route)),
             status: answered.map_or(CLIENT_LEFT, |answered| answered.status),
             protocol: match self.version {
