@@ -16,7 +16,9 @@ mod ops;
 mod run;
 mod shape;
 mod sockets;
+mod statsd;
 mod supervise;
+mod telemetry;
 
 fn main() -> std::process::ExitCode {
     cli::main()

@@ -15,7 +15,9 @@ use crate::gateway::{Gateway, Public, Upstream};
 use crate::log::Logger;
 use crate::monitor::Monitor;
 use crate::ops::{Ops, Sampler, Scrape, Vitals};
+use crate::statsd::StatsD;
 use crate::supervise::{Commands, Notifier, Supervisor};
+use crate::telemetry::Telemetry;
 
 /// Everything that runs.
 pub(crate) struct Parts {
@@ -35,6 +37,8 @@ pub(crate) struct Parts {
     pub(crate) control: Option<Control>,
     /// `None` where somebody else runs the program.
     pub(crate) supervisor: Option<Supervisor>,
+    /// Listens for as long as it is kept.
+    pub(crate) _statsd: Option<StatsD>,
     /// For the hooks where there is no program.
     pub(crate) commands: Commands,
     /// What the program calls through us; `None` where that is nothing.
@@ -45,6 +49,7 @@ pub(crate) struct Parts {
     pub(crate) notifier: Notifier,
     pub(crate) program: Program,
     pub(crate) reloads: ReloadStatus,
+    pub(crate) telemetry: Telemetry,
 }
 
 /// What is known of the program that we run.

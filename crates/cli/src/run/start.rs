@@ -25,7 +25,10 @@ use crate::log::{self, Fanout, LogSetup, Logger};
 use crate::metrics::{Metrics, MetricsSetup};
 use crate::monitor::{self, Monitor};
 use crate::ops::{Endpoints, Ops, Probes, Sampler, Scrape, Vitals};
+use crate::statsd::StatsD;
 use crate::supervise::{self, Commands, HandedOver, Notifier, Reaper, Report, SpawnError, Supervisor};
+
+use crate::telemetry::{Telemetry, TelemetryError};
 
 /// How many requests of people may wait for the loop.
 const REQUESTS: usize = 16;
@@ -51,6 +54,8 @@ pub(crate) enum StartError {
     Egress(#[from] egress::BuildError),
     #[error(transparent)]
     Spawn(#[from] SpawnError),
+    #[error(transparent)]
+    Telemetry(#[from] TelemetryError),
     #[error("{what} cannot be started: {source}")]
     System { what: &'static str, source: io::Error },
 }
@@ -61,7 +66,9 @@ impl StartError {
             Self::Bind(BindError::InUse { .. }) | Self::Control(OpenError::Live { .. }) => ExitCode::AddressInUse,
             Self::Egress(_) => ExitCode::Config,
             Self::Spawn(error) => error.exit_code(),
-            Self::Bind(BindError::Other { .. }) | Self::Control(_) | Self::System { .. } => ExitCode::Failed,
+            Self::Bind(BindError::Other { .. }) | Self::Control(_) | Self::Telemetry(_) | Self::System { .. } => {
+                ExitCode::Failed
+            }
         }
     }
 }
@@ -84,6 +91,8 @@ pub(crate) fn start(
     let public = if serves { handed_over.public(&config.listen)? } else { Vec::new() };
     let admin = config.admin.as_ref().map(|admin| handed_over.admin(admin)).transpose()?;
     let doors = Egress::bind(config)?;
+    let max_series = config.metrics.max_series.get();
+    let statsd = config.statsd.as_ref().map(|address| StatsD::start(address, max_series)).transpose()?;
 
     let logger = logger(config, output).map_err(system("the log"))?;
     // The metrics ask for the processes of a program that is started after them.
@@ -91,8 +100,17 @@ pub(crate) fn start(
     let health = Health::default();
     let board = Board::default();
     let metrics = metrics(config, &logger, program.clone(), health.clone(), board.clone(), started);
-    let sink: Arc<dyn Sink> = Arc::new(Fanout::new([Arc::new(logger.clone()) as Arc<dyn Sink>, metrics.clone()]));
+    let mut sinks: Vec<Arc<dyn Sink>> = vec![Arc::new(logger.clone()), metrics.clone()];
+    // It hears of facts, but not of what goes wrong with itself.
+    let telemetry = Telemetry::start(config, &(Arc::new(Fanout::new(sinks.clone())) as Arc<dyn Sink>))?;
+    metrics.show_telemetry(telemetry.counters());
+    sinks.extend(telemetry.sinks());
+    let sink: Arc<dyn Sink> = Arc::new(Fanout::new(sinks));
     panics::report_to(sink.clone());
+    if let Some(statsd) = &statsd {
+        metrics.collect(statsd.page());
+        sink.emit(&Event::Notice { text: format!("StatsD is received on {}", statsd.bound()) });
+    }
     let control = ControlSocket::of(config, &*sink)?;
 
     board.set(board.build(&config.egress, &sink)?);
@@ -105,7 +123,7 @@ pub(crate) fn start(
     let mut shares: Arc<[Arc<WorkerShare>]> = Arc::new([]);
     let gateway = if serves {
         our_ports.extend(public.iter().filter_map(|listener| port_of(&listener.bound)));
-        let setup = gateway_setup(config, public, &lifecycle, &sink, &logger, &metrics);
+        let setup = gateway_setup(config, public, &lifecycle, &sink, (&logger, &metrics, &telemetry));
         let gateway = Gateway::start(setup).map_err(system("a worker"))?;
         shares = gateway.shares();
         Some(gateway)
@@ -128,7 +146,7 @@ pub(crate) fn start(
     let control = control.map_err(system("the control socket"))?;
 
     let reaper = Reaper::start(sink.clone()).map_err(system("the reaper"))?;
-    let (egress, mut app) = serve_egress(config, doors, &board, &sink)?;
+    let (egress, app) = serve_egress(config, doors, &board, &sink)?;
     our_ports.extend(egress.iter().flat_map(|egress| egress.places().all()).filter_map(port_of));
     let commands = Commands::of(&app, Arc::new(logger.clone()), sink.clone(), reaper)?;
     let monitor = Monitor::start(&config.checks, monitor::surroundings(commands.clone()), health.clone(), sink.clone());
@@ -137,20 +155,8 @@ pub(crate) fn start(
     let (supervisor, reports) = if config.app.command.is_empty() {
         (None, None)
     } else {
-        if config.upstream.is_some() {
-            // Requests go elsewhere, so nobody waits for the program to take a port.
-            app.port = AppPort::None;
-        }
-        let setup = supervise::Setup {
-            app,
-            start: config.start.clone(),
-            stop: config.stop.clone(),
-            restart: config.restart.clone(),
-            migrations: config.migrate.clone(),
-            output: program_output(config, output),
-            our_ports,
-            completed: Arc::new(move || shares.iter().map(|share| share.completed()).sum()),
-        };
+        let completed = move || shares.iter().map(|share| share.completed()).sum();
+        let setup = supervise_setup(config, app, our_ports, output, Arc::new(completed));
         let (supervisor, reports) = Supervisor::start(setup, commands.clone());
         // Nobody else sets it.
         let _ = program.set(supervisor.clone());
@@ -171,6 +177,7 @@ pub(crate) fn start(
         ops,
         control,
         supervisor,
+        _statsd: statsd,
         commands,
         egress,
         board,
@@ -179,6 +186,7 @@ pub(crate) fn start(
         notifier: Notifier::of_process(),
         program: Program::default(),
         reloads: ReloadStatus::default(),
+        telemetry,
     };
     if let Some(gateway) = &parts.gateway {
         gateway.reload(built::worker_settings(parts.config(), parts.public()));
@@ -207,6 +215,30 @@ fn sampler(config: &Config, vitals: &Vitals, program: Arc<OnceLock<Supervisor>>,
     let mut sampler = Sampler::new(vitals.samples().clone(), pids, sink.clone());
     sampler.set(&config.probes);
     sampler
+}
+
+/// How the program is run.
+fn supervise_setup(
+    config: &Config,
+    mut app: App,
+    our_ports: Vec<u16>,
+    output: Output,
+    completed: Arc<dyn Fn() -> u64 + Send + Sync>,
+) -> supervise::Setup {
+    if config.upstream.is_some() {
+        // Requests go elsewhere, so nobody waits for the program to take a port.
+        app.port = AppPort::None;
+    }
+    supervise::Setup {
+        app,
+        start: config.start.clone(),
+        stop: config.stop.clone(),
+        restart: config.restart.clone(),
+        migrations: config.migrate.clone(),
+        output: program_output(config, output),
+        our_ports,
+        completed,
+    }
 }
 
 /// What the program calls through us, and the program with what it has to know of that.
@@ -307,13 +339,12 @@ fn gateway_setup(
     listeners: Vec<Listener>,
     lifecycle: &Lifecycle,
     sink: &Arc<dyn Sink>,
-    logger: &Logger,
-    metrics: &Arc<Metrics>,
+    (logger, metrics, telemetry): (&Logger, &Arc<Metrics>, &Telemetry),
 ) -> GatewaySetup {
     let workers = built::workers(config);
     let make_observer = |_| -> MakeObserver {
-        let (log, metrics) = (logger.clone(), metrics.clone());
-        Box::new(move |share| WorkerObserver::new(share.clone(), log.worker(), metrics.worker(share)))
+        let (log, metrics, telemetry) = (logger.clone(), metrics.clone(), telemetry.worker());
+        Box::new(move |share| WorkerObserver::new(share.clone(), log.worker(), metrics.worker(share), telemetry))
     };
     GatewaySetup {
         workers,
