@@ -146,7 +146,7 @@ pub(crate) fn start(
     let control = control.map_err(system("the control socket"))?;
 
     let reaper = Reaper::start(sink.clone()).map_err(system("the reaper"))?;
-    let (egress, mut app) = serve_egress(config, doors, &board, &sink)?;
+    let (egress, app) = serve_egress(config, doors, &board, &sink)?;
     our_ports.extend(egress.iter().flat_map(|egress| egress.places().all()).filter_map(port_of));
     let commands = Commands::of(&app, Arc::new(logger.clone()), sink.clone(), reaper)?;
     let monitor = Monitor::start(&config.checks, monitor::surroundings(commands.clone()), health.clone(), sink.clone());
@@ -155,20 +155,8 @@ pub(crate) fn start(
     let (supervisor, reports) = if config.app.command.is_empty() {
         (None, None)
     } else {
-        if config.upstream.is_some() {
-            // Requests go elsewhere, so nobody waits for the program to take a port.
-            app.port = AppPort::None;
-        }
-        let setup = supervise::Setup {
-            app,
-            start: config.start.clone(),
-            stop: config.stop.clone(),
-            restart: config.restart.clone(),
-            migrations: config.migrate.clone(),
-            output: program_output(config, output),
-            our_ports,
-            completed: Arc::new(move || shares.iter().map(|share| share.completed()).sum()),
-        };
+        let completed = move || shares.iter().map(|share| share.completed()).sum();
+        let setup = supervise_setup(config, app, our_ports, output, Arc::new(completed));
         let (supervisor, reports) = Supervisor::start(setup, commands.clone());
         // Nobody else sets it.
         let _ = program.set(supervisor.clone());
@@ -227,6 +215,30 @@ fn sampler(config: &Config, vitals: &Vitals, program: Arc<OnceLock<Supervisor>>,
     let mut sampler = Sampler::new(vitals.samples().clone(), pids, sink.clone());
     sampler.set(&config.probes);
     sampler
+}
+
+/// How the program is run.
+fn supervise_setup(
+    config: &Config,
+    mut app: App,
+    our_ports: Vec<u16>,
+    output: Output,
+    completed: Arc<dyn Fn() -> u64 + Send + Sync>,
+) -> supervise::Setup {
+    if config.upstream.is_some() {
+        // Requests go elsewhere, so nobody waits for the program to take a port.
+        app.port = AppPort::None;
+    }
+    supervise::Setup {
+        app,
+        start: config.start.clone(),
+        stop: config.stop.clone(),
+        restart: config.restart.clone(),
+        migrations: config.migrate.clone(),
+        output: program_output(config, output),
+        our_ports,
+        completed,
+    }
 }
 
 /// What the program calls through us, and the program with what it has to know of that.
