@@ -13,6 +13,7 @@ mod monitor;
 mod names;
 mod ops;
 mod run;
+mod scrape;
 mod statsd;
 mod supervise;
 

@@ -86,6 +86,7 @@ struct Inner {
     facts: Facts,
     families: Mutex<BTreeMap<String, Entered>>,
     collectors: Mutex<Vec<Collector>>,
+    last: Mutex<Vec<Collector>>,
     limits: Mutex<Vec<(&'static str, Beyond)>>,
 }
 
@@ -177,6 +178,12 @@ impl Metrics {
         lock(&self.0.collectors).push(Arc::new(write));
     }
 
+    /// As [`collect`](Self::collect), behind all other families: where names clash, these give way
+    /// ([`Exposition::free_name`]).
+    pub fn collect_last(&self, write: impl Fn(&mut Exposition) + Send + Sync + 'static) {
+        lock(&self.0.last).push(Arc::new(write));
+    }
+
     /// Shows under `family` how many observations `beyond` says were beyond a limit of series.
     pub fn watch_limit(&self, family: &'static str, beyond: impl Fn() -> u64 + Send + Sync + 'static) {
         lock(&self.0.limits).push((family, Arc::new(beyond)));
@@ -225,6 +232,10 @@ impl Metrics {
         self.series_dropped(&mut page, &families);
         for family in families {
             family.write(&mut page);
+        }
+        let last = lock(&self.0.last).clone();
+        for collector in last {
+            collector(&mut page);
         }
         page.finish()
     }
@@ -298,7 +309,7 @@ impl Builder {
         let Self { service, version, max_series, started } = self;
         let requests = Requests::new(max_series);
         let observer = RequestObserver::new(&requests);
-        let (facts, families, collectors, limits) = Default::default();
+        let (facts, families, collectors, last, limits) = Default::default();
         Metrics(Arc::new(Inner {
             service,
             version,
@@ -309,6 +320,7 @@ impl Builder {
             facts,
             families,
             collectors,
+            last,
             limits,
         }))
     }

@@ -10,10 +10,11 @@ use seaworthy::lifecycle::Lifecycle;
 use super::inputs::Inputs;
 use crate::config::{Config, Loaded};
 use crate::control::{Control, ReloadStatus};
-use crate::gateway::{Gateway, Public};
+use crate::gateway::{Gateway, Public, Upstream};
 use crate::log::Logger;
 use crate::monitor::Monitor;
 use crate::ops::{Ops, Scrape, Vitals};
+use crate::scrape::AppMetrics;
 use crate::statsd::StatsD;
 use crate::supervise::{Commands, Notifier, Supervisor};
 
@@ -35,6 +36,8 @@ pub(crate) struct Parts {
     pub(crate) control: Option<Control>,
     /// `None` where somebody else runs the program.
     pub(crate) supervisor: Option<Supervisor>,
+    /// The program's own metrics.
+    pub(crate) app_metrics: AppMetrics,
     /// Listens for as long as it is kept.
     pub(crate) _statsd: Option<StatsD>,
     /// For the hooks where there is no program.
@@ -61,6 +64,14 @@ impl Parts {
 
     pub(crate) fn emit(&self, event: &Event) {
         self.sink.emit(event);
+    }
+
+    /// Forwards requests to `upstream` from now on, and asks it for its metrics.
+    pub(crate) fn forward_to(&self, upstream: Option<&Upstream>) {
+        self.app_metrics.aim(upstream);
+        if let Some(gateway) = &self.gateway {
+            gateway.forward_to(upstream);
+        }
     }
 
     /// What the public listener answers by itself, by the configuration in force.

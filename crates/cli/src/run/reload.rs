@@ -35,6 +35,7 @@ fn put_in_force(parts: &mut Parts) {
     parts.monitor.set(&parts.loaded.config.checks);
     let config = parts.config();
     parts.logger.configure(&config.log);
+    parts.app_metrics.configure(&config.metrics);
     if let Some(gateway) = &parts.gateway {
         gateway.reload(built::worker_settings(config, parts.public()));
     }

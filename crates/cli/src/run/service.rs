@@ -217,10 +217,9 @@ fn on_report(parts: &mut Parts, ready: &mut Ready, report: Report, output: Outpu
         }
         Report::Ready { address, .. } => {
             ready.program = true;
-            let forward = parts.gateway.as_ref().filter(|_| parts.config().upstream.is_none());
-            if let (Some(gateway), Some(address)) = (forward, address) {
+            if let (None, Some(address)) = (&parts.config().upstream, address) {
                 let protocol = built::protocol(parts.config().app.protocol);
-                gateway.forward_to(Some(&Upstream::new(Address::Tcp(address), protocol)));
+                parts.forward_to(Some(&Upstream::new(Address::Tcp(address), protocol)));
             }
             become_ready(parts, *ready);
         }
@@ -238,10 +237,8 @@ fn is_down(parts: &Parts, ready: &mut Ready) {
     ready.program = false;
     parts.notifier.status("the program died and is started again");
     parts.lifecycle.apply(Change::ProgramDied);
-    if parts.config().upstream.is_none()
-        && let Some(gateway) = &parts.gateway
-    {
-        gateway.forward_to(None);
+    if parts.config().upstream.is_none() {
+        parts.forward_to(None);
     }
 }
 
@@ -276,18 +273,18 @@ fn on_failure(parts: &Parts, failure: Failure, output: Output) -> Stop {
 }
 
 fn on_upstream(parts: &Parts, ready: &mut Ready, followed: Followed) -> Option<Stop> {
-    let (Some(gateway), Some(configured)) = (&parts.gateway, &parts.config().upstream) else { return None };
+    let configured = parts.config().upstream.as_ref()?;
     let name = configured.target.to_string();
     match followed {
         Followed::There(upstream) => {
             parts.emit(&Event::UpstreamReady { upstream: name, took: parts.started.elapsed() });
-            gateway.forward_to(Some(&upstream));
+            parts.forward_to(Some(&upstream));
             ready.upstream = true;
             become_ready(parts, *ready);
         }
         Followed::Moved(upstream) => {
             parts.emit(&Event::UpstreamMoved { upstream: name, address: upstream.address.to_string() });
-            gateway.forward_to(Some(&upstream));
+            parts.forward_to(Some(&upstream));
         }
         Followed::Absent(absent) => parts.emit(&Event::UpstreamAbsent { upstream: name, reason: absent.to_string() }),
         Followed::GivenUp => {

@@ -24,6 +24,7 @@ use crate::log::{self, Fanout, LogSetup, Logger};
 use crate::metrics::{Metrics, MetricsSetup};
 use crate::monitor::{self, Monitor};
 use crate::ops::{Endpoints, Ops, Probes, Scrape, Vitals};
+use crate::scrape::AppMetrics;
 use crate::statsd::StatsD;
 use crate::supervise::{self, Commands, HandedOver, Notifier, Reaper, Report, SpawnError, Supervisor};
 
@@ -99,7 +100,11 @@ pub(crate) fn start(
     let lifecycle = Lifecycle::new(sink.clone());
     health.publish(Snapshot { missing: missing(config), ..Snapshot::default() });
     let exposition = metrics.clone();
-    let scrape = Scrape::new(move |format| exposition.exposition(format));
+    let app_metrics = AppMetrics::new(&config.metrics, sink.clone());
+    let scrape = Scrape::new(move |format| exposition.exposition(format)).with_app(app_metrics.clone());
+    let shown = app_metrics.clone();
+    // Last, so that it gives way to all others.
+    metrics.collect_last(move |page| shown.write(page));
     let mut our_ports = Vec::new();
     let mut shares: Arc<[Arc<WorkerShare>]> = Arc::new([]);
     let gateway = if serves {
@@ -170,6 +175,7 @@ pub(crate) fn start(
         ops,
         control,
         supervisor,
+        app_metrics,
         _statsd: statsd,
         commands,
         monitor,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
+use std::time::Duration;
 
 use http::HeaderName;
 
@@ -45,6 +46,9 @@ pub(crate) enum LogFormat {
 pub(crate) struct Metrics {
     /// Who may scrape on the public listener; empty means nobody.
     pub(crate) allow: Vec<Cidr>,
+    /// Where the program shows metrics of its own.
+    pub(crate) scrape: Option<String>,
+    pub(crate) scrape_timeout: Duration,
     pub(crate) max_series: NonZeroUsize,
 }
 
