@@ -2,6 +2,7 @@
 
 mod bed;
 
+mod app_metrics;
 mod balancer;
 mod bodies;
 mod checks;
