@@ -14,6 +14,8 @@ mod names;
 mod ops;
 mod run;
 mod scrape;
+mod shape;
+mod sockets;
 mod statsd;
 mod supervise;
 

@@ -23,6 +23,7 @@ use std::time::Duration;
 
 pub use request::{Protocol, RequestFinished, UpstreamFacts};
 
+use crate::breaker::{Mode as BreakerMode, State as BreakerState};
 use crate::lifecycle::{Cause, State};
 
 /// How much a fact matters.
@@ -318,6 +319,9 @@ events! {
     /// A probe answers well again.
     ProbeRecovered { probe: &'static str, answer: &'static str } = "probe_recovered", Info, "the {probe} probe answers {answer} again";
         "probe" => *probe, "answer" => *answer;
+    /// A body of the configuration's own could not be made. Said once until it can be made again.
+    ShapeFailed { path: String, reason: String } = "shape_failed", Error, "{path} answers the default body: {reason}";
+        "path" => path.as_str(), "reason" => reason.as_str();
     /// A check fails: so many failures in a row came that it is no accident.
     CheckFailed { check: String, kind: &'static str, affects: &'static str, class: &'static str, error: String, because_of: String } = "check_failed", Error, "check {check} fails: {error}";
         "check" => check.as_str(), "kind" => *kind, "affects" => *affects, "class" => *class, "error" => error.as_str(), "because_of" => because_of.as_str();
@@ -327,6 +331,24 @@ events! {
     /// A check holds: for the first time, or again.
     CheckPassed { check: String, kind: &'static str, latency: Duration, after: Option<Duration> } = "check_passed", Info, "check {check} {}", match after { Some(after) => format!("holds again after {after:.0?}"), None => "holds".to_owned() };
         "check" => check.as_str(), "kind" => *kind, "latency" => *latency;
+    /// A service that we call fails: no call goes to it for a while.
+    BreakerOpened { service: String, from: BreakerState, cause: String, open_for: Duration } = "breaker_opened", Error, "breaker {service} opened for {open_for:.0?}: {cause}";
+        "service" => service.as_str(), "from" => from.name(), "cause" => cause.as_str(), "open_for" => *open_for;
+    /// The open time of a breaker is over: a few calls go out, to see whether the service is back.
+    BreakerHalfOpen { service: String } = "breaker_half_open", Info, "breaker {service} is half-open: probing";
+        "service" => service.as_str();
+    /// Calls go through again.
+    BreakerClosed { service: String, from: BreakerState, cause: String } = "breaker_closed", Info, "breaker {service} closed: {cause}";
+        "service" => service.as_str(), "from" => from.name(), "cause" => cause.as_str();
+    /// Somebody overruled a breaker, or gave it back to its calls.
+    BreakerOverruled { service: String, mode: BreakerMode } = "breaker_overruled", Warn, "breaker {service} is {} now", mode.name();
+        "service" => service.as_str(), "mode" => mode.name();
+    /// A call was not tried again, since too many were lately. Said at most once in ten seconds for each service.
+    RetryBudgetExhausted { service: String } = "retry_budget_exhausted", Warn, "retries of {service} are beyond their budget: calls fail that would be tried again";
+        "service" => service.as_str();
+    /// A call was refused, since as many run and wait as may. Said at most once in ten seconds for each service.
+    BulkheadFull { service: String, running: u32, waiting: u32 } = "bulkhead_full", Warn, "bulkhead {service} is full: {running} calls run, {waiting} wait";
+        "service" => service.as_str(), "running" => *running, "waiting" => *waiting;
     /// Something that the ops listener was asked for was refused.
     OpsRequestRefused { client: String, method: String, path: String, status: u16 } = "ops_request_refused", Debug, "refused on the ops listener: {method} {path}";
         "client" => client.as_str(), "method" => method.as_str(), "path" => path.as_str(), "status" => *status;

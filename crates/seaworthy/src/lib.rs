@@ -4,6 +4,10 @@
 //! an id and the headers of every other answer.
 
 pub mod access;
+pub mod breaker;
+pub mod bulkhead;
+#[cfg(feature = "client")]
+pub mod client;
 pub mod client_address;
 pub mod context;
 pub mod database;
@@ -18,6 +22,7 @@ pub mod panic;
 pub mod pool;
 pub mod refusal;
 pub mod request_id;
+pub mod retry;
 pub mod stack;
 pub mod trace;
 

@@ -13,7 +13,7 @@ use crate::control::{Control, ReloadStatus};
 use crate::gateway::{Gateway, Public, Upstream};
 use crate::log::Logger;
 use crate::monitor::Monitor;
-use crate::ops::{Ops, Scrape, Vitals};
+use crate::ops::{Ops, Sampler, Scrape, Vitals};
 use crate::scrape::AppMetrics;
 use crate::statsd::StatsD;
 use crate::supervise::{Commands, Notifier, Supervisor};
@@ -43,6 +43,7 @@ pub(crate) struct Parts {
     /// For the hooks where there is no program.
     pub(crate) commands: Commands,
     pub(crate) monitor: Monitor,
+    pub(crate) sampler: Sampler,
     pub(crate) notifier: Notifier,
     pub(crate) program: Program,
     pub(crate) reloads: ReloadStatus,
@@ -66,12 +67,13 @@ impl Parts {
         self.sink.emit(event);
     }
 
-    /// Forwards requests to `upstream` from now on, and asks it for its metrics.
+    /// Requests go to `upstream` from now on; without one there is nowhere to go.
     pub(crate) fn forward_to(&self, upstream: Option<&Upstream>) {
-        self.app_metrics.aim(upstream);
         if let Some(gateway) = &self.gateway {
             gateway.forward_to(upstream);
         }
+        self.sampler.forward_to(upstream);
+        self.app_metrics.aim(upstream);
     }
 
     /// What the public listener answers by itself, by the configuration in force.

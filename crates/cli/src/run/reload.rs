@@ -33,6 +33,7 @@ pub(crate) fn reload(parts: &mut Parts, by: &str) -> Result<Vec<ChangedKey>, Pro
 /// What needs a restart is not looked at here, and so stays as it was.
 fn put_in_force(parts: &mut Parts) {
     parts.monitor.set(&parts.loaded.config.checks);
+    parts.sampler.set(&parts.loaded.config.probes);
     let config = parts.config();
     parts.logger.configure(&config.log);
     parts.app_metrics.configure(&config.metrics);

@@ -23,7 +23,7 @@ use crate::gateway::{
 use crate::log::{self, Fanout, LogSetup, Logger};
 use crate::metrics::{Metrics, MetricsSetup};
 use crate::monitor::{self, Monitor};
-use crate::ops::{Endpoints, Ops, Probes, Scrape, Vitals};
+use crate::ops::{Endpoints, Ops, Probes, Sampler, Scrape, Vitals};
 use crate::scrape::AppMetrics;
 use crate::statsd::StatsD;
 use crate::supervise::{self, Commands, HandedOver, Notifier, Reaper, Report, SpawnError, Supervisor};
@@ -137,6 +137,10 @@ pub(crate) fn start(
     let commands = Commands::of(&config.app, Arc::new(logger.clone()), sink.clone(), reaper)?;
     let monitor = Monitor::start(&config.checks, monitor::surroundings(commands.clone()), health.clone(), sink.clone());
     banner::listening(config, gateway.as_ref(), ops.as_ref(), control.as_ref(), &*sink, output, inputs.is_demo());
+    let of_program = program.clone();
+    let pids = Arc::new(move || of_program.get().map(Supervisor::pids).unwrap_or_default());
+    let mut sampler = Sampler::new(vitals.samples().clone(), pids, sink.clone());
+    sampler.set(&config.probes);
     let (supervisor, reports) = if config.app.command.is_empty() {
         (None, None)
     } else {
@@ -179,6 +183,7 @@ pub(crate) fn start(
         _statsd: statsd,
         commands,
         monitor,
+        sampler,
         notifier: Notifier::of_process(),
         program: Program::default(),
         reloads: ReloadStatus::default(),

@@ -15,6 +15,8 @@ mod programs;
 mod protocols;
 mod refusals;
 mod reload;
+mod seeds;
+mod servers;
 mod start;
 mod steer;
 mod systemd;

@@ -11,6 +11,8 @@ use seaworthy_core::metric::Kind::{Counter, Gauge};
 pub struct Usage {
     /// User and system time, of its children that were waited for too: they were its own doing.
     pub cpu: Duration,
+    /// The part of it that the kernel took.
+    pub system: Duration,
     pub resident: u64,
     pub virtual_size: u64,
     pub threads: u64,
@@ -49,6 +51,7 @@ impl Usage {
         let mut sum = Self::default();
         for usage in pids.iter().filter_map(|pid| Self::of(&pid.to_string(), true)) {
             sum.cpu += usage.cpu;
+            sum.system += usage.system;
             sum.resident += usage.resident;
             sum.virtual_size += usage.virtual_size;
             sum.threads += usage.threads;
@@ -70,12 +73,14 @@ impl Usage {
         let fields: Vec<&str> = fields.split_ascii_whitespace().collect();
         // Numbered from 3, as the manual does.
         let field = |number: usize| fields.get(number - 3)?.parse::<i64>().ok().and_then(|value| value.try_into().ok());
-        let mut cpu = ticks(field(14)?) + ticks(field(15)?);
+        let (mut user, mut system) = (ticks(field(14)?), ticks(field(15)?));
         if with_children {
-            cpu += ticks(field(16)?) + ticks(field(17)?);
+            user += ticks(field(16)?);
+            system += ticks(field(17)?);
         }
         Some(Self {
-            cpu,
+            cpu: user + system,
+            system,
             threads: field(20)?,
             started: ticks(field(22)?),
             virtual_size: field(23)?,

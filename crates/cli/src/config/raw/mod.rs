@@ -10,8 +10,10 @@
 
 mod app;
 mod check;
+mod check_kind;
 mod connection_limit;
 mod drain;
+mod egress;
 mod headers;
 mod limits;
 mod log;
@@ -35,11 +37,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::app::{App, Protocol};
+pub(crate) use self::check::Check;
 #[cfg(test)]
-pub(crate) use self::check::COMMON;
-pub(crate) use self::check::{Affects, Check, CheckKind, Severity};
+pub(crate) use self::check_kind::COMMON;
+pub(crate) use self::check_kind::{Affects, CheckKind, Severity};
 pub(crate) use self::connection_limit::ConnectionLimit;
 pub(crate) use self::drain::{Drain, DrainPolicy};
+pub(crate) use self::egress::{BreakerMode, Egress, EgressPreset};
 pub(crate) use self::headers::{HeaderPreset, Headers};
 pub(crate) use self::limits::Limits;
 pub(crate) use self::log::{Level, Log, LogFormat, OnFull};
@@ -148,4 +152,12 @@ pub(crate) struct Root {
 
     /// What to forward to, when it is not the program that we start. One entry for now.
     pub(crate) upstream: Vec<Upstream>,
+
+    /// Where the program calls the services of `[egress.NAME]`, each below `/NAME/`. Port 0 picks a free one.
+    #[schemars(extend("x-default" = "`127.0.0.1:9091`", "x-restart" = true, "examples" = ["127.0.0.1:9091"]))]
+    pub(crate) egress_listen: Option<As<Bind>>,
+
+    /// Services that the program calls through us: each with a breaker, retries, timeouts and a bulkhead. The program finds
+    /// them under `EGRESS_NAME_URL`.
+    pub(crate) egress: BTreeMap<String, Egress>,
 }

@@ -6,8 +6,10 @@
 mod app;
 mod checks;
 mod drain;
+mod egress;
 mod observe;
 mod protect;
+mod shapes;
 mod top;
 
 #[cfg(test)]
@@ -43,7 +45,8 @@ impl Review<'_> {
         let (drain, stop) = self.drain_and_stop(&mut raw.drain, &mut raw.stop);
         let upstream = self.upstream(raw);
         let top = self.top(raw);
-        let probes = self.probes(&raw.probes);
+        let probes = self.probes(raw, &top);
+        let (egress_listen, egress) = self.egress(raw, [Some(&top.listen), top.admin.as_ref()]);
         self.reachable(top.admin.as_ref(), &probes);
         Config {
             service: top.service,
@@ -72,8 +75,10 @@ impl Review<'_> {
             headers: super::validated::Headers { preset: raw.headers.preset },
             connection_limit: Self::connection_limit(&raw.connection_limit),
             limits: self.limits(&raw.limits),
-            checks: self.checks(&raw.check, raw.environment.as_deref().unwrap_or_default()),
+            checks: self.checks(raw),
             upstream,
+            egress_listen,
+            egress,
         }
     }
 

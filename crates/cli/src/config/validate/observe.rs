@@ -1,5 +1,6 @@
 //! Probes, logs, metrics and request ids.
 
+use super::top::Top;
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::{Review, plain};
@@ -13,7 +14,8 @@ pub(crate) const PROBE_PATHS: [&str; 8] =
     ["/health", "/health/live", "/health/ready", "/health/startup", "/healthz", "/livez", "/readyz", "/startupz"];
 
 impl Review<'_> {
-    pub(super) fn probes(&mut self, raw: &raw::Probes) -> Probes {
+    pub(super) fn probes(&mut self, root: &Root, top: &Top) -> Probes {
+        let raw = &root.probes;
         for path in raw.paths.keys() {
             let key = tree::join("probes.paths", path);
             if let Err(complaint) = UrlPath::read(&path.as_str().into()) {
@@ -37,6 +39,9 @@ impl Review<'_> {
             allow: plain(&raw.allow),
             details: raw.details,
             format: raw.format,
+            shapes: self.shapes(root, top),
+            app_path: raw.app_path.as_ref().map(|path| path.0.0.clone()),
+            sample_interval: self.positive("probes.sample-interval", &raw.sample_interval),
         }
     }
 

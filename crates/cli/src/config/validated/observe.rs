@@ -9,6 +9,7 @@ use http::HeaderName;
 pub(crate) use crate::config::raw::{Details, IdFormat, Level, OnFull, ProbeFormat, Trust, Verdict};
 use crate::config::units::Cidr;
 pub(crate) use crate::config::units::PublicProbes;
+use crate::shape::{Shape, Uses};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Probes {
@@ -20,6 +21,19 @@ pub(crate) struct Probes {
     pub(crate) details: Details,
     /// The shape of a body when neither `Accept` nor `?format=` chose one.
     pub(crate) format: ProbeFormat,
+    /// Bodies by path; each path is a probe's.
+    pub(crate) shapes: BTreeMap<String, Shape>,
+    /// What of the program's own is asked for `app` in shapes.
+    pub(crate) app_path: Option<String>,
+    /// How often that is asked, and processes and memory are looked at.
+    pub(crate) sample_interval: Duration,
+}
+
+impl Probes {
+    /// Which parts of a sample the shapes use, all together.
+    pub(crate) fn uses(&self) -> Uses {
+        self.shapes.values().fold(Uses::default(), |uses, shape| uses.and(shape.uses()))
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
