@@ -378,6 +378,9 @@ events! {
     /// A worker thread of ours was lost.
     WorkerLost { worker: u32 } = "worker_lost", Error, "worker {worker} was lost";
         "worker" => *worker;
+    /// The service gave an error in the place of an answer.
+    ServiceFailed { error: String } = "service_failed", Error, "the service failed a request: {error}";
+        "error" => error.as_str();
     /// A panic was caught.
     Panicked { message: String, place: String } = "panicked", Error, "panic: {message}";
         "place" => place.as_str();

@@ -118,6 +118,8 @@ reasons! {
     BulkheadFull = "bulkhead_full", 503, 8, Ours, Keep, "Too many calls to this service";
     /// The service that was to be called may not be: its address is inside of a network.
     DestinationForbidden = "destination_forbidden", 502, 7, Upstream, Keep, "The destination may not be called";
+    /// The service gave an error in the place of an answer.
+    ServiceFailed = "service_failed", 500, 13, Ours, Keep, "Internal server error";
     /// A handler panicked, or ours did.
     Panicked = "panicked", 500, 13, Ours, Close, "Internal server error";
 }

@@ -1,4 +1,7 @@
 //! What all checks know together: collected, published, and reported where it changed.
+//!
+//! For whoever runs checks by other means than [`Health`]: a [`Seat`] takes the results of one check, the [`Board`] publishes
+//! what all of them come to.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -6,11 +9,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use seaworthy::core::event::{Event, Sink};
-use seaworthy::core::health::{Check, Class, Dependencies, Next, Policy, Run, Status, Tracker};
-use seaworthy::health::Health;
+use seaworthy_core::event::{Event, Sink};
+use seaworthy_core::health::{Check, Class, Dependencies, Next, Policy, Run, Status, Tracker};
 use tokio::sync::Notify;
 use tokio::time::sleep;
+
+use super::Health;
 
 /// Measures that changed nothing are published this late.
 const NO_NEWS: Duration = Duration::from_millis(250);
@@ -18,24 +22,25 @@ const NO_NEWS: Duration = Duration::from_millis(250);
 /// Between two publications, whatever happens: an outage of the network turns everything at once.
 const GAP: Duration = Duration::from_millis(20);
 
-/// What one check knows.
+/// What one check knows; see [`Tracker`].
 #[derive(Debug)]
-pub(super) struct Seat(Mutex<Tracker>);
+pub struct Seat(Mutex<Tracker>);
 
 impl Seat {
-    pub(super) fn new(check: Check, policy: Policy) -> Self {
+    /// Of `check`, of which nothing is known yet but its description.
+    pub fn new(check: Check, policy: Policy) -> Self {
         Self(Mutex::new(Tracker::new(check, policy)))
     }
 
     /// The same knowledge, under another description.
-    pub(super) fn again(&self, described: Check, policy: Policy) -> Self {
+    pub fn again(&self, described: Check, policy: Policy) -> Self {
         let mut tracker = self.tracker().clone();
         tracker.describe(described, policy);
         Self(Mutex::new(tracker))
     }
 
     /// Takes the result of a run. Says also whether the check has ever passed.
-    pub(super) fn ended(&self, run: Run) -> (Next, bool) {
+    pub fn ended(&self, run: Run) -> (Next, bool) {
         let mut tracker = self.tracker();
         (tracker.ended(run), tracker.check().passed_once)
     }
@@ -47,8 +52,10 @@ impl Seat {
 }
 
 /// Where checks report to.
-pub(super) struct Board {
+pub struct Board {
     seats: Mutex<(Vec<Arc<Seat>>, Dependencies)>,
+    /// Held from the look at the seats to the word about them, so that an older look never has the last word.
+    publishing: Mutex<()>,
     runs: AtomicU64,
     turned: Notify,
     ran: Notify,
@@ -63,24 +70,31 @@ impl fmt::Debug for Board {
 }
 
 impl Board {
-    pub(super) fn new(health: Health, sink: Arc<dyn Sink>) -> Self {
-        let (runs, turned, ran) = Default::default();
-        Self { seats: Mutex::default(), runs, turned, ran, health, sink }
+    /// Publishes in `health`, and reports to `sink` what changes.
+    pub fn new(health: Health, sink: Arc<dyn Sink>) -> Self {
+        let (publishing, runs, turned, ran) = Default::default();
+        Self { seats: Mutex::default(), publishing, runs, turned, ran, health, sink }
     }
 
     /// From now on these are the checks. Published at once: a check that is not known yet must be seen to be pending.
-    pub(super) fn set(&self, seats: Vec<Arc<Seat>>, dependencies: Dependencies) {
-        *self.seats() = (seats, dependencies);
+    pub fn set(&self, seats: Vec<Arc<Seat>>, dependencies: Dependencies) {
+        self.arrange(seats, dependencies);
         self.publish(Instant::now());
     }
 
+    /// From now on these are the checks, which is yet to be published.
+    pub(super) fn arrange(&self, seats: Vec<Arc<Seat>>, dependencies: Dependencies) {
+        *self.seats() = (seats, dependencies);
+    }
+
     /// A run has ended.
-    pub(super) fn told(&self, turned: bool) {
+    pub fn told(&self, turned: bool) {
         self.runs.fetch_add(1, Ordering::Relaxed);
         if turned { self.turned.notify_one() } else { self.ran.notify_one() }
     }
 
-    pub(super) async fn publish_for_ever(self: Arc<Self>) {
+    /// Publishes changes at once, and everything else a few times a second. Does not end by itself.
+    pub async fn publish_for_ever(self: Arc<Self>) {
         let no_news = async |ran: &Notify| {
             ran.notified().await;
             sleep(NO_NEWS).await;
@@ -95,7 +109,9 @@ impl Board {
         }
     }
 
-    fn publish(&self, now: Instant) {
+    /// Publishes what is known at `now`.
+    pub(super) fn publish(&self, now: Instant) {
+        let _publishing = self.publishing.lock().unwrap_or_else(PoisonError::into_inner);
         let checks = {
             let seats = self.seats();
             let (seats, dependencies) = &*seats;
