@@ -65,6 +65,7 @@ pub use process::{Usage, boot, most_files};
 
 use crate::health::Health;
 use crate::log::Logger;
+use crate::probes::Scrape;
 use facts::Facts;
 use family::Written;
 use requests::Requests;
@@ -88,6 +89,7 @@ struct Inner {
     collectors: Mutex<Vec<Collector>>,
     last: Mutex<Vec<Collector>>,
     limits: Mutex<Vec<(&'static str, Beyond)>>,
+    health: Mutex<Option<Health>>,
 }
 
 type Beyond = Arc<dyn Fn() -> u64 + Send + Sync>;
@@ -200,6 +202,7 @@ impl Metrics {
     /// Shows what checks have found.
     pub fn watch_health(&self, health: Health) {
         let (started, most) = (self.0.started, self.0.max_series);
+        *lock(&self.0.health) = Some(health.clone());
         self.collect(move |page| {
             let (snapshot, now) = (health.snapshot(), Instant::now());
             let aged = snapshot.is_stale(now).then(|| snapshot.aged(now));
@@ -238,6 +241,27 @@ impl Metrics {
             collector(&mut page);
         }
         page.finish()
+    }
+
+    /// Answers `/metrics`: in the format that `Accept` asks for, and the health of all checks as JSON for `application/json`.
+    #[must_use]
+    pub fn scrape(&self) -> Scrape {
+        let metrics = self.clone();
+        Scrape::new(move |accept| {
+            if accept.contains("application/json") && !accept.contains("text/plain") {
+                return ("application/json", metrics.summary().to_json().into());
+            }
+            let format = Format::accepted(accept);
+            (format.media_type(), metrics.exposition(format).into())
+        })
+    }
+
+    /// The health of all checks as a few numbers.
+    #[must_use]
+    pub fn summary(&self) -> health::Summary {
+        let now = Instant::now();
+        let snapshot = lock(&self.0.health).as_ref().map(|health| health.snapshot()).unwrap_or_default();
+        health::Summary::of(&snapshot.aged(now), now.saturating_duration_since(self.0.started))
     }
 
     fn build_info(&self, page: &mut Exposition) {
@@ -309,7 +333,7 @@ impl Builder {
         let Self { service, version, max_series, started } = self;
         let requests = Requests::new(max_series);
         let observer = RequestObserver::new(&requests);
-        let (facts, families, collectors, last, limits) = Default::default();
+        let (facts, families, collectors, last, limits, health) = Default::default();
         Metrics(Arc::new(Inner {
             service,
             version,
@@ -322,6 +346,7 @@ impl Builder {
             collectors,
             last,
             limits,
+            health,
         }))
     }
 }

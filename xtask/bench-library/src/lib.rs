@@ -2,7 +2,6 @@
 //! hundred nanoseconds shows.
 
 mod ours;
-mod route;
 mod usual;
 
 use std::convert::Infallible;

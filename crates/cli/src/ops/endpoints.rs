@@ -11,13 +11,13 @@ use http_body_util::Full;
 use seaworthy::core::event::{Event, Sink};
 use seaworthy::core::metric::Format;
 use seaworthy::core::refusal::Reason;
+use seaworthy::metrics::health::Summary;
 use serde_json::json;
 
 use super::accept::Accept;
 use super::answer::{Answer, JSON, TEXT};
 use super::facts::{Facts, Vitals};
 use super::probes::{Ask, Asker, Probes};
-use super::summary::Summary;
 use crate::config::Verdict;
 use crate::scrape::AppMetrics;
 
@@ -71,7 +71,7 @@ impl Scrape {
         };
         match format {
             Some(format) => Answer::ok(format.media_type(), (self.write)(format)),
-            None => Answer::json(StatusCode::OK, &Summary::of(facts)),
+            None => Answer::json(StatusCode::OK, &Summary::of(&facts.snapshot, facts.uptime)),
         }
     }
 }

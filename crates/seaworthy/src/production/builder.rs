@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
+use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::panic::Location;
 use std::sync::Arc;
@@ -19,6 +20,8 @@ use super::panics::OnPanic;
 use super::problem::{BuildError, Problem};
 use crate::access::Observer;
 use crate::health::Health;
+use crate::log::{LogObserver, Logger};
+use crate::metrics::{Metrics, RequestObserver};
 use crate::phase::Phase;
 use crate::probes::Scrape;
 use crate::security::Security;
@@ -50,6 +53,7 @@ pub(super) struct Parts {
     pub(super) sinks: Vec<Arc<dyn Sink>>,
     pub(super) admin: Option<Place>,
     pub(super) scrape: Option<Scrape>,
+    pub(super) metrics: Option<Metrics>,
     pub(super) on_panic: OnPanic,
 }
 
@@ -79,6 +83,7 @@ impl Builder {
             sinks: Vec::new(),
             admin: None,
             scrape: None,
+            metrics: None,
             on_panic: OnPanic::default(),
         };
         Self { parts, drain: Drain::default(), timeout: None, observer: () }
@@ -186,6 +191,22 @@ impl<O> Builder<O> {
         self
     }
 
+    /// Counts requests and facts in `metrics`, shows there what checks have found, and answers `/metrics` where probes are
+    /// answered.
+    pub fn metrics(mut self, metrics: &Metrics) -> Builder<(O, RequestObserver)> {
+        self.parts.metrics = Some(metrics.clone());
+        self.scrape(metrics.scrape()).sink(Arc::new(metrics.clone())).observer(metrics.observer())
+    }
+
+    /// Writes a line for each request and each fact into `logger`.
+    ///
+    /// # Errors
+    ///
+    /// If the thread that collects the lines of requests cannot be had.
+    pub fn log(self, logger: &Logger) -> io::Result<Builder<(O, LogObserver)>> {
+        Ok(self.sink(Arc::new(logger.clone())).observer(logger.observer()?))
+    }
+
     /// Gives every fact to one more consumer: a log, metrics, an audit trail.
     pub fn sink(mut self, sink: Arc<dyn Sink>) -> Self {
         self.parts.sinks.push(sink);
@@ -235,6 +256,9 @@ impl<O> Builder<O> {
         let none = times.into_iter().filter(|(_, time)| time.is_zero());
         problems.extend(none.map(|(what, _)| Problem::NoTime { what }));
         BuildError::of(problems)?;
+        if let Some(metrics) = &self.parts.metrics {
+            metrics.watch_health(self.parts.health.clone());
+        }
         Ok(Production { parts: self.parts, observer: self.observer })
     }
 

@@ -72,6 +72,7 @@ impl<O: Observer + Send + 'static> Production<O> {
             sinks,
             admin,
             scrape,
+            metrics: _,
             on_panic,
         } = parts;
         let Some(Fitting { budget, spread }) = drain else { return Ok(()) };
