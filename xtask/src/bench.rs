@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: CPU time a request, against peers that do the same work.
 
 mod ceilings;
+mod library;
 mod load;
 mod peer;
 mod report;
@@ -48,6 +49,8 @@ enum Scenario {
     Many,
     /// From the start of the process to the first answer of the program behind it.
     Start,
+    /// The library's layers in the process, beside those that people put together.
+    Library,
 }
 
 impl Scenario {
@@ -59,6 +62,7 @@ impl Scenario {
             Self::New => "new: 100 bytes, a connection for every request",
             Self::Many => "many: 100 bytes, 1,000 kept connections",
             Self::Start => "start: to the first answer of the program",
+            Self::Library => "library: a call in the process, 100 bytes",
         }
     }
 
@@ -71,13 +75,20 @@ impl Scenario {
             Self::Large => Some(load("/files/1MiB", 64)),
             Self::New => Some(Load { keep: false, ..load("/", 64) }),
             Self::Many => Some(load("/", 1000)),
-            Self::Start => None,
+            Self::Start | Self::Library => None,
         }
     }
 }
 
 /// Measures, and prints a table a scenario.
 pub(crate) fn run(options: &Options) -> Result<()> {
+    if options.rounds == 0 || options.seconds == 0 {
+        bail!("--rounds and --seconds must be at least 1");
+    }
+    // It needs neither the binary nor its peers.
+    if !options.ceilings && options.only == [Scenario::Library] {
+        return library::measure(Scenario::Library.name(), options.rounds);
+    }
     let binary = release()?;
     if options.ceilings {
         return ceilings::hold(&binary);
@@ -87,17 +98,15 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             bail!("{program} is missing: `apt-get install wrk nginx haproxy util-linux`");
         }
     }
-    if options.rounds == 0 || options.seconds == 0 {
-        bail!("--rounds and --seconds must be at least 1");
-    }
     let directory = tempfile::tempdir().context("cannot make a directory for the peers")?;
     let setup = Setup::new(&binary, directory.path())?;
     let _origin = Peer::start(Kind::Origin, &setup)?;
     let scenarios = if options.only.is_empty() { Scenario::value_variants() } else { &options.only };
     for scenario in scenarios {
-        match scenario.load(options.seconds) {
-            Some(load) => measure(*scenario, load, options.rounds, &setup)?,
-            None => start::measure(scenario.name(), options.rounds, &setup)?,
+        match (scenario, scenario.load(options.seconds)) {
+            (_, Some(load)) => measure(*scenario, load, options.rounds, &setup)?,
+            (Scenario::Library, None) => library::measure(scenario.name(), options.rounds)?,
+            (_, None) => start::measure(scenario.name(), options.rounds, &setup)?,
         }
     }
     Ok(())
