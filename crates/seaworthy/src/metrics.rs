@@ -260,7 +260,7 @@ impl Metrics {
     #[must_use]
     pub fn summary(&self) -> health::Summary {
         let now = Instant::now();
-        let snapshot = lock(&self.0.health).as_ref().map(|health| health.snapshot()).unwrap_or_default();
+        let snapshot = lock(&self.0.health).as_ref().map(Health::snapshot).unwrap_or_default();
         health::Summary::of(&snapshot.aged(now), now.saturating_duration_since(self.0.started))
     }
 

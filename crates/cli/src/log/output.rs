@@ -5,15 +5,24 @@
 //! does not concern the program's lines: what it writes, it was told to write.
 
 use std::fmt;
+use std::time::SystemTime;
 
 use seaworthy::core::event::{Level, Stream};
-use seaworthy::log::{Frame, Line, Style, Tone, escape};
+use seaworthy::log::{Beginning, Encoder, Frame, Line, Style, Tone, escape};
 use serde::Deserializer;
 use serde::de::{self, IgnoredAny, MapAccess, Visitor};
 
 use crate::supervise::{OutputLine, Source};
 
-pub(super) fn json(out: &mut Vec<u8>, frame: &Frame, time: &[u8], line: &OutputLine<'_>) {
+/// Appends a line of the program.
+pub(super) fn append(encoder: &mut Encoder, out: &mut Vec<u8>, line: &OutputLine<'_>, now: SystemTime) {
+    match encoder.begin(now) {
+        Beginning::Json { frame, time } => json(out, frame, time, line),
+        Beginning::Pretty { style, time } => pretty(out, style, time, line),
+    }
+}
+
+fn json(out: &mut Vec<u8>, frame: &Frame, time: &[u8], line: &OutputLine<'_>) {
     let whole = !line.continued && !line.unfinished;
     let object = whole.then(|| Fields::of(line.bytes)).flatten();
     let (mut target, fields) = if let Some(fields) = object {
@@ -53,7 +62,7 @@ pub(super) fn json(out: &mut Vec<u8>, frame: &Frame, time: &[u8], line: &OutputL
     target.end();
 }
 
-pub(super) fn pretty(out: &mut Vec<u8>, style: Style, time: &[u8], line: &OutputLine<'_>) {
+fn pretty(out: &mut Vec<u8>, style: Style, time: &[u8], line: &OutputLine<'_>) {
     let tone = if line.stream == Stream::Stderr { Tone::Yellow } else { Tone::Cyan };
     style.label(out, time, "APP  ", tone);
     if let Source::Command(name) = line.source {

@@ -4,6 +4,7 @@ use std::os::fd::OwnedFd;
 
 use seaworthy::core::event::{Protocol, RequestFinished, Stream, UpstreamFacts};
 use seaworthy::core::refusal::Reason;
+use seaworthy::log::Encoder;
 use serde_json::Value;
 
 use super::*;
@@ -303,12 +304,12 @@ fn a_fact_reaches_every_sink() {
 
 #[test]
 fn fuzz_whatever_the_program_writes_is_one_line_of_json_with_each_name_once() {
-    let mut encoder = Encoder::new("shop", Some("1.2.3"), LogFormat::Json, false);
-    let mut pretty = Encoder::new("shop", None, LogFormat::Pretty, true);
+    let mut encoder = Encoder::new("shop", Some("1.2.3"), Format::Json, false);
+    let mut pretty = Encoder::new("shop", None, Format::Pretty, true);
     seaworthy_fuzz::drive("program-line", |bytes| {
         let bytes = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
         let mut line = Vec::new();
-        encoder.output(&mut line, &output(bytes), SystemTime::UNIX_EPOCH);
+        output::append(&mut encoder, &mut line, &output(bytes), SystemTime::UNIX_EPOCH);
         let line = String::from_utf8(line).expect("UTF-8");
         assert_eq!(line.matches('\n').count(), 1, "{line}");
         // A number of a thousand digits is JSON, though few can use it: it is passed on as it came.
@@ -318,7 +319,7 @@ fn fuzz_whatever_the_program_writes_is_one_line_of_json_with_each_name_once() {
             assert!(line.contains(ours), "{ours} is not in {line}");
         }
         let mut line = Vec::new();
-        pretty.output(&mut line, &output(bytes), SystemTime::UNIX_EPOCH);
+        output::append(&mut pretty, &mut line, &output(bytes), SystemTime::UNIX_EPOCH);
         // Of what moves a cursor only colours pass.
         let text = String::from_utf8_lossy(&line).into_owned();
         assert_eq!(text.matches('\n').count(), 1, "{text:?}");

@@ -91,20 +91,13 @@ pub(crate) fn start(
     let metrics = metrics(config, &logger, program.clone(), health.clone(), started);
     let sink: Arc<dyn Sink> = Arc::new(Fanout::new([Arc::new(logger.clone()) as Arc<dyn Sink>, metrics.clone()]));
     panics::report_to(sink.clone());
-    if let Some(statsd) = &statsd {
-        metrics.collect(statsd.page());
-        sink.emit(&Event::Notice { text: format!("StatsD is received on {}", statsd.bound()) });
-    }
     let control = ControlSocket::of(config, &*sink)?;
 
     let lifecycle = Lifecycle::new(sink.clone());
     health.publish(Snapshot { missing: missing(config), ..Snapshot::default() });
     let exposition = metrics.clone();
-    let app_metrics = AppMetrics::new(&config.metrics, sink.clone());
+    let app_metrics = app_metrics(config, &metrics, statsd.as_ref(), &sink);
     let scrape = Scrape::new(move |format| exposition.exposition(format)).with_app(app_metrics.clone());
-    let shown = app_metrics.clone();
-    // Last, so that it gives way to all others.
-    metrics.collect_last(move |page| shown.write(page));
     let mut our_ports = Vec::new();
     let mut shares: Arc<[Arc<WorkerShare>]> = Arc::new([]);
     let gateway = if serves {
@@ -271,6 +264,19 @@ fn metrics(
         health,
         started,
     })
+}
+
+/// What the program shows of its own stands beside ours.
+fn app_metrics(config: &Config, metrics: &Metrics, statsd: Option<&StatsD>, sink: &Arc<dyn Sink>) -> AppMetrics {
+    if let Some(statsd) = statsd {
+        metrics.collect(statsd.page());
+        sink.emit(&Event::Notice { text: format!("StatsD is received on {}", statsd.bound()) });
+    }
+    let app = AppMetrics::new(&config.metrics, sink.clone());
+    let shown = app.clone();
+    // Last, so that it gives way to all others.
+    metrics.collect_last(move |page| shown.write(page));
+    app
 }
 
 fn gateway_setup(

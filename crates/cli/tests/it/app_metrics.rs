@@ -1,4 +1,4 @@
-//! Metrics of the program's own: by StatsD and by its own exposition, as a real Prometheus sees them.
+//! Metrics of the program's own: by `StatsD` and by its own exposition, as a real Prometheus sees them.
 
 use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener};
@@ -31,7 +31,7 @@ fn service(more: &str) -> Seaworthy {
     Seaworthy::run(["/usr/bin/python3", &program("metrics.py")]).config(&config).ready()
 }
 
-/// Where StatsD is received.
+/// Where `StatsD` is received.
 fn statsd(service: &Seaworthy) -> u16 {
     let said = |line: &serde_json::Value| line["message"].as_str().is_some_and(|text| text.starts_with("StatsD is"));
     let line = service.log.line("where StatsD is received", said);

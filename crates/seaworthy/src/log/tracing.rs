@@ -29,6 +29,7 @@ use std::time::SystemTime;
 use http::Request;
 use seaworthy_core::event::{Event, Level, RequestFinished, Sink, Value};
 use seaworthy_core::redact::Redactor;
+use seaworthy_core::refusal::Reason;
 use tower_layer::Layer as TowerLayer;
 use tower_service::Service;
 use tracing::field::{Field, Visit};
@@ -332,7 +333,7 @@ impl Observer for TracingObserver {
             return;
         }
         let RequestFinished { request_id, trace_id, method, path, route, status, aborted, .. } = request;
-        let (duration, refusal) = (request.duration.as_secs_f64(), request.refusal.map(|reason| reason.name()));
+        let (duration, refusal) = (request.duration.as_secs_f64(), request.refusal.map(Reason::name));
         tell!(
             super::access::level(request),
             ACCESS,
