@@ -137,21 +137,7 @@ pub(crate) fn start(
     let (supervisor, reports) = if config.app.command.is_empty() {
         (None, None)
     } else {
-        let mut app = config.app.clone();
-        if config.upstream.is_some() {
-            // Requests go elsewhere, so nobody waits for the program to take a port.
-            app.port = AppPort::None;
-        }
-        let setup = supervise::Setup {
-            app,
-            start: config.start.clone(),
-            stop: config.stop.clone(),
-            restart: config.restart.clone(),
-            migrations: config.migrate.clone(),
-            output: program_output(config, output),
-            our_ports,
-            completed: Arc::new(move || shares.iter().map(|share| share.completed()).sum()),
-        };
+        let setup = supervised(config, output, our_ports, shares);
         let (supervisor, reports) = Supervisor::start(setup, commands.clone());
         // Nobody else sets it.
         let _ = program.set(supervisor.clone());
@@ -185,6 +171,30 @@ pub(crate) fn start(
         gateway.reload(built::worker_settings(parts.config(), parts.public()));
     }
     Ok(Started { parts, reports, requests, following, output })
+}
+
+/// What the program is run by.
+fn supervised(
+    config: &Config,
+    output: Output,
+    our_ports: Vec<u16>,
+    shares: Arc<[Arc<WorkerShare>]>,
+) -> supervise::Setup {
+    let mut app = config.app.clone();
+    if config.upstream.is_some() {
+        // Requests go elsewhere, so nobody waits for the program to take a port.
+        app.port = AppPort::None;
+    }
+    supervise::Setup {
+        app,
+        start: config.start.clone(),
+        stop: config.stop.clone(),
+        restart: config.restart.clone(),
+        migrations: config.migrate.clone(),
+        output: program_output(config, output),
+        our_ports,
+        completed: Arc::new(move || shares.iter().map(|share| share.completed()).sum()),
+    }
 }
 
 /// Whether there is HTTP to stand in front of.
