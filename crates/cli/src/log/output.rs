@@ -22,7 +22,7 @@ pub(super) fn append(encoder: &mut Encoder, out: &mut Vec<u8>, line: &OutputLine
     }
 }
 
-fn json(out: &mut Vec<u8>, frame: &Frame, time: &[u8], line: &OutputLine<'_>) {
+pub(super) fn json(out: &mut Vec<u8>, frame: &Frame, time: &[u8], line: &OutputLine<'_>) {
     let whole = !line.continued && !line.unfinished;
     let object = whole.then(|| Fields::of(line.bytes)).flatten();
     let (mut target, fields) = if let Some(fields) = object {
@@ -62,7 +62,7 @@ fn json(out: &mut Vec<u8>, frame: &Frame, time: &[u8], line: &OutputLine<'_>) {
     target.end();
 }
 
-fn pretty(out: &mut Vec<u8>, style: Style, time: &[u8], line: &OutputLine<'_>) {
+pub(super) fn pretty(out: &mut Vec<u8>, style: Style, time: &[u8], line: &OutputLine<'_>) {
     let tone = if line.stream == Stream::Stderr { Tone::Yellow } else { Tone::Cyan };
     style.label(out, time, "APP  ", tone);
     if let Source::Command(name) = line.source {
