@@ -377,6 +377,11 @@ events! {
     /// A limit on connections was reached.
     ConnectionLimitHit { limit: u32 } = "connection_limit_hit", Warn, "{limit} connections are open: more wait in the backlog";
         "limit" => *limit;
+    /// The program's own metrics cannot be shown. Repeats are counted and not reported.
+    AppScrapeFailed { reason: String } = "app_scrape_failed", Warn, "the app's own metrics cannot be had: {reason}";
+        "reason" => reason.as_str();
+    /// They are there again.
+    AppScrapeRecovered = "app_scrape_recovered", Info, "the app's own metrics are there again";
     /// A pool of connections is nearly used up.
     PoolStrained { pool: String, active: u64, max: u64 } = "pool_strained", Warn, "pool {pool} is nearly used up: {active} of {max} connections are in use";
         "pool" => pool.as_str(), "active" => count(*active), "max" => count(*max);

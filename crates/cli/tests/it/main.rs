@@ -2,6 +2,7 @@
 
 mod bed;
 
+mod app_metrics;
 mod audit;
 mod bad_input;
 mod balancer;
