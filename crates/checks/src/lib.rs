@@ -15,7 +15,10 @@
 pub mod catalogue;
 mod certificate;
 mod condition;
+mod cursor;
+mod database;
 mod endpoint;
+mod kept;
 pub mod kinds;
 mod net;
 mod probe;
@@ -29,4 +32,4 @@ pub use net::{Place, PlaceError, Resolve, Resolving};
 pub use probe::{Fact, Failure, Probe, Report, Running, examine, run};
 pub use secret::Secret;
 pub use surroundings::{Beat, Commands, Finished, Finishing, Heartbeats, Surroundings};
-pub use tls::Trust;
+pub use tls::{Identity, Tls, Trust};

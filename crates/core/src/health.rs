@@ -153,6 +153,8 @@ pub struct Check {
     /// For whoever may see details: text of the last error or warning.
     pub error: Option<String>,
     pub latency: Option<Duration>,
+    /// Whether so many failures in a row came that it is an outage, however bad that is declared to be.
+    pub down: bool,
     /// When the status last changed.
     pub since: Option<Instant>,
     pub last_checked: Option<Instant>,
@@ -171,15 +173,15 @@ pub struct Check {
     pub failures: [u64; Class::ALL.len()],
     /// Free values that somebody gave it.
     pub labels: Vec<(String, String)>,
-    /// What the last run that passed has measured.
+    /// What the last run that measured anything has measured: one that failed seldom does.
     pub measures: Vec<Measure>,
 }
 
 impl Check {
-    /// Whether it fails: down, or declared to be no worse than degraded by that.
+    /// Whether it fails: also where it is declared to be no worse than degraded by that.
     #[must_use]
     pub fn fails(&self) -> bool {
-        self.status == Status::Unhealthy || (self.status == Status::Degraded && self.consecutive_failures > 0)
+        self.down || self.status == Status::Unhealthy
     }
 }
 
@@ -260,7 +262,8 @@ impl Snapshot {
             && self.missing.is_empty()
             && self.started(state)
             && !self.checks.iter().any(|check| {
-                check.affects == Affects::Ready && matches!(check.status, Status::Unhealthy | Status::Pending)
+                // How bad a failure is declared to be says how healthy the service is; it takes no requests without it.
+                check.affects == Affects::Ready && (check.fails() || check.status == Status::Pending)
             })
     }
 
@@ -314,6 +317,14 @@ mod tests {
         assert_eq!(overall(Affects::Ready, Status::Unhealthy), Overall::Unhealthy);
         assert_eq!(overall(Affects::Health, Status::Unhealthy), Overall::Degraded);
         assert_eq!(overall(Affects::Info, Status::Unhealthy), Overall::Healthy);
+    }
+
+    #[test]
+    fn an_outage_that_is_declared_to_be_no_worse_than_degraded_withholds_readiness_all_the_same() {
+        let down = Check { down: true, ..check(Affects::Ready, Status::Degraded) };
+        assert!(!with(down.clone()).ready(State::Ready));
+        assert_eq!(with(down).overall(State::Ready), Overall::Degraded);
+        assert!(with(check(Affects::Ready, Status::Degraded)).ready(State::Ready), "a warning is no outage");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod bed;
 
+mod audit;
 mod balancer;
 mod bodies;
 mod checks;
@@ -14,6 +15,9 @@ mod programs;
 mod protocols;
 mod refusals;
 mod reload;
+mod seeds;
+mod servers;
 mod start;
 mod steer;
 mod systemd;
+mod telemetry;

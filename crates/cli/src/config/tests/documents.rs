@@ -82,13 +82,21 @@ fn every_key_of_the_sample_can_be_taken_as_it_stands() {
                 "[[migrate]]" if key.starts_with("command") => "name = \"a\"\n".to_owned(),
                 "[[migrate]]" => "name = \"a\"\ncommand = [\"true\"]\n".to_owned(),
                 "[[check]]" => needed_by_check(key),
+                "[egress.NAME]" if key.starts_with("url") => String::new(),
+                "[egress.NAME]" => "url = \"https://api.example.com\"\n".to_owned(),
                 _ => String::new(),
             };
+            let table = table.replace("NAME", "name");
             let given = file(&format!("{table}\n{needed}{key}"))
                 .variable("MIGRATION_PASSWORD", "x")
                 .variable("LICENSE_KEY", "x")
                 .variable("ENCRYPTION_KEY", "x")
                 .with_file("/run/secrets/health-token", "x")
+                .with_file("/run/secrets/collector-key", "x")
+                .with_file("/run/secrets/sentry-dsn", "https://x@sentry.example/1")
+                .with_file("/run/secrets/audit-key", "x")
+                .with_file("/etc/ssl/collector-ca.pem", AUTHORITY)
+                .with_file("/etc/ssl/sentry-ca.pem", AUTHORITY)
                 .variable("DATABASE_URL", "postgres://app@db/app")
                 .with_file("/run/secrets/database-url", "x");
             // The examples of the drain are those of Kubernetes.
@@ -104,7 +112,8 @@ fn every_key_of_the_sample_can_be_taken_as_it_stands() {
 /// The rest of a check that takes `line`: the example of the first kind that does.
 fn needed_by_check(line: &str) -> String {
     let key = line.split(' ').next().unwrap_or_default();
-    let row = catalogue::ROWS.iter().find(|row| row.options.contains(&key)).unwrap_or(&catalogue::ROWS[7]);
+    let takes_it = catalogue::ROWS.iter().find(|row| row.options.contains(&key));
+    let row = takes_it.or_else(|| catalogue::row("memory")).unwrap();
     let mut lines: Vec<_> =
         row.example.lines().skip(1).filter(|line| !line.starts_with(&format!("{key} = "))).collect();
     match key {
@@ -132,6 +141,7 @@ fn the_example_of_every_kind_is_a_valid_file() {
     for row in catalogue::ROWS {
         let given = file(row.example).variable("DATABASE_URL", "postgres://app:secret@db.internal/app");
         let given = given.variable("ENCRYPTION_KEY", "0123456789abcdef0123456789abcdef");
+        let given = given.variable("MYSQL_URL", "mysql://app:secret@db.internal/app");
         let config = given.config();
         assert_eq!(config.checks.len(), 1, "{}", row.kind);
         assert_eq!(config.checks[0].spec.kind(), row.kind);

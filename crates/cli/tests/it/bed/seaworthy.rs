@@ -21,6 +21,8 @@ pub(crate) fn program(name: &str) -> String {
 #[derive(Debug)]
 pub(crate) struct Starting {
     directory: TempDir,
+    /// A file of somebody else's, in place of the one that is written.
+    given: Option<PathBuf>,
     config: String,
     drain: String,
     under: Vec<String>,
@@ -33,6 +35,7 @@ impl Starting {
     fn new() -> Self {
         Self {
             directory: tempfile::tempdir().expect("a directory can be made"),
+            given: None,
             config: String::new(),
             drain: "delay = \"0s\"\n".to_owned(),
             under: Vec::new(),
@@ -47,6 +50,12 @@ impl Starting {
         self.config.push_str(text);
         self.config.push('\n');
         self
+    }
+
+    /// With this configuration, as it is but for the addresses to listen on.
+    pub(crate) fn file(self, path: impl Into<PathBuf>) -> Self {
+        let named = Self { given: Some(path.into()), ..self };
+        named.variable("SEAWORTHY_LISTEN", "127.0.0.1:0").variable("SEAWORTHY_ADMIN", "127.0.0.1:0")
     }
 
     /// The keys of `[drain]`.
@@ -86,12 +95,15 @@ impl Starting {
         self.directory.path().join("control.sock")
     }
 
-    fn file(&self) -> PathBuf {
-        self.directory.path().join("seaworthy.toml")
+    fn config_file(&self) -> PathBuf {
+        self.given.clone().unwrap_or_else(|| self.directory.path().join("seaworthy.toml"))
     }
 
     fn write(&self) {
-        std::fs::write(self.file(), written(&self.listen, &self.config, &self.drain))
+        if self.given.is_some() {
+            return;
+        }
+        std::fs::write(self.config_file(), written(&self.listen, &self.config, &self.drain))
             .expect("the config can be written");
     }
 
@@ -99,7 +111,7 @@ impl Starting {
         let mut words = self.under.clone();
         words.push(BINARY.to_owned());
         let mut command = Command::new(&words[0]);
-        command.args(&words[1..]).arg("run").arg("--config").arg(self.file());
+        command.args(&words[1..]).arg("run").arg("--config").arg(self.config_file());
         if !self.command.is_empty() {
             command.arg("--").args(&self.command);
         }
@@ -251,7 +263,7 @@ impl Seaworthy {
     /// Writes another configuration; a reload takes it up.
     pub(crate) fn configure(&self, config: &str) {
         let text = written(&self.starting.listen, config, &self.starting.drain);
-        std::fs::write(self.starting.file(), text).expect("the config can be written");
+        std::fs::write(self.starting.config_file(), text).expect("the config can be written");
     }
 
     /// The metric `name` with exactly these labels, as `{a="b"}`, or 0.
@@ -268,7 +280,7 @@ impl Seaworthy {
     }
 
     pub(crate) fn config_path(&self) -> String {
-        self.starting.file().display().to_string()
+        self.starting.config_file().display().to_string()
     }
 
     pub(crate) fn control_path(&self) -> String {
