@@ -249,7 +249,10 @@ async fn hold(arguments: &Arguments, plan: Plan, known: Vec<String>) -> Ending {
     let progress = Progress::new(arguments.quiet);
     let subject = subject_name(&plan.subject, plan.https);
     let (level, waivers) = (plan.level, plan.waivers.clone());
-    let context = match survey_subject(plan).await {
+    progress.begin("looking around");
+    let surveyed = survey_subject(plan).await;
+    progress.over("looking around");
+    let context = match surveyed {
         Ok(context) => Arc::new(context),
         Err(trouble) => {
             progress.finish();
