@@ -42,10 +42,11 @@ async fn live_answers(context: &Context, place: &Place) -> Finding {
         return Finding::not_proven(ID, "no liveness path among the known names: declare it with --live");
     };
     let since = Instant::now();
-    let (mut slowest, mut bad, mut late) = (Duration::ZERO, Vec::new(), Vec::new());
+    let (mut slowest, mut in_time, mut bad, mut late) = (Duration::ZERO, 0_usize, Vec::new(), Vec::new());
     for _ in 0..10 {
         let asked = exchange(&place.target, &Request::get(&probe.path), LIMIT).await;
         slowest = slowest.max(asked.took());
+        in_time += usize::from(asked.took() <= TIMEOUT);
         let yes = asked.status.is_some_and(|status| (200..300).contains(&status));
         let kept = context.slack(since) + place.kept_waiting(&asked);
         if asked.took().saturating_sub(kept) > TIMEOUT {
@@ -61,7 +62,7 @@ async fn live_answers(context: &Context, place: &Place) -> Finding {
     if bad.is_empty() {
         return Finding::pass(
             ID,
-            format!("GET {} answered 2xx 10 times of 10, the slowest in {slowest:.1?}", probe.path),
+            format!("GET {} answered 2xx {in_time} times of 10 in time, the slowest in {slowest:.1?}", probe.path),
         );
     }
     Finding::fail(ID, format!("{} of 10 answers were late or not 2xx", bad.len())).with(bad)
