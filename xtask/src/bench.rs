@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: CPU time a request, against peers that do the same work.
 
 mod ceilings;
+mod checks;
 mod load;
 mod peer;
 mod report;
@@ -48,6 +49,8 @@ enum Scenario {
     Many,
     /// From the start of the process to the first answer of the program behind it.
     Start,
+    /// What checks of dependencies cost, and what probes withstand.
+    Checks,
 }
 
 impl Scenario {
@@ -59,6 +62,7 @@ impl Scenario {
             Self::New => "new: 100 bytes, a connection for every request",
             Self::Many => "many: 100 bytes, 1,000 kept connections",
             Self::Start => "start: to the first answer of the program",
+            Self::Checks => "checks: a thousand of them, probes under load, and an outage",
         }
     }
 
@@ -71,7 +75,7 @@ impl Scenario {
             Self::Large => Some(load("/files/1MiB", 64)),
             Self::New => Some(Load { keep: false, ..load("/", 64) }),
             Self::Many => Some(load("/", 1000)),
-            Self::Start => None,
+            Self::Start | Self::Checks => None,
         }
     }
 }
@@ -92,11 +96,14 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     }
     let directory = tempfile::tempdir().context("cannot make a directory for the peers")?;
     let setup = Setup::new(&binary, directory.path())?;
-    let _origin = Peer::start(Kind::Origin, &setup)?;
+    let origin = Peer::start(Kind::Origin, &setup)?;
     let scenarios = if options.only.is_empty() { Scenario::value_variants() } else { &options.only };
     for scenario in scenarios {
         match scenario.load(options.seconds) {
             Some(load) => measure(*scenario, load, options.rounds, &setup)?,
+            None if *scenario == Scenario::Checks => {
+                checks::measure(scenario.name(), options.seconds, &origin, &setup)?
+            }
             None => start::measure(scenario.name(), options.rounds, &setup)?,
         }
     }
