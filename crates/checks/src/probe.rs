@@ -65,16 +65,23 @@ impl Report {
 }
 
 /// How a dependency failed. The message is for whoever may see details, and holds no secret.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("{message}")]
 pub struct Failure {
     pub class: Class,
     pub message: String,
+    /// What was found out all the same.
+    pub measures: Vec<Measure>,
 }
 
 impl Failure {
     pub fn new(class: Class, message: impl Into<String>) -> Self {
-        Self { class, message: message.into() }
+        Self { class, message: message.into(), measures: Vec::new() }
+    }
+
+    pub(crate) fn measure(mut self, name: &'static str, value: f64) -> Self {
+        self.measures.push(Measure::new(name, value));
+        self
     }
 
     pub(crate) fn protocol(message: impl Into<String>) -> Self {
@@ -129,7 +136,9 @@ async fn within(running: Running<'_>, limit: Duration) -> (Run, Vec<Fact>) {
     let ended = Instant::now();
     let (outcome, measures, facts) = match result {
         Ok(Ok(report)) => (Outcome::Passed { warning: report.warning }, report.measures, report.facts),
-        Ok(Err(Failure { class, message })) => (Outcome::Failed { class, error: message }, Vec::new(), Vec::new()),
+        Ok(Err(Failure { class, message, measures })) => {
+            (Outcome::Failed { class, error: message }, measures, Vec::new())
+        }
         Err(_) => {
             let error = format!("no answer within {limit:?}");
             (Outcome::Failed { class: Class::Timeout, error }, Vec::new(), Vec::new())

@@ -13,7 +13,11 @@ mod monitor;
 mod names;
 mod ops;
 mod run;
+mod shape;
+mod sockets;
+mod statsd;
 mod supervise;
+mod telemetry;
 
 fn main() -> std::process::ExitCode {
     cli::main()

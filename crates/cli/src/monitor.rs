@@ -10,7 +10,6 @@
 //! - A reload leaves the checks that did not change as they are, with their connections and their knowledge. One that is new
 //!   to a service that is ready takes nothing from it before it has failed.
 
-mod board;
 mod surroundings;
 #[cfg(test)]
 mod tests;
@@ -23,6 +22,7 @@ use seaworthy::core::event::Sink;
 use seaworthy::core::health::{self, Dependencies};
 use seaworthy::core::schedule::Schedule;
 use seaworthy::health::Health;
+use seaworthy::health::board::{Board, Seat};
 use seaworthy_checks::kinds::Spec;
 use seaworthy_checks::{Beat, Surroundings};
 use tokio::task::JoinHandle;
@@ -30,7 +30,6 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 pub(crate) use self::surroundings::surroundings;
 
-use self::board::{Board, Seat};
 use crate::config::{Check, nearest};
 use crate::control::Reply;
 

@@ -24,6 +24,7 @@ mod probes;
 mod public;
 mod question;
 mod report;
+mod samples;
 mod stream;
 mod summary;
 #[cfg(test)]
@@ -35,3 +36,4 @@ pub(crate) use self::facts::{Facts, Vitals, believed};
 pub(crate) use self::listener::Ops;
 pub(crate) use self::probes::Probes;
 pub(crate) use self::public::public;
+pub(crate) use self::samples::Sampler;

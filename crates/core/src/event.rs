@@ -23,6 +23,7 @@ use std::time::Duration;
 
 pub use request::{Protocol, RequestFinished, UpstreamFacts};
 
+use crate::breaker::{Mode as BreakerMode, State as BreakerState};
 use crate::lifecycle::{Cause, State};
 
 /// How much a fact matters.
@@ -294,9 +295,9 @@ events! {
     /// A hook or migration failed.
     CommandFailed { what: String, reason: String } = "command_failed", Error, "{what} failed: {reason}";
         "command" => what.as_str(), "reason" => reason.as_str();
-    /// A new config is in force.
-    ConfigReloaded { by: String, changed: Vec<String>, needs_restart: Vec<String> } = "config_reloaded", Info, "config reloaded: {} changed, {} need a restart", changed.len(), needs_restart.len();
-        "by" => by.as_str(), "changed" => changed.join(" ").as_str(), "needs_restart" => needs_restart.join(" ").as_str();
+    /// A new config is in force. The values are those of every changed key, before and after; secrets are masked.
+    ConfigReloaded { by: String, changed: Vec<String>, needs_restart: Vec<String>, values: Vec<String> } = "config_reloaded", Info, "config reloaded: {} changed, {} need a restart", changed.len(), needs_restart.len();
+        "by" => by.as_str(), "changed" => changed.join(" ").as_str(), "needs_restart" => needs_restart.join(" ").as_str(), "values" => values.join("; ").as_str();
     /// A new config was refused; the old one stays in force.
     ConfigRefused { reason: String } = "config_refused", Error, "config refused, the old one stays in force: {reason}";
         "reason" => reason.as_str();
@@ -318,6 +319,9 @@ events! {
     /// A probe answers well again.
     ProbeRecovered { probe: &'static str, answer: &'static str } = "probe_recovered", Info, "the {probe} probe answers {answer} again";
         "probe" => *probe, "answer" => *answer;
+    /// A body of the configuration's own could not be made. Said once until it can be made again.
+    ShapeFailed { path: String, reason: String } = "shape_failed", Error, "{path} answers the default body: {reason}";
+        "path" => path.as_str(), "reason" => reason.as_str();
     /// A check fails: so many failures in a row came that it is no accident.
     CheckFailed { check: String, kind: &'static str, affects: &'static str, class: &'static str, error: String, because_of: String } = "check_failed", Error, "check {check} fails: {error}";
         "check" => check.as_str(), "kind" => *kind, "affects" => *affects, "class" => *class, "error" => error.as_str(), "because_of" => because_of.as_str();
@@ -327,9 +331,30 @@ events! {
     /// A check holds: for the first time, or again.
     CheckPassed { check: String, kind: &'static str, latency: Duration, after: Option<Duration> } = "check_passed", Info, "check {check} {}", match after { Some(after) => format!("holds again after {after:.0?}"), None => "holds".to_owned() };
         "check" => check.as_str(), "kind" => *kind, "latency" => *latency;
+    /// A service that we call fails: no call goes to it for a while.
+    BreakerOpened { service: String, from: BreakerState, cause: String, open_for: Duration } = "breaker_opened", Error, "breaker {service} opened for {open_for:.0?}: {cause}";
+        "service" => service.as_str(), "from" => from.name(), "cause" => cause.as_str(), "open_for" => *open_for;
+    /// The open time of a breaker is over: a few calls go out, to see whether the service is back.
+    BreakerHalfOpen { service: String } = "breaker_half_open", Info, "breaker {service} is half-open: probing";
+        "service" => service.as_str();
+    /// Calls go through again.
+    BreakerClosed { service: String, from: BreakerState, cause: String } = "breaker_closed", Info, "breaker {service} closed: {cause}";
+        "service" => service.as_str(), "from" => from.name(), "cause" => cause.as_str();
+    /// Somebody overruled a breaker, or gave it back to its calls.
+    BreakerOverruled { service: String, mode: BreakerMode } = "breaker_overruled", Warn, "breaker {service} is {} now", mode.name();
+        "service" => service.as_str(), "mode" => mode.name();
+    /// A call was not tried again, since too many were lately. Said at most once in ten seconds for each service.
+    RetryBudgetExhausted { service: String } = "retry_budget_exhausted", Warn, "retries of {service} are beyond their budget: calls fail that would be tried again";
+        "service" => service.as_str();
+    /// A call was refused, since as many run and wait as may. Said at most once in ten seconds for each service.
+    BulkheadFull { service: String, running: u32, waiting: u32 } = "bulkhead_full", Warn, "bulkhead {service} is full: {running} calls run, {waiting} wait";
+        "service" => service.as_str(), "running" => *running, "waiting" => *waiting;
     /// Something that the ops listener was asked for was refused.
     OpsRequestRefused { client: String, method: String, path: String, status: u16 } = "ops_request_refused", Debug, "refused on the ops listener: {method} {path}";
         "client" => client.as_str(), "method" => method.as_str(), "path" => path.as_str(), "status" => *status;
+    /// Somebody asked for a change over the control socket.
+    ControlAsked { what: &'static str, by: String } = "control_asked", Info, "{by} asked: {what}";
+        "what" => *what, "by" => by.as_str();
     /// A connection to the control socket was refused.
     ControlRefused { by: String } = "control_refused", Warn, "refused on the control socket: {by} is neither root nor our own user";
         "by" => by.as_str();
@@ -339,19 +364,54 @@ events! {
     /// A limit on connections was reached.
     ConnectionLimitHit { limit: u32 } = "connection_limit_hit", Warn, "{limit} connections are open: more wait in the backlog";
         "limit" => *limit;
+    /// A pool of connections is nearly used up.
+    PoolStrained { pool: String, active: u64, max: u64 } = "pool_strained", Warn, "pool {pool} is nearly used up: {active} of {max} connections are in use";
+        "pool" => pool.as_str(), "active" => count(*active), "max" => count(*max);
+    /// A pool of connections is used up, and somebody waits.
+    PoolExhausted { pool: String, max: u64, waiting: u64 } = "pool_exhausted", Error, "pool {pool} is exhausted: all {max} connections are in use, and {waiting} wait for one";
+        "pool" => pool.as_str(), "max" => count(*max), "waiting" => count(*waiting);
+    /// A pool of connections has some left again.
+    PoolAtEase { pool: String, active: u64, max: u64 } = "pool_at_ease", Info, "pool {pool} is at ease again: {active} of {max} connections are in use";
+        "pool" => pool.as_str(), "active" => count(*active), "max" => count(*max);
     /// A worker thread of ours was lost.
     WorkerLost { worker: u32 } = "worker_lost", Error, "worker {worker} was lost";
         "worker" => *worker;
+    /// The service gave an error in the place of an answer.
+    ServiceFailed { error: String } = "service_failed", Error, "the service failed a request: {error}";
+        "error" => error.as_str();
     /// A panic was caught.
     Panicked { message: String, place: String } = "panicked", Error, "panic: {message}";
         "place" => place.as_str();
     /// Lines of the log were dropped because its output did not take them.
     LogLinesDropped { lines: u32 } = "log_lines_dropped", Warn, "{lines} log lines were dropped: stdout did not take them in time";
         "lines" => *lines;
+    /// The audit trail is kept from here on. Its last hash stands in the log, which is kept elsewhere.
+    AuditOpened { path: String, entry: i64, hash: String } = "audit_opened", Info, "audit trail {path} goes on after entry {entry}";
+        "path" => path.as_str(), "entry" => *entry, "hash" => hash.as_str();
+    /// The audit trail was damaged while nobody wrote it.
+    AuditDamaged { path: String, problem: String } = "audit_damaged", Error, "audit trail {path} was damaged: {problem}";
+        "path" => path.as_str(), "problem" => problem.as_str();
+    /// The audit trail cannot be written. Said once, until it can be again.
+    AuditFailed { path: String, reason: String } = "audit_failed", Error, "audit trail {path} cannot be written: {reason}";
+        "path" => path.as_str(), "reason" => reason.as_str();
+    /// The audit trail is written again.
+    AuditResumed { path: String, lost: u32 } = "audit_resumed", Warn, "audit trail {path} is written again; {lost} entries were lost";
+        "path" => path.as_str(), "lost" => *lost;
+    /// What we tell others does not reach them. Said once, until it does again.
+    ExportFailed { what: &'static str, to: String, reason: String } = "export_failed", Warn, "{what} do not reach {to}: {reason}";
+        "what" => *what, "to" => to.as_str(), "reason" => reason.as_str();
+    /// What we tell others reaches them again.
+    ExportResumed { what: &'static str, to: String, lost: u32 } = "export_resumed", Info, "{what} reach {to} again; {lost} were lost meanwhile";
+        "what" => *what, "to" => to.as_str(), "lost" => *lost;
     /// Something worth knowing that needs no reaction by a machine.
     Notice { text: String } = "notice", Info, "{text}";
     /// Something that somebody should mend.
     Warning { text: String } = "warning", Warn, "{text}";
+}
+
+/// A count as a field, which has a sign.
+fn count(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 /// Where the public is served, and where probes and metrics are; either may be `off`.

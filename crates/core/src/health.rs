@@ -157,6 +157,8 @@ pub struct Check {
     /// For whoever may see details: text of the last error or warning.
     pub error: Option<String>,
     pub latency: Option<Duration>,
+    /// Whether so many failures in a row came that it is an outage, however bad that is declared to be.
+    pub down: bool,
     /// When the status last changed.
     pub since: Option<Instant>,
     pub last_checked: Option<Instant>,
@@ -179,25 +181,22 @@ pub struct Check {
     pub failures: [u64; Class::ALL.len()],
     /// Free values that somebody gave it.
     pub labels: Vec<(String, String)>,
-    /// What the last run that passed has measured.
+    /// What the last run that measured anything has measured: one that failed seldom does.
     pub measures: Vec<Measure>,
 }
 
 impl Check {
-    /// Whether the service cannot be ready by what is known of it.
+    /// Whether the service cannot be ready by what is known of it: how bad a failure is declared to be says how healthy the
+    /// service is; it takes no requests without it.
     fn withholds(&self) -> bool {
-        match self.status {
-            Status::Healthy | Status::Degraded => false,
-            Status::Unhealthy => true,
-            // A reload must not take a service out of its balancer merely because it watches more than before.
-            Status::Pending => !self.came_late,
-        }
+        // A reload must not take a service out of its balancer merely because it watches more than before.
+        self.fails() || (self.status == Status::Pending && !self.came_late)
     }
 
     /// Whether it fails: down, or declared to be no worse than degraded by that.
     #[must_use]
     pub fn fails(&self) -> bool {
-        self.status == Status::Unhealthy || (self.status == Status::Degraded && self.consecutive_failures > 0)
+        self.down || self.status == Status::Unhealthy
     }
 }
 
@@ -335,6 +334,14 @@ mod tests {
         assert_eq!(overall(Affects::Ready, Status::Unhealthy), Overall::Unhealthy);
         assert_eq!(overall(Affects::Health, Status::Unhealthy), Overall::Degraded);
         assert_eq!(overall(Affects::Info, Status::Unhealthy), Overall::Healthy);
+    }
+
+    #[test]
+    fn an_outage_that_is_declared_to_be_no_worse_than_degraded_withholds_readiness_all_the_same() {
+        let down = Check { down: true, ..check(Affects::Ready, Status::Degraded) };
+        assert!(!with(down.clone()).ready(State::Ready));
+        assert_eq!(with(down).overall(State::Ready), Overall::Degraded);
+        assert!(with(check(Affects::Ready, Status::Degraded)).ready(State::Ready), "a warning is no outage");
     }
 
     #[test]

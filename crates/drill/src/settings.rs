@@ -32,6 +32,10 @@ pub(crate) struct Settings {
     pub(crate) parallel: Option<usize>,
     pub(crate) level: Option<Level>,
     pub(crate) grpc: bool,
+    pub(crate) https: bool,
+    pub(crate) ca_file: Option<PathBuf>,
+    pub(crate) insecure: bool,
+    pub(crate) server_name: Option<String>,
     pub(crate) headers: BTreeMap<String, String>,
     pub(crate) env: BTreeMap<String, String>,
     pub(crate) skip: Vec<Skip>,
@@ -202,5 +206,14 @@ mod tests {
     #[test]
     fn an_unknown_key_is_refused() {
         assert!(parse("gracee = \"3s\"").is_err());
+    }
+
+    #[test]
+    fn fuzz_any_file_is_settings_or_refused() {
+        seaworthy_fuzz::drive_text("drill-settings", |text| {
+            if let Ok(settings) = parse(text) {
+                let _ = (settings.waivers(), settings.paths(), settings.dependencies(&[]), settings.config());
+            }
+        });
     }
 }

@@ -21,6 +21,7 @@ use http::{HeaderName, HeaderValue, Method, Request, Response, Uri, Version, hea
 use http_body::Body;
 use seaworthy_core::event::{Protocol, RequestFinished, UpstreamFacts};
 use seaworthy_core::refusal::Reason;
+use seaworthy_core::trace::RequestSpan;
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -58,12 +59,18 @@ pub struct Learnt(Arc<LearntInner>);
 struct LearntInner {
     bytes_in: AtomicU64,
     upstream: OnceLock<Upstreamed>,
+    route: OnceLock<Arc<str>>,
 }
 
 impl Learnt {
     /// Says where the request went. Only the first word counts.
     pub fn upstream(&self, upstream: Upstreamed) {
         let _ = self.0.upstream.set(upstream);
+    }
+
+    /// Says which pattern the path matched, as a router knows it. Only the first word counts, and a header's counts more.
+    pub fn route(&self, route: Arc<str>) {
+        let _ = self.0.route.set(route);
     }
 
     fn bytes_in(&self, count: u64) {
@@ -142,6 +149,7 @@ struct Record<O: Observer> {
     version: Version,
     user_agent: Option<HeaderValue>,
     traceparent: Option<HeaderValue>,
+    span: Option<RequestSpan>,
     request_id: Option<HeaderValue>,
     client: Option<IpAddr>,
     learnt: Learnt,
@@ -175,6 +183,7 @@ impl<O: Observer> Record<O> {
             version: request.version(),
             user_agent: headers.get(header::USER_AGENT).cloned(),
             traceparent: headers.get(trace::TRACEPARENT).cloned(),
+            span: context.and_then(|context| context.span),
             request_id: context.and_then(|context| context.request_id.clone()),
             client: context.and_then(|context| context.client),
             learnt: learnt.clone(),
@@ -203,10 +212,13 @@ impl<O: Observer> Drop for Record<O> {
         self.observer.finished(&RequestFinished {
             request_id: self.request_id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or_default(),
             trace_id,
+            span: self.span,
             method: self.method.as_str(),
             path: self.uri.path(),
             query: self.uri.query(),
-            route: answered.and_then(|answered| answered.route.as_ref()?.to_str().ok()),
+            route: answered
+                .and_then(|answered| answered.route.as_ref()?.to_str().ok())
+                .or_else(|| self.learnt.0.route.get().map(|route| &**route)),
             status: answered.map_or(CLIENT_LEFT, |answered| answered.status),
             protocol: match self.version {
                 Version::HTTP_2 => Protocol::Http2,

@@ -32,15 +32,21 @@ impl Encryption {
 
     fn attempt(&self) -> Result<Report, Failure> {
         let secret = self.0.key.as_ref().filter(|key| !key.expose().is_empty());
-        let secret = secret.ok_or_else(|| Failure::condition("the key is not set"))?;
+        let measured = |failure: Failure, set: f64, valid: f64| {
+            let failure =
+                failure.measure("health_encryption_key_set", set).measure("health_encryption_key_valid", valid);
+            failure.measure("health_encryption_test_passed", 0.0)
+        };
+        let secret = secret.ok_or_else(|| measured(Failure::condition("the key is not set"), 0.0, 0.0))?;
         let key = decoded(secret.expose());
         let key = key.ok_or_else(|| {
             let written = secret.expose().len();
-            Failure::condition(format!(
+            let failure = Failure::condition(format!(
                 "the key is not one of {KEY_LENGTH} bytes in hexadecimal, base64 or as it is: it has {written} characters"
-            ))
+            ));
+            measured(failure, 1.0, 0.0)
         })?;
-        round_trip(&key)?;
+        round_trip(&key).map_err(|failure| measured(failure, 1.0, 1.0))?;
         let report = [
             ("health_encryption_key_set", 1.0),
             ("health_encryption_key_valid", 1.0),
@@ -135,6 +141,9 @@ mod tests {
         assert_eq!(attempt(None).unwrap_err().message, "the key is not set");
         assert_eq!(attempt(Some("")).unwrap_err().message, "the key is not set");
         let short = attempt(Some("hunter2")).unwrap_err().message;
+        let set = |key: Option<&str>| attempt(key).unwrap_err().measures[0].clone();
+        assert_eq!(set(None), seaworthy_core::health::Measure::new("health_encryption_key_set", 0.0));
+        assert_eq!(set(Some("hunter2")), seaworthy_core::health::Measure::new("health_encryption_key_set", 1.0));
         assert!(short.ends_with("it has 7 characters") && !short.contains("hunter2"), "{short}");
     }
 

@@ -216,4 +216,19 @@ mod tests {
             let _ = serving(&frame);
         }
     }
+
+    #[test]
+    fn fuzz_any_frame_and_any_status_is_judged() {
+        seaworthy_fuzz::drive("grpc", |frame| {
+            let _ = serving(frame);
+            let mut headers = HeaderMap::new();
+            let mut parts = frame.splitn(2, |byte| *byte == b'\n');
+            for name in ["grpc-status", "grpc-message"] {
+                if let Some(Ok(value)) = parts.next().map(http::HeaderValue::from_bytes) {
+                    headers.insert(name, value);
+                }
+            }
+            let _ = status(&headers);
+        });
+    }
 }

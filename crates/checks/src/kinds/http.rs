@@ -336,4 +336,19 @@ mod tests {
         assert_eq!(Target::new("ftp://x/").unwrap_err(), TargetError::Scheme("ftp".to_owned()));
         assert!(Target::new("localhost/health").is_err());
     }
+
+    #[test]
+    fn fuzz_any_url_is_a_target_or_refused_and_any_path_finds_a_value_or_none() {
+        seaworthy_fuzz::drive_text("http-check", |text| {
+            let (url, rest) = text.split_once('\n').unwrap_or((text, ""));
+            if let Ok(target) = Target::new(url) {
+                let _ = target.redirected(rest.lines().next().unwrap_or_default());
+                let _ = (target.place(), target.host().len());
+            }
+            let (path, body) = rest.split_once('\n').unwrap_or((rest, ""));
+            if let Ok(body) = serde_json::from_str(body) {
+                let _ = lookup(&body, path);
+            }
+        });
+    }
 }

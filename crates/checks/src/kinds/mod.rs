@@ -17,6 +17,7 @@ pub mod postgres;
 pub mod redis;
 pub mod tcp;
 pub mod tls;
+pub mod unset;
 
 use crate::kept::Kept;
 use crate::probe::Probe;
@@ -42,6 +43,8 @@ pub enum Spec {
     Nats(Box<nats::Settings>),
     Amqp(Box<amqp::Settings>),
     Bullmq(Box<bullmq::Settings>),
+    /// Of any kind, without what it would need to ask.
+    Unset(unset::Settings),
 }
 
 impl Spec {
@@ -66,6 +69,7 @@ impl Spec {
             Self::Nats(_) => "nats",
             Self::Amqp(_) => "amqp",
             Self::Bullmq(_) => "bullmq",
+            Self::Unset(settings) => settings.kind,
         }
     }
 
@@ -90,6 +94,7 @@ impl Spec {
             Self::Nats(settings) => Box::new(Kept::new(*settings, surroundings)),
             Self::Amqp(settings) => Box::new(Kept::new(*settings, surroundings)),
             Self::Bullmq(settings) => Box::new(Kept::new(*settings, surroundings)),
+            Self::Unset(settings) => Box::new(unset::Unset::new(settings)),
         }
     }
 }

@@ -218,4 +218,30 @@ mod tests {
             assert_eq!(wrong.parse::<Consumer>(), Err(ConsumerError), "{wrong}");
         }
     }
+
+    #[test]
+    fn fuzz_any_server_is_understood_or_refused() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        seaworthy_fuzz::drive("nats", |said| {
+            let (ours, mut theirs) = tokio::io::duplex(1 << 20);
+            runtime.block_on(async {
+                theirs.write_all(said).await.unwrap();
+                theirs.shutdown().await.unwrap();
+                let mut connection = Connection(BufReader::new(Box::new(ours)));
+                let _ = connection.pong().await;
+                let _ = connection.request("$JS.API.CONSUMER.INFO.ORDERS.mailer").await;
+            });
+        });
+    }
+
+    #[test]
+    fn fuzz_a_consumer_has_a_stream_and_a_name() {
+        seaworthy_fuzz::drive_text("nats-consumer", |text| {
+            if let Ok(consumer) = text.parse::<Consumer>() {
+                assert!(!consumer.stream.is_empty() && !consumer.name.is_empty());
+                let line = format!("{}{}", consumer.stream, consumer.name);
+                assert!(!line.contains(['\r', '\n', ' ']), "{line:?} would begin another command");
+            }
+        });
+    }
 }

@@ -162,7 +162,8 @@ impl<'a> Info<'a> {
     }
 
     fn number(&self, name: &str) -> Option<f64> {
-        self.text(name)?.parse().ok()
+        // `NaN` and `inf` are numbers to Rust, and none that Redis counts.
+        self.text(name)?.parse().ok().filter(|value: &f64| value.is_finite())
     }
 }
 
@@ -228,5 +229,14 @@ mod tests {
         assert_eq!(database("rediss://h"), Ok(None));
         assert_eq!(database("unix:///run/redis.sock?db=2"), Ok(Some(2)));
         assert_eq!(database("redis://h/main"), Err(ServerError::Database));
+    }
+
+    #[test]
+    fn fuzz_any_info_is_judged() {
+        seaworthy_fuzz::drive_text("redis-info", |info| {
+            for measure in judge(&Info::read(info), 80).measures {
+                assert!(measure.value.is_finite(), "{measure:?}");
+            }
+        });
     }
 }

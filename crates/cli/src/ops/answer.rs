@@ -20,6 +20,8 @@ pub(crate) struct Answer {
     pub(crate) body: Bytes,
     /// Why it is an answer to nothing that was asked for; `None` for verdicts, good or bad.
     pub(crate) refusal: Option<Reason>,
+    /// What is wrong with the shape that the config has for it, where that is news.
+    pub(crate) fault: Option<String>,
 }
 
 /// The body of a problem while it is being made.
@@ -33,27 +35,33 @@ impl ProblemBody for Problem {
 
 impl Answer {
     pub(super) fn ok(content_type: &'static str, body: impl Into<Bytes>) -> Self {
-        Self { status: StatusCode::OK, content_type, body: body.into(), refusal: None }
+        Self { status: StatusCode::OK, content_type, body: body.into(), refusal: None, fault: None }
     }
 
     /// 200 where `passes`, else 503.
     pub(super) fn verdict(passes: bool, content_type: &'static str, body: impl Into<Bytes>) -> Self {
         let status = if passes { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-        Self { status, content_type, body: body.into(), refusal: None }
+        Self { status, content_type, body: body.into(), refusal: None, fault: None }
     }
 
     /// As JSON, with a newline for whoever reads it on a terminal.
     pub(super) fn json(status: StatusCode, value: &impl serde::Serialize) -> Self {
         let mut body = serde_json::to_vec(value).expect("tables with text for keys can be written as JSON");
         body.push(b'\n');
-        Self { status, content_type: JSON, body: body.into(), refusal: None }
+        Self { status, content_type: JSON, body: body.into(), refusal: None, fault: None }
     }
 
     /// A problem (RFC 9457).
     pub(super) fn refusal(reason: Reason, detail: impl Into<Cow<'static, str>>) -> Self {
         let answer = Refusal::new(reason).detail(detail).respond::<Problem>(&Correlation::default());
         let status = answer.status();
-        Self { status, content_type: "application/problem+json", body: answer.into_body().0, refusal: Some(reason) }
+        Self {
+            status,
+            content_type: "application/problem+json",
+            body: answer.into_body().0,
+            refusal: Some(reason),
+            fault: None,
+        }
     }
 
     /// The response to a request with `method`: to HEAD it has the length of the body, but no body.

@@ -123,6 +123,9 @@ impl Endpoints {
             });
             return;
         }
+        if let Some(fault) = &answer.fault {
+            self.vitals.misshapen(path, fault);
+        }
         if let Some(verdict) = probes.verdict_at(path) {
             self.vitals.answered(verdict, facts);
         }

@@ -12,8 +12,10 @@ use seaworthy::core::lifecycle::State;
 use seaworthy::health::Health;
 use seaworthy::lifecycle::Lifecycle;
 
+use super::samples::Samples;
 use super::turns::Turns;
 use crate::config::Verdict;
+use crate::shape::Sample;
 
 /// Who answers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -52,6 +54,8 @@ pub(crate) struct Facts {
     pub(crate) state: State,
     pub(crate) live: Live,
     pub(crate) snapshot: Arc<Snapshot>,
+    /// For shapes.
+    pub(crate) sample: Arc<Sample>,
 }
 
 /// Where the facts are read. Clones read the same ones.
@@ -62,6 +66,7 @@ pub(crate) struct Vitals {
     turning: Arc<dyn Fn() -> bool + Send + Sync>,
     started: Instant,
     turns: Arc<Turns>,
+    samples: Samples,
 }
 
 impl Vitals {
@@ -74,7 +79,24 @@ impl Vitals {
         sink: Arc<dyn Sink>,
         turning: impl Fn() -> bool + Send + Sync + 'static,
     ) -> Self {
-        Self { lifecycle, health, turning: Arc::new(turning), started, turns: Arc::new(Turns::new(sink)) }
+        Self {
+            lifecycle,
+            health,
+            turning: Arc::new(turning),
+            started,
+            turns: Arc::new(Turns::new(sink)),
+            samples: Samples::default(),
+        }
+    }
+
+    /// Where the samples for shapes are to be put.
+    pub(crate) fn samples(&self) -> &Samples {
+        &self.samples
+    }
+
+    /// The shape for `path` gave no body.
+    pub(super) fn misshapen(&self, path: &str, reason: &str) {
+        self.turns.misshapen(path, reason);
     }
 
     /// Somebody was answered `verdict` by `facts`.
@@ -91,6 +113,7 @@ impl Vitals {
             state: self.lifecycle.state(),
             live: Live { workers_turn: (self.turning)() },
             snapshot: believed(self.health.snapshot(), now.instant),
+            sample: self.samples.last(),
         }
     }
 }

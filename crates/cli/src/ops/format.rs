@@ -43,11 +43,15 @@ pub(super) fn names() -> String {
     format!("{} or {last}", first.join(", "))
 }
 
-/// The shape that a client names in its `Accept`, else the one of the config.
-pub(super) fn choose(accept: &Accept<'_>, configured: ProbeFormat) -> &'static Row {
-    let named = accept.named(&FORMATS.map(|row| row.media_type));
-    let chosen = TABLE.iter().find(|row| named.map_or(row.format == configured, |named| row.media_type == named));
-    chosen.unwrap_or(&TABLE[0])
+/// The shape that a client names in its `Accept`.
+pub(super) fn named(accept: &Accept<'_>) -> Option<&'static Row> {
+    let named = accept.named(&FORMATS.map(|row| row.media_type))?;
+    TABLE.iter().find(|row| row.media_type == named)
+}
+
+/// The one that the config names.
+pub(super) fn of(format: ProbeFormat) -> &'static Row {
+    TABLE.iter().find(|row| row.format == format).unwrap_or(&TABLE[0])
 }
 
 #[cfg(test)]
@@ -58,7 +62,7 @@ mod tests {
     fn every_format_of_the_config_has_a_row_and_the_same_name() {
         for row in &TABLE {
             assert_eq!(serde_json::to_value(row.format).unwrap(), row.name);
-            assert_eq!(choose(&Accept::default(), row.format).name, row.name);
+            assert_eq!(of(row.format).name, row.name);
         }
         // The config is read from words: one without a row would be found here.
         let schema: serde_json::Value = serde_json::from_str(&crate::config::schema()).unwrap();
@@ -68,10 +72,11 @@ mod tests {
     }
 
     #[test]
-    fn a_named_media_type_goes_before_the_config_and_a_star_does_not() {
-        let name = |accept: &str| choose(&Accept::parse(accept), ProbeFormat::Kubernetes).name;
-        assert_eq!(name("application/json"), "default");
-        assert_eq!(name("*/*"), "kubernetes");
-        assert_eq!(name("text/html, */*;q=0.8"), "kubernetes");
+    fn a_media_type_is_taken_by_its_name_and_a_star_names_none() {
+        let name = |accept: &str| named(&Accept::parse(accept)).map(|row| row.name);
+        assert_eq!(name("application/json"), Some("default"));
+        assert_eq!(name("text/plain"), Some("kubernetes"));
+        assert_eq!(name("*/*"), None);
+        assert_eq!(name("text/html, */*;q=0.8"), None);
     }
 }

@@ -10,12 +10,13 @@ use seaworthy::core::refusal::Reason;
 use serde_json::{Map, Value, json};
 
 use super::accept::Accept;
-use super::answer::Answer;
+use super::answer::{Answer, JSON};
 use super::facts::{Facts, Identity};
 use super::format;
 use super::question::{BUILT_IN, Manner, Subject};
 use super::report::{Report, holds, together};
-use crate::config::{self, Details, Verdict};
+use crate::config::{self, Details, ProbeFormat, Verdict};
+use crate::shape::{Shape, View};
 
 /// Who asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,7 +96,7 @@ impl Probes {
             Ok(manner) => manner,
             Err(error) => return Some(Answer::refusal(Reason::BadRequest, error.to_string())),
         };
-        let format = manner.format.unwrap_or_else(|| format::choose(&Accept::parse(ask.accept), self.settings.format));
+        let chosen = manner.format.or_else(|| format::named(&Accept::parse(ask.accept)));
         let snapshot = without(&facts.snapshot, &manner);
         let report = match subject {
             Subject::Verdict(verdict) => self.of_verdict(verdict, &snapshot, facts, manner.verbose),
@@ -117,7 +118,14 @@ impl Probes {
             Subject::Dependencies => return Some(self.dependencies(&snapshot)),
         };
         let report = Report { verbose: manner.verbose, details: self.shows_details(ask.asker), ..report };
-        Some((format.write)(&report))
+        let format = chosen.unwrap_or_else(|| format::of(self.settings.format));
+        // Whoever takes JSON takes the shape: it is what this path answers. Only `?format=default` asks past it.
+        let shape = self.settings.shapes.get(ask.path).filter(|_| match chosen {
+            None => true,
+            Some(row) => manner.format.is_none() && row.format == ProbeFormat::Default,
+        });
+        let Some((shape, verdict)) = shape.zip(report.verdict) else { return Some((format.write)(&report)) };
+        Some(shaped(shape, verdict, &report))
     }
 
     fn admits(&self, asker: Asker) -> bool {
@@ -185,6 +193,33 @@ impl Probes {
         let details: Map<_, _> = all.iter().map(|(name, there)| ((*name).to_owned(), Value::Bool(*there))).collect();
         let status = if missing.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
         Answer::json(status, &json!({ "satisfied": missing.is_empty(), "missing": missing, "details": details }))
+    }
+}
+
+/// The answer in a shape of the config; in the default one where that fails.
+fn shaped(shape: &Shape, verdict: Verdict, report: &Report<'_>) -> Answer {
+    let facts = report.facts;
+    let view = View {
+        verdict: verdict.name(),
+        status: report.status,
+        passes: report.passes,
+        lifecycle: facts.state.name(),
+        instant: facts.now.instant,
+        wall: facts.now.wall,
+        uptime: facts.uptime,
+        snapshot: facts.snapshot.clone(),
+        details: report.details,
+        sample: facts.sample.clone(),
+    };
+    match shape.render(view) {
+        Ok(body) => {
+            shape.failed(false);
+            Answer::verdict(report.passes, JSON, body)
+        }
+        Err(error) => {
+            let fault = shape.failed(true).then(|| error.to_string());
+            Answer { fault, ..(format::of(ProbeFormat::Default).write)(report) }
+        }
     }
 }
 

@@ -67,6 +67,9 @@ impl Door {
         if is_probe {
             let asker = Asker { address: client, local: false };
             let answer = self.probes.answer(&Ask { path, query, accept, asker }, &facts)?;
+            if let Some(fault) = &answer.fault {
+                self.vitals.misshapen(path, fault);
+            }
             if let (Some(verdict), None) = (self.probes.verdict_at(path), answer.refusal) {
                 self.vitals.answered(verdict, &facts);
             }

@@ -31,12 +31,22 @@ pub(super) struct Report<'a> {
 
 impl Verdict {
     /// As it stands in the path.
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Startup => "startup",
             Self::Live => "live",
             Self::Ready => "ready",
             Self::Health => "health",
+        }
+    }
+
+    /// Every word that it can have, and whether that is a good one.
+    pub(crate) fn words(self) -> &'static [(&'static str, bool)] {
+        match self {
+            Self::Startup => &[("started", true), ("starting", false)],
+            Self::Live => &[("alive", true), ("dead", false)],
+            Self::Ready => &[("ready", true), ("not_ready", false)],
+            Self::Health => &[("healthy", true), ("degraded", true), ("unhealthy", false)],
         }
     }
 

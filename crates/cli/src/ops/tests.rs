@@ -1,6 +1,7 @@
 //! Probes and the ops listener as a whole.
 
 mod listener;
+mod shapes;
 mod verdicts;
 
 use std::collections::BTreeMap;
@@ -23,6 +24,9 @@ fn settings() -> config::Probes {
         allow: Vec::new(),
         details: Details::Loopback,
         format: ProbeFormat::Default,
+        shapes: BTreeMap::new(),
+        app_path: None,
+        sample_interval: Duration::from_secs(10),
     }
 }
 
@@ -75,6 +79,7 @@ fn facts(state: State, checks: Vec<Check>) -> Facts {
         state,
         live: Live { workers_turn: true },
         snapshot,
+        sample: Arc::default(),
     }
 }
 

@@ -22,6 +22,11 @@ impl Turns {
         Self { failing: AtomicU8::new(0), sink }
     }
 
+    /// The shape for `path` gave no body, for the first time since it gave one.
+    pub(super) fn misshapen(&self, path: &str, reason: &str) {
+        self.sink.emit(&Event::ShapeFailed { path: path.to_owned(), reason: reason.to_owned() });
+    }
+
     /// Somebody was answered `verdict` by `facts`.
     pub(super) fn answered(&self, verdict: Verdict, facts: &Facts) {
         // As it is for everybody: `?exclude` makes a verdict of its own, which is no news.

@@ -10,11 +10,13 @@ use seaworthy::lifecycle::Lifecycle;
 use super::inputs::Inputs;
 use crate::config::{Config, Loaded};
 use crate::control::{Control, ReloadStatus};
-use crate::gateway::{Gateway, Public};
+use crate::gateway::{Gateway, Public, Upstream};
 use crate::log::Logger;
 use crate::monitor::Monitor;
-use crate::ops::{Ops, Scrape, Vitals};
+use crate::ops::{Ops, Sampler, Scrape, Vitals};
+use crate::statsd::StatsD;
 use crate::supervise::{Commands, Notifier, Supervisor};
+use crate::telemetry::Telemetry;
 
 /// Everything that runs.
 pub(crate) struct Parts {
@@ -34,12 +36,16 @@ pub(crate) struct Parts {
     pub(crate) control: Option<Control>,
     /// `None` where somebody else runs the program.
     pub(crate) supervisor: Option<Supervisor>,
+    /// Listens for as long as it is kept.
+    pub(crate) _statsd: Option<StatsD>,
     /// For the hooks where there is no program.
     pub(crate) commands: Commands,
     pub(crate) monitor: Monitor,
+    pub(crate) sampler: Sampler,
     pub(crate) notifier: Notifier,
     pub(crate) program: Program,
     pub(crate) reloads: ReloadStatus,
+    pub(crate) telemetry: Telemetry,
 }
 
 /// What is known of the program that we run.
@@ -58,6 +64,14 @@ impl Parts {
 
     pub(crate) fn emit(&self, event: &Event) {
         self.sink.emit(event);
+    }
+
+    /// Requests go to `upstream` from now on; without one there is nowhere to go.
+    pub(crate) fn forward_to(&self, upstream: Option<&Upstream>) {
+        if let Some(gateway) = &self.gateway {
+            gateway.forward_to(upstream);
+        }
+        self.sampler.forward_to(upstream);
     }
 
     /// What the public listener answers by itself, by the configuration in force.

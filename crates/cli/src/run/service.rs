@@ -20,6 +20,10 @@ use crate::exit_code::ExitCode;
 use crate::gateway::{Address, Upstream};
 use crate::supervise::{Failure, FailureKind, Report};
 
+/// How much time a service manager is asked for at once while the start goes on. The supervisor ends one that takes too long;
+/// a manager that gives up earlier would kill a migration half way.
+const START: Duration = Duration::from_secs(30);
+
 /// Why the service stops.
 struct Stop {
     cause: Cause,
@@ -42,6 +46,7 @@ pub(crate) async fn run(started: Started, mut signals: Signals) -> ExitCode {
     let mut repeats = Repeats::default();
     let mut watchdog = interval(parts.notifier.watchdog().unwrap_or(Duration::from_hours(1)));
     watchdog.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut patience = interval(START / 3);
     // A monitor waits for nothing.
     become_ready(&parts, ready);
     let stop = loop {
@@ -70,6 +75,10 @@ pub(crate) async fn run(started: Started, mut signals: Signals) -> ExitCode {
             }
             _ = watchdog.tick() => {
                 parts.notifier.alive();
+                None
+            }
+            _ = patience.tick(), if parts.notifier.is_on() => {
+                parts.notifier.starting(START);
                 None
             }
         };
@@ -217,10 +226,9 @@ fn on_report(parts: &mut Parts, ready: &mut Ready, report: Report, output: Outpu
         }
         Report::Ready { address, .. } => {
             ready.program = true;
-            let forward = parts.gateway.as_ref().filter(|_| parts.config().upstream.is_none());
-            if let (Some(gateway), Some(address)) = (forward, address) {
+            if let Some(address) = address.filter(|_| parts.config().upstream.is_none()) {
                 let protocol = built::protocol(parts.config().app.protocol);
-                gateway.forward_to(Some(&Upstream::new(Address::Tcp(address), protocol)));
+                parts.forward_to(Some(&Upstream::new(Address::Tcp(address), protocol)));
             }
             become_ready(parts, *ready);
         }
@@ -238,10 +246,8 @@ fn is_down(parts: &Parts, ready: &mut Ready) {
     ready.program = false;
     parts.notifier.status("the program died and is started again");
     parts.lifecycle.apply(Change::ProgramDied);
-    if parts.config().upstream.is_none()
-        && let Some(gateway) = &parts.gateway
-    {
-        gateway.forward_to(None);
+    if parts.config().upstream.is_none() {
+        parts.forward_to(None);
     }
 }
 
@@ -276,18 +282,18 @@ fn on_failure(parts: &Parts, failure: Failure, output: Output) -> Stop {
 }
 
 fn on_upstream(parts: &Parts, ready: &mut Ready, followed: Followed) -> Option<Stop> {
-    let (Some(gateway), Some(configured)) = (&parts.gateway, &parts.config().upstream) else { return None };
+    let configured = parts.config().upstream.as_ref()?;
     let name = configured.target.to_string();
     match followed {
         Followed::There(upstream) => {
             parts.emit(&Event::UpstreamReady { upstream: name, took: parts.started.elapsed() });
-            gateway.forward_to(Some(&upstream));
+            parts.forward_to(Some(&upstream));
             ready.upstream = true;
             become_ready(parts, *ready);
         }
         Followed::Moved(upstream) => {
             parts.emit(&Event::UpstreamMoved { upstream: name, address: upstream.address.to_string() });
-            gateway.forward_to(Some(&upstream));
+            parts.forward_to(Some(&upstream));
         }
         Followed::Absent(absent) => parts.emit(&Event::UpstreamAbsent { upstream: name, reason: absent.to_string() }),
         Followed::GivenUp => {

@@ -23,8 +23,11 @@ use crate::gateway::{
 use crate::log::{self, Fanout, LogSetup, Logger};
 use crate::metrics::{Metrics, MetricsSetup};
 use crate::monitor::{self, Monitor};
-use crate::ops::{Endpoints, Ops, Probes, Scrape, Vitals};
+use crate::ops::{Endpoints, Ops, Probes, Sampler, Scrape, Vitals};
+use crate::statsd::StatsD;
 use crate::supervise::{self, Commands, HandedOver, Notifier, Reaper, Report, SpawnError, Supervisor};
+
+use crate::telemetry::{Telemetry, TelemetryError};
 
 /// How many requests of people may wait for the loop.
 const REQUESTS: usize = 16;
@@ -48,6 +51,8 @@ pub(crate) enum StartError {
     Control(#[from] OpenError),
     #[error(transparent)]
     Spawn(#[from] SpawnError),
+    #[error(transparent)]
+    Telemetry(#[from] TelemetryError),
     #[error("{what} cannot be started: {source}")]
     System { what: &'static str, source: io::Error },
 }
@@ -57,7 +62,9 @@ impl StartError {
         match self {
             Self::Bind(BindError::InUse { .. }) | Self::Control(OpenError::Live { .. }) => ExitCode::AddressInUse,
             Self::Spawn(error) => error.exit_code(),
-            Self::Bind(BindError::Other { .. }) | Self::Control(_) | Self::System { .. } => ExitCode::Failed,
+            Self::Bind(BindError::Other { .. }) | Self::Control(_) | Self::Telemetry(_) | Self::System { .. } => {
+                ExitCode::Failed
+            }
         }
     }
 }
@@ -79,14 +86,25 @@ pub(crate) fn start(
     let mut handed_over = Inherited::of(handed_over)?;
     let public = if serves { handed_over.public(&config.listen)? } else { Vec::new() };
     let admin = config.admin.as_ref().map(|admin| handed_over.admin(admin)).transpose()?;
+    let max_series = config.metrics.max_series.get();
+    let statsd = config.statsd.as_ref().map(|address| StatsD::start(address, max_series)).transpose()?;
 
     let logger = logger(config, output).map_err(system("the log"))?;
     // The metrics ask for the processes of a program that is started after them.
     let program: Arc<OnceLock<Supervisor>> = Arc::default();
     let health = Health::default();
     let metrics = metrics(config, &logger, program.clone(), health.clone(), started);
-    let sink: Arc<dyn Sink> = Arc::new(Fanout::new([Arc::new(logger.clone()) as Arc<dyn Sink>, metrics.clone()]));
+    let mut sinks: Vec<Arc<dyn Sink>> = vec![Arc::new(logger.clone()), metrics.clone()];
+    // It hears of facts, but not of what goes wrong with itself.
+    let telemetry = Telemetry::start(config, &(Arc::new(Fanout::new(sinks.clone())) as Arc<dyn Sink>))?;
+    metrics.show_telemetry(telemetry.counters());
+    sinks.extend(telemetry.sinks());
+    let sink: Arc<dyn Sink> = Arc::new(Fanout::new(sinks));
     panics::report_to(sink.clone());
+    if let Some(statsd) = &statsd {
+        metrics.collect(statsd.page());
+        sink.emit(&Event::Notice { text: format!("StatsD is received on {}", statsd.bound()) });
+    }
     let control = ControlSocket::of(config, &*sink)?;
 
     let lifecycle = Lifecycle::new(sink.clone());
@@ -97,7 +115,7 @@ pub(crate) fn start(
     let mut shares: Arc<[Arc<WorkerShare>]> = Arc::new([]);
     let gateway = if serves {
         our_ports.extend(public.iter().filter_map(|listener| port_of(&listener.bound)));
-        let setup = gateway_setup(config, public, &lifecycle, &sink, &logger, &metrics);
+        let setup = gateway_setup(config, public, &lifecycle, &sink, (&logger, &metrics, &telemetry));
         let gateway = Gateway::start(setup).map_err(system("a worker"))?;
         shares = gateway.shares();
         Some(gateway)
@@ -125,6 +143,10 @@ pub(crate) fn start(
     let commands = Commands::of(&config.app, Arc::new(logger.clone()), sink.clone(), reaper)?;
     let monitor = Monitor::start(&config.checks, monitor::surroundings(commands.clone()), health.clone(), sink.clone());
     banner::listening(config, gateway.as_ref(), ops.as_ref(), control.as_ref(), &*sink, output, inputs.is_demo());
+    let of_program = program.clone();
+    let pids = Arc::new(move || of_program.get().map(Supervisor::pids).unwrap_or_default());
+    let mut sampler = Sampler::new(vitals.samples().clone(), pids, sink.clone());
+    sampler.set(&config.probes);
     let (supervisor, reports) = if config.app.command.is_empty() {
         (None, None)
     } else {
@@ -163,11 +185,14 @@ pub(crate) fn start(
         ops,
         control,
         supervisor,
+        _statsd: statsd,
         commands,
         monitor,
+        sampler,
         notifier: Notifier::of_process(),
         program: Program::default(),
         reloads: ReloadStatus::default(),
+        telemetry,
     };
     if let Some(gateway) = &parts.gateway {
         gateway.reload(built::worker_settings(parts.config(), parts.public()));
@@ -259,13 +284,12 @@ fn gateway_setup(
     listeners: Vec<Listener>,
     lifecycle: &Lifecycle,
     sink: &Arc<dyn Sink>,
-    logger: &Logger,
-    metrics: &Arc<Metrics>,
+    (logger, metrics, telemetry): (&Logger, &Arc<Metrics>, &Telemetry),
 ) -> GatewaySetup {
     let workers = built::workers(config);
     let make_observer = |_| -> MakeObserver {
-        let (log, metrics) = (logger.clone(), metrics.clone());
-        Box::new(move |share| WorkerObserver::new(share.clone(), log.worker(), metrics.worker(share)))
+        let (log, metrics, telemetry) = (logger.clone(), metrics.clone(), telemetry.worker());
+        Box::new(move |share| WorkerObserver::new(share.clone(), log.worker(), metrics.worker(share), telemetry))
     };
     GatewaySetup {
         workers,

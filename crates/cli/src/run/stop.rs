@@ -40,7 +40,8 @@ pub(crate) async fn stop(parts: &Parts, order: Order) -> Ended {
     let drain = &parts.config().drain;
     parts.emit(&Event::StopBegan { cause });
     parts.lifecycle.apply(Change::StopAsked);
-    parts.notifier.stopping("draining");
+    // Beyond the grace there is nothing that a service manager should wait for.
+    parts.notifier.stopping("draining", drain.grace);
     if let Some(supervisor) = &parts.supervisor {
         supervisor.wind_down();
     }
@@ -128,10 +129,12 @@ pub(crate) async fn close(parts: Parts, ended: Ended, mut requests: mpsc::Receiv
     while let Some(request) = requests.recv().await {
         answer::answer_leaving(&parts, request);
     }
-    let Parts { gateway, ops, control, logger, .. } = parts;
+    let Parts { gateway, ops, control, logger, telemetry, .. } = parts;
     if let Some(gateway) = gateway {
         gateway.quit();
     }
+    // Workers have handed over what they had, and whoever scrapes may still see what became of it.
+    telemetry.close(FLUSH).await;
     let ops = async {
         if let Some(ops) = ops {
             ops.close().await;

@@ -133,8 +133,6 @@ pub struct Next {
 pub struct Tracker {
     policy: Policy,
     check: Check,
-    /// Whether so many failures in a row came that it is an outage.
-    down: bool,
     passes_in_a_row: u32,
     recoveries: VecDeque<Instant>,
 }
@@ -142,7 +140,7 @@ pub struct Tracker {
 impl Tracker {
     /// Follows `check`, of which nothing is known yet but its name and what it affects.
     pub fn new(check: Check, policy: Policy) -> Self {
-        Self { policy, check, down: false, passes_in_a_row: 0, recoveries: VecDeque::new() }
+        Self { policy, check, passes_in_a_row: 0, recoveries: VecDeque::new() }
     }
 
     /// What is known now.
@@ -181,7 +179,13 @@ impl Tracker {
                 self.check.measures = measures;
                 self.passed(ended, warning.or_else(|| self.slow(latency)))
             }
-            Outcome::Failed { class, error } => self.failed(class, error),
+            Outcome::Failed { class, error } => {
+                // What was measured before stands, unless there is news of it.
+                if !measures.is_empty() {
+                    self.check.measures = measures;
+                }
+                self.failed(class, error)
+            }
         };
         self.check.flapping = self.recoveries.len() > STEADY;
         let turn = (self.check.status != before).then_some(Turn { from: before, to: self.check.status });
@@ -195,12 +199,12 @@ impl Tracker {
         self.passes_in_a_row = self.passes_in_a_row.saturating_add(1);
         self.check.consecutive_failures = 0;
         self.check.passed_once = true;
-        if self.down {
+        if self.check.down {
             if self.passes_in_a_row < self.passes_needed() {
                 // What flaps waits for its intervals: repeating it soon would take the damping away again.
                 return self.passes_in_a_row < self.policy.success_threshold.get();
             }
-            self.down = false;
+            self.check.down = false;
             self.recoveries.push_back(now);
         }
         self.check.status = if warning.is_some() { Status::Degraded } else { Status::Healthy };
@@ -214,14 +218,14 @@ impl Tracker {
         self.check.consecutive_failures = self.check.consecutive_failures.saturating_add(1);
         self.check.failures[class as usize] += 1;
         (self.check.class, self.check.error) = (Some(class), Some(error));
-        self.down |= self.check.consecutive_failures >= self.policy.failure_threshold.get();
-        if self.down {
+        self.check.down |= self.check.consecutive_failures >= self.policy.failure_threshold.get();
+        if self.check.down {
             self.check.status = match self.policy.on_failure.of(class) {
                 Severity::Degraded => Status::Degraded,
                 Severity::Unhealthy => Status::Unhealthy,
             };
         }
-        !self.down
+        !self.check.down
     }
 
     fn slow(&self, latency: Duration) -> Option<String> {

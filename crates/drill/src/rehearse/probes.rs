@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use super::{Findings, Rehearsal, Touch};
 use crate::client::http2::Http2;
-use crate::client::{Request, Target, fetch};
-use crate::context::Context;
+use crate::client::{Request, Target, exchange, fetch};
+use crate::context::{Context, Place};
 use crate::finding::Finding;
 use crate::secrets;
 
@@ -29,14 +29,14 @@ async fn at_rest(context: &Context) -> Findings {
     let place = context.place().await?;
     let target = &place.target;
     Ok(vec![
-        live_answers(context, target).await,
+        live_answers(context, &place).await,
         redirects(context, target).await,
         hides_secrets(context, target).await,
         grpc(context, target).await,
     ])
 }
 
-async fn live_answers(context: &Context, target: &Target) -> Finding {
+async fn live_answers(context: &Context, place: &Place) -> Finding {
     const ID: &str = "probes.live-answers";
     let Some(probe) = &context.survey.live else {
         return Finding::not_proven(ID, "no liveness path among the known names: declare it with --live");
@@ -44,14 +44,12 @@ async fn live_answers(context: &Context, target: &Target) -> Finding {
     let since = Instant::now();
     let (mut slowest, mut bad) = (Duration::ZERO, Vec::new());
     for _ in 0..10 {
-        let begun = Instant::now();
-        let answer = fetch(target, &Request::get(&probe.path), LIMIT).await;
-        let took = begun.elapsed();
-        slowest = slowest.max(took);
-        match answer {
-            Ok(answer) if answer.is_success() && took <= TIMEOUT + context.slack(since) => {}
-            Ok(answer) => bad.push(format!("GET {} answered {} after {took:.1?}", probe.path, answer.status)),
-            Err(failure) => bad.push(format!("GET {}: {failure}", probe.path)),
+        let asked = exchange(&place.target, &Request::get(&probe.path), LIMIT).await;
+        slowest = slowest.max(asked.took());
+        let yes = asked.status.is_some_and(|status| (200..300).contains(&status));
+        let late = context.slack(since) + place.kept_waiting(&asked);
+        if !yes || asked.took().saturating_sub(late) > TIMEOUT {
+            bad.push(asked.evidence(since));
         }
     }
     if bad.is_empty() {
@@ -84,7 +82,7 @@ async fn redirects(context: &Context, target: &Target) -> Finding {
         match fetch(&bare, &Request::get(path), LIMIT).await {
             Ok(answer) if (300..400).contains(&answer.status) => {
                 let to = answer.header("location").unwrap_or_default();
-                if leads_away(to, &bare.host) {
+                if leads_away(to, bare.scheme(), &bare.host) {
                     away.push(format!("GET {path} answers {} to {to}", answer.status));
                 }
             }
@@ -101,9 +99,9 @@ async fn redirects(context: &Context, target: &Target) -> Finding {
     Finding::pass(ID, format!("{} are answered here", paths.join(" and ")))
 }
 
-fn leads_away(location: &str, host: &str) -> bool {
+fn leads_away(location: &str, scheme: &str, host: &str) -> bool {
     match location.split_once("://") {
-        Some(("http", rest)) => rest.split('/').next() != Some(host),
+        Some((own, rest)) if own == scheme => rest.split('/').next() != Some(host),
         Some(_) => true,
         None => location.starts_with("//") && location.trim_start_matches('/').split('/').next() != Some(host),
     }
@@ -157,10 +155,10 @@ mod tests {
     #[test]
     fn a_redirect_leads_away_by_host_or_by_scheme() {
         for away in ["https://127.0.0.1:80/livez", "http://login.example/", "//other/livez"] {
-            assert!(leads_away(away, "127.0.0.1:80"), "{away}");
+            assert!(leads_away(away, "http", "127.0.0.1:80"), "{away}");
         }
         for here in ["/livez/", "http://127.0.0.1:80/livez/", "livez"] {
-            assert!(!leads_away(here, "127.0.0.1:80"), "{here}");
+            assert!(!leads_away(here, "http", "127.0.0.1:80"), "{here}");
         }
     }
 }

@@ -154,7 +154,7 @@ mod tests {
     fn answered(answer: &[u8]) -> Result<Reply, Failure> {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
-            let (ours, mut theirs) = tokio::io::duplex(4096);
+            let (ours, mut theirs) = tokio::io::duplex(1 << 20);
             let answer = answer.to_vec();
             let answering = async move {
                 let _ = theirs.write_all(&answer).await;
@@ -197,5 +197,10 @@ mod tests {
         fn garbage_is_an_error_and_never_a_panic(garbage in prop::collection::vec(any::<u8>(), 0..200)) {
             let _ = answered(&garbage);
         }
+    }
+
+    #[test]
+    fn fuzz_any_answer_is_a_reply_or_a_failure() {
+        seaworthy_fuzz::drive("resp", |answer| drop(answered(answer)));
     }
 }

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::config::units::{As, Cidr, PublicProbes};
+use super::Time;
+use crate::config::units::{As, Cidr, PublicProbes, UrlPath};
 
 /// The answers to whoever asks how the service is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -28,6 +29,20 @@ pub(crate) struct Probes {
 
     /// The shape of the body when the request asks for none.
     pub(crate) format: ProbeFormat,
+
+    /// Bodies of your own, as templates: the path of a probe, and what it answers. The page about probes lists what a
+    /// template may use; it is tried when the configuration is loaded.
+    #[schemars(extend("x-default" = "none", "examples" = [{ "/health": "{\"ok\": {{ passes }}}" }]))]
+    pub(crate) shapes: BTreeMap<String, String>,
+
+    /// A path of the program, or of the upstream, that answers JSON. Templates may use it as `app`: it is asked in the
+    /// background, and only while one of them does.
+    #[schemars(extend("x-default" = "none", "examples" = ["/internal/stats"]))]
+    pub(crate) app_path: Option<As<UrlPath>>,
+
+    /// How often `app-path` is asked, and how often processes and memory are looked at for templates.
+    #[schemars(extend("examples" = ["10s"]))]
+    pub(crate) sample_interval: Time,
 }
 
 impl Default for Probes {
@@ -38,6 +53,9 @@ impl Default for Probes {
             allow: Vec::new(),
             details: Details::Loopback,
             format: ProbeFormat::Default,
+            shapes: BTreeMap::new(),
+            app_path: None,
+            sample_interval: super::seconds(10),
         }
     }
 }

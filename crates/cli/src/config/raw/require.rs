@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Require {
-    /// Environment variables that must be set, and not empty, for the program.
+    /// Environment variables that must be set, and not empty, for the program. A check whose `url` is one that is not set fails,
+    /// where it would otherwise be an error of the configuration.
     #[schemars(extend("examples" = [["DATABASE_URL"]]))]
     pub(crate) env: Vec<String>,
 }

@@ -5,7 +5,9 @@
 
 mod address;
 mod cidr;
+mod collector;
 mod command;
+mod destination;
 pub(crate) mod duration;
 mod port;
 mod public;
@@ -29,7 +31,9 @@ use serde_json::{Value, json};
 
 pub(crate) use self::address::{Address, Bind, socket_path};
 pub(crate) use self::cidr::Cidr;
+pub(crate) use self::collector::{CollectorUrl, Ratio};
 pub(crate) use self::command::{Argv, HookCommand};
+pub(crate) use self::destination::Destination;
 pub(crate) use self::port::AppPort;
 pub(crate) use self::public::PublicProbes;
 #[cfg(test)]

@@ -20,13 +20,17 @@ struct Entry<'r, 's> {
     path: String,
     /// The name of the environment.
     environment: &'r str,
+    /// What `[require]` names.
+    required: &'r [String],
 }
 
 impl Review<'_> {
-    pub(super) fn checks(&mut self, raw: &[raw::Check], environment: &str) -> Vec<Check> {
+    pub(super) fn checks(&mut self, root: &raw::Root) -> Vec<Check> {
+        let (raw, required) = (&root.check, &root.require.env);
+        let environment = root.environment.as_deref().unwrap_or_default();
         let mut checks: Vec<Check> = Vec::new();
         for (index, check) in raw.iter().enumerate() {
-            let mut entry = Entry { review: self, raw: check, path: tree::at("check", index), environment };
+            let mut entry = Entry { review: self, raw: check, path: tree::at("check", index), environment, required };
             entry.name(raw.iter().take(index));
             entry.depends(raw);
             let Some(spec) = entry.spec() else { continue };

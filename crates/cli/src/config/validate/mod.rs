@@ -6,8 +6,11 @@
 mod app;
 mod checks;
 mod drain;
+mod egress;
 mod observe;
 mod protect;
+mod shapes;
+mod telemetry;
 mod top;
 
 #[cfg(test)]
@@ -43,8 +46,11 @@ impl Review<'_> {
         let (drain, stop) = self.drain_and_stop(&mut raw.drain, &mut raw.stop);
         let upstream = self.upstream(raw);
         let top = self.top(raw);
-        let probes = self.probes(&raw.probes);
+        let probes = self.probes(raw, &top);
+        let (egress_listen, egress) = self.egress(raw, [Some(&top.listen), top.admin.as_ref()]);
         self.reachable(top.admin.as_ref(), &probes);
+        let release = raw.version.as_ref().map(|version| format!("{}@{version}", top.service));
+        let sentry = self.sentry(&mut raw.sentry, &top.environment, release);
         Config {
             service: top.service,
             version: raw.version.clone(),
@@ -66,13 +72,18 @@ impl Review<'_> {
             log: self.log(&mut raw.log, &top.environment),
             environment: top.environment,
             metrics: Self::metrics(&raw.metrics),
+            statsd: Self::statsd(&mut raw.statsd),
             request_id: self.request_id(raw),
-            trace: super::validated::Trace { begin: raw.trace.begin },
+            trace: self.trace(&mut raw.trace),
+            sentry,
+            audit: self.audit(&raw.audit),
             headers: super::validated::Headers { preset: raw.headers.preset },
             connection_limit: Self::connection_limit(&raw.connection_limit),
             limits: self.limits(&raw.limits),
-            checks: self.checks(&raw.check, raw.environment.as_deref().unwrap_or_default()),
+            checks: self.checks(raw),
             upstream,
+            egress_listen,
+            egress,
         }
     }
 

@@ -1,9 +1,12 @@
 //! Probes, logs, metrics and request ids.
 
+use super::top::Top;
+use std::net::{IpAddr, Ipv4Addr};
+
 use super::{Review, plain};
 use crate::config::raw::{self, Root};
 use crate::config::tree;
-use crate::config::units::{Address, Kind as _, PublicProbes, UrlPath};
+use crate::config::units::{Address, As, Bind, Kind as _, PublicProbes, UrlPath};
 use crate::config::validated::{Environment, Level, Log, LogFormat, Metrics, Probes, RequestId, Trust};
 
 /// The probes that are always on the ops listener.
@@ -11,7 +14,8 @@ pub(crate) const PROBE_PATHS: [&str; 8] =
     ["/health", "/health/live", "/health/ready", "/health/startup", "/healthz", "/livez", "/readyz", "/startupz"];
 
 impl Review<'_> {
-    pub(super) fn probes(&mut self, raw: &raw::Probes) -> Probes {
+    pub(super) fn probes(&mut self, root: &Root, top: &Top) -> Probes {
+        let raw = &root.probes;
         for path in raw.paths.keys() {
             let key = tree::join("probes.paths", path);
             if let Err(complaint) = UrlPath::read(&path.as_str().into()) {
@@ -35,6 +39,9 @@ impl Review<'_> {
             allow: plain(&raw.allow),
             details: raw.details,
             format: raw.format,
+            shapes: self.shapes(root, top),
+            app_path: raw.app_path.as_ref().map(|path| path.0.0.clone()),
+            sample_interval: self.positive("probes.sample-interval", &raw.sample_interval),
         }
     }
 
@@ -73,6 +80,12 @@ impl Review<'_> {
 
     pub(super) fn metrics(raw: &raw::Metrics) -> Metrics {
         Metrics { allow: plain(&raw.allow), max_series: raw.max_series }
+    }
+
+    pub(super) fn statsd(raw: &mut raw::StatsD) -> Option<Address> {
+        let listen = raw.listen.take().map(|As(bind)| bind.resolve(IpAddr::V4(Ipv4Addr::LOCALHOST)));
+        raw.listen = listen.clone().map(|address| As(Bind::To(address)));
+        listen
     }
 
     pub(super) fn request_id(&mut self, raw: &Root) -> RequestId {

@@ -5,9 +5,11 @@
 
 mod app;
 mod check;
+mod egress;
 mod life;
 mod observe;
 mod protect;
+mod telemetry;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,11 +18,13 @@ use std::path::PathBuf;
 
 pub(crate) use self::app::{App, Hook, Migration, Protocol};
 pub(crate) use self::check::Check;
+pub(crate) use self::egress::Egress;
 pub(crate) use self::life::{Drain, DrainPolicy, FLUSH, Restart, RestartPolicy, Start, Stop, StopScope};
 pub(crate) use self::observe::{
-    Details, IdFormat, Level, Log, LogFormat, Metrics, OnFull, ProbeFormat, Probes, RequestId, Trace, Trust, Verdict,
+    Details, IdFormat, Level, Log, LogFormat, Metrics, OnFull, ProbeFormat, Probes, RequestId, Trust, Verdict,
 };
 pub(crate) use self::protect::{ConnectionLimit, HeaderPreset, Headers, Limits};
+pub(crate) use self::telemetry::{Audit, Export, Sentry, Trace};
 use super::units::{Address, Cidr, Target};
 
 /// The whole configuration, coherent and complete.
@@ -56,8 +60,14 @@ pub(crate) struct Config {
     pub(crate) require: Require,
     pub(crate) log: Log,
     pub(crate) metrics: Metrics,
+    /// Where `StatsD` is received; a TCP address stands for UDP. `None` when it is off.
+    pub(crate) statsd: Option<Address>,
     pub(crate) request_id: RequestId,
     pub(crate) trace: Trace,
+    /// Where reports go; `None` where there are none.
+    pub(crate) sentry: Option<Sentry>,
+    /// `None` where there is no trail.
+    pub(crate) audit: Option<Audit>,
     pub(crate) headers: Headers,
     pub(crate) connection_limit: ConnectionLimit,
     pub(crate) limits: Limits,
@@ -65,6 +75,10 @@ pub(crate) struct Config {
     pub(crate) checks: Vec<Check>,
     /// What to forward to, when it is not the port of [`App`].
     pub(crate) upstream: Option<Upstream>,
+    /// Where services are called that have no listener of their own.
+    pub(crate) egress_listen: Address,
+    /// What the program calls through us, by name.
+    pub(crate) egress: Vec<Egress>,
 }
 
 /// Something that answers HTTP and that we may not have started.

@@ -1,13 +1,15 @@
-//! Probes, logs, metrics, request ids, traces.
+//! Probes, logs, metrics, request ids.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
+use std::time::Duration;
 
 use http::HeaderName;
 
 pub(crate) use crate::config::raw::{Details, IdFormat, Level, OnFull, ProbeFormat, Trust, Verdict};
 use crate::config::units::Cidr;
 pub(crate) use crate::config::units::PublicProbes;
+use crate::shape::{Shape, Uses};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Probes {
@@ -19,6 +21,19 @@ pub(crate) struct Probes {
     pub(crate) details: Details,
     /// The shape of a body when neither `Accept` nor `?format=` chose one.
     pub(crate) format: ProbeFormat,
+    /// Bodies by path; each path is a probe's.
+    pub(crate) shapes: BTreeMap<String, Shape>,
+    /// What of the program's own is asked for `app` in shapes.
+    pub(crate) app_path: Option<String>,
+    /// How often that is asked, and processes and memory are looked at.
+    pub(crate) sample_interval: Duration,
+}
+
+impl Probes {
+    /// Which parts of a sample the shapes use, all together.
+    pub(crate) fn uses(&self) -> Uses {
+        self.shapes.values().fold(Uses::default(), |uses, shape| uses.and(shape.uses()))
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,10 +68,4 @@ pub(crate) struct RequestId {
     pub(crate) trust: Trust,
     pub(crate) format: IdFormat,
     pub(crate) header: HeaderName,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Trace {
-    /// Whether a trace is begun for a request without one.
-    pub(crate) begin: bool,
 }

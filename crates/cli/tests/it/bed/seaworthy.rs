@@ -21,6 +21,8 @@ pub(crate) fn program(name: &str) -> String {
 #[derive(Debug)]
 pub(crate) struct Starting {
     directory: TempDir,
+    /// A file of somebody else's, in place of the one that is written.
+    given: Option<PathBuf>,
     config: String,
     drain: String,
     under: Vec<String>,
@@ -33,6 +35,7 @@ impl Starting {
     fn new() -> Self {
         Self {
             directory: tempfile::tempdir().expect("a directory can be made"),
+            given: None,
             config: String::new(),
             drain: "delay = \"0s\"\n".to_owned(),
             under: Vec::new(),
@@ -42,11 +45,35 @@ impl Starting {
         }
     }
 
+    /// Another text in place of one that stands in the files of its directory.
+    #[track_caller]
+    pub(crate) fn with_each(self, text: &str, other: &str) -> Self {
+        let mut found = false;
+        for entry in std::fs::read_dir(self.directory()).expect("it is there").flatten() {
+            let before = std::fs::read_to_string(entry.path()).expect("it is text");
+            found |= before.contains(text);
+            std::fs::write(entry.path(), before.replace(text, other)).expect("it can be written");
+        }
+        assert!(found, "{text:?} stands in none of them");
+        self
+    }
+
+    /// Without the delay that is for balancers.
+    pub(crate) fn drained_at_once(self) -> Self {
+        self.variable("SEAWORTHY_DRAIN__DELAY", "0s")
+    }
+
     /// More of the configuration.
     pub(crate) fn config(mut self, text: &str) -> Self {
         self.config.push_str(text);
         self.config.push('\n');
         self
+    }
+
+    /// With this configuration, as it is but for the addresses to listen on.
+    pub(crate) fn file(self, path: impl Into<PathBuf>) -> Self {
+        let named = Self { given: Some(path.into()), ..self };
+        named.variable("SEAWORTHY_LISTEN", "127.0.0.1:0").variable("SEAWORTHY_ADMIN", "127.0.0.1:0")
     }
 
     /// The keys of `[drain]`.
@@ -86,12 +113,15 @@ impl Starting {
         self.directory.path().join("control.sock")
     }
 
-    fn file(&self) -> PathBuf {
-        self.directory.path().join("seaworthy.toml")
+    fn config_file(&self) -> PathBuf {
+        self.given.clone().unwrap_or_else(|| self.directory.path().join("seaworthy.toml"))
     }
 
     fn write(&self) {
-        std::fs::write(self.file(), written(&self.listen, &self.config, &self.drain))
+        if self.given.is_some() {
+            return;
+        }
+        std::fs::write(self.config_file(), written(&self.listen, &self.config, &self.drain))
             .expect("the config can be written");
     }
 
@@ -99,7 +129,7 @@ impl Starting {
         let mut words = self.under.clone();
         words.push(BINARY.to_owned());
         let mut command = Command::new(&words[0]);
-        command.args(&words[1..]).arg("run").arg("--config").arg(self.file());
+        command.args(&words[1..]).arg("run").arg("--config").arg(self.config_file());
         if !self.command.is_empty() {
             command.arg("--").args(&self.command);
         }
@@ -211,6 +241,20 @@ impl Seaworthy {
         Starting::new().config(&format!("upstream = [{{ url = {url:?} }}]"))
     }
 
+    /// With the configuration and the program that a directory holds.
+    #[track_caller]
+    pub(crate) fn of_directory(directory: &Path) -> Starting {
+        let starting = Starting::new();
+        for entry in std::fs::read_dir(directory).expect("it is there").flatten() {
+            std::fs::copy(entry.path(), starting.directory().join(entry.file_name())).expect("it can be copied");
+        }
+        // nginx gives up root, and reads here.
+        std::fs::set_permissions(starting.directory(), std::os::unix::fs::PermissionsExt::from_mode(0o755))
+            .expect("it is ours");
+        let file = starting.directory().join("seaworthy.toml");
+        starting.file(file)
+    }
+
     /// In front of the Node program that most tests use.
     pub(crate) fn app() -> Starting {
         Self::run(["node".to_owned(), program("app.js")])
@@ -251,7 +295,7 @@ impl Seaworthy {
     /// Writes another configuration; a reload takes it up.
     pub(crate) fn configure(&self, config: &str) {
         let text = written(&self.starting.listen, config, &self.starting.drain);
-        std::fs::write(self.starting.file(), text).expect("the config can be written");
+        std::fs::write(self.starting.config_file(), text).expect("the config can be written");
     }
 
     /// The metric `name` with exactly these labels, as `{a="b"}`, or 0.
@@ -268,7 +312,7 @@ impl Seaworthy {
     }
 
     pub(crate) fn config_path(&self) -> String {
-        self.starting.file().display().to_string()
+        self.starting.config_file().display().to_string()
     }
 
     pub(crate) fn control_path(&self) -> String {

@@ -1,6 +1,6 @@
 //! What is asked: which keys belong to which kind, and what several kinds read alike.
 
-use seaworthy_checks::kinds::Spec;
+use seaworthy_checks::kinds::{Spec, unset};
 use seaworthy_checks::{Condition, Identity, Place, Tls, Trust, catalogue};
 
 use super::Entry;
@@ -31,6 +31,9 @@ impl Entry<'_, '_> {
                 return None;
             }
         }
+        if let Some(variable) = self.unset() {
+            return Some(Spec::Unset(unset::Settings { kind: row.kind, variable }));
+        }
         match self.raw.kind {
             CheckKind::Http => self.http(),
             CheckKind::Tcp => self.tcp(),
@@ -49,6 +52,13 @@ impl Entry<'_, '_> {
             CheckKind::Amqp => self.amqp(),
             CheckKind::Bullmq => self.bullmq(),
         }
+    }
+
+    /// The variable that says where to ask, if it is required and not set: then the service is not ready, and says why.
+    fn unset(&self) -> Option<String> {
+        let Some(As(SecretSource::Env(variable))) = &self.raw.url else { return None };
+        let unset = self.required.contains(variable) && self.review.sources.variable(variable).is_none();
+        unset.then(|| variable.clone())
     }
 
     pub(super) fn secret(&mut self, key: &str, name: &str, source: &As<SecretSource>) -> Option<String> {
