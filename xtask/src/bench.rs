@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: CPU time a request, against peers that do the same work.
 
+mod breaker;
 mod ceilings;
 mod checks;
 mod latency;
@@ -56,6 +57,8 @@ enum Scenario {
     Start,
     /// What checks of dependencies cost, and what probes withstand.
     Checks,
+    /// The answer of an open breaker of the library, in nanoseconds.
+    Breaker,
 }
 
 impl Scenario {
@@ -70,6 +73,7 @@ impl Scenario {
             Self::Workers => "workers: 100 bytes, one worker of ours and two",
             Self::Start => "start: to the first answer of the program",
             Self::Checks => "checks: a thousand of them, probes under load, and an outage",
+            Self::Breaker => "breaker: nanoseconds a call",
         }
     }
 
@@ -82,13 +86,17 @@ impl Scenario {
             Self::Large => Some(load("/files/1MiB", 64)),
             Self::New => Some(Load { keep: false, ..load("/", 64) }),
             Self::Many => Some(load("/", 1000)),
-            Self::Latency | Self::Start | Self::Checks => None,
+            Self::Latency | Self::Start | Self::Checks | Self::Breaker => None,
         }
     }
 }
 
 /// Measures, and prints a table a scenario.
 pub(crate) fn run(options: &Options) -> Result<()> {
+    if options.only == [Scenario::Breaker] {
+        // It stands in front of nothing, and needs no peers.
+        return breaker::measure(Scenario::Breaker.name());
+    }
     let binary = release()?;
     if options.ceilings {
         return ceilings::hold(&binary);
@@ -114,6 +122,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             None if *scenario == Scenario::Latency => {
                 latency::measure(scenario.name(), options.rounds, options.seconds, &setup)?;
             }
+            None if *scenario == Scenario::Breaker => breaker::measure(scenario.name())?,
             None => start::measure(scenario.name(), options.rounds, &setup)?,
         }
     }

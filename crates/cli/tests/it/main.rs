@@ -10,6 +10,7 @@ mod checks;
 mod connections;
 mod documents;
 mod drain;
+mod egress;
 mod examples;
 mod init;
 mod observe;

@@ -3,6 +3,7 @@
 mod build;
 mod client;
 mod databases;
+mod flaky;
 mod log;
 mod process;
 mod receiver;
@@ -14,6 +15,7 @@ mod wait;
 pub(crate) use build::{example, go};
 pub(crate) use client::{Answer, Client, Closed, get};
 pub(crate) use databases::{PostgreSql, Redis, free_port};
+pub(crate) use flaky::{Authority, Flaky};
 pub(crate) use log::Log;
 pub(crate) use process::{children, descendants, open_files, output, resident};
 pub(crate) use receiver::Receiver;
