@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use seaworthy::core::event::Sink;
 use seaworthy::core::health::{self, Dependencies};
-use seaworthy::core::schedule::Schedule;
+use seaworthy::core::schedule::{self, Schedule};
 use seaworthy::health::Health;
 use seaworthy::health::board::{Board, Seat};
 use seaworthy_checks::kinds::Spec;
@@ -149,7 +149,7 @@ async fn follow(check: Check, number: usize, seat: Arc<Seat>, surroundings: Surr
         board.told(next.turn.is_some());
         // A start that waits for something waits no longer than it must.
         let soon = next.soon || (check.gates_start && !passed_once);
-        let due = schedule.next(began, ended, soon, fastrand::f64());
+        let due = schedule::together(schedule.next(began, ended, soon, fastrand::f64()), board.epoch());
         // Never without a pause: a timeout as long as the interval would leave none.
         sleep_until(Instant::from_std(due).max(Instant::now() + BREATH)).await;
     }
