@@ -16,6 +16,7 @@ pub mod catalogue;
 mod certificate;
 mod condition;
 mod endpoint;
+pub mod heartbeat;
 pub mod kinds;
 mod net;
 mod probe;
@@ -25,8 +26,9 @@ mod tls;
 
 pub use condition::{Condition, ConditionError};
 pub use endpoint::{Endpoint, EndpointError};
+pub use heartbeat::Heartbeats;
 pub use net::{Place, PlaceError, Resolve, Resolving};
 pub use probe::{Fact, Failure, Probe, Report, Running, examine, run};
 pub use secret::Secret;
-pub use surroundings::{Beat, Commands, Finished, Finishing, Heartbeats, Surroundings};
+pub use surroundings::{Commands, Finished, Finishing, Surroundings};
 pub use tls::Trust;

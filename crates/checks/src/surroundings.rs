@@ -1,13 +1,13 @@
 //! What checks are given by whoever runs them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::net::IpAddr;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
 
+use crate::heartbeat::Heartbeats;
 use crate::net::Resolve;
 use crate::probe::Failure;
 use crate::secret::Secret;
@@ -46,45 +46,4 @@ pub struct Finished {
     pub code: i32,
     /// The last lines that it wrote.
     pub output: Vec<String>,
-}
-
-/// A sign of life from something that is not asked: a cron job, a backup, a worker without HTTP.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Beat {
-    pub at: Instant,
-    /// How long the job took, where it said so.
-    pub took: Option<Duration>,
-}
-
-/// The last sign of life of each heartbeat. Clones share them; there are as many as heartbeat checks.
-#[derive(Clone, Default)]
-pub struct Heartbeats(Arc<Mutex<HashMap<String, Option<Beat>>>>);
-
-impl Heartbeats {
-    /// Takes signs of life for `name` from now on.
-    pub fn expect(&self, name: &str) {
-        self.beats().entry(name.to_owned()).or_default();
-    }
-
-    /// Records a sign of life. `false` where nobody waits for one of this name.
-    pub fn beat(&self, name: &str, beat: Beat) -> bool {
-        self.beats().get_mut(name).map(|last| *last = Some(beat)).is_some()
-    }
-
-    /// The last sign of life of `name`.
-    #[must_use]
-    pub fn last(&self, name: &str) -> Option<Beat> {
-        self.beats().get(name).copied().flatten()
-    }
-
-    fn beats(&self) -> std::sync::MutexGuard<'_, HashMap<String, Option<Beat>>> {
-        // A map is whole at any time.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl fmt::Debug for Heartbeats {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Heartbeats")
-    }
 }

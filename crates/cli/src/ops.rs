@@ -19,6 +19,7 @@ mod answer;
 mod endpoints;
 mod facts;
 mod format;
+mod heartbeat;
 mod listener;
 mod probes;
 mod public;

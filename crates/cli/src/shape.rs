@@ -214,7 +214,9 @@ impl Shape {
     /// Takes note of how rendering went; true where a failure follows a success, and so is news.
     pub(crate) fn failed(&self, failed: bool) -> bool {
         // Nothing is written where nothing changed: probes come from several threads.
-        self.0.failing.load(Ordering::Relaxed) != failed && self.0.failing.swap(failed, Ordering::Relaxed) != failed && failed
+        self.0.failing.load(Ordering::Relaxed) != failed
+            && self.0.failing.swap(failed, Ordering::Relaxed) != failed
+            && failed
     }
 
     fn source(&self) -> &str {

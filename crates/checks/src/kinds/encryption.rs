@@ -33,7 +33,8 @@ impl Encryption {
     fn attempt(&self) -> Result<Report, Failure> {
         let secret = self.0.key.as_ref().filter(|key| !key.expose().is_empty());
         let measured = |failure: Failure, set: f64, valid: f64| {
-            let failure = failure.measure("health_encryption_key_set", set).measure("health_encryption_key_valid", valid);
+            let failure =
+                failure.measure("health_encryption_key_set", set).measure("health_encryption_key_valid", valid);
             failure.measure("health_encryption_test_passed", 0.0)
         };
         let secret = secret.ok_or_else(|| measured(Failure::condition("the key is not set"), 0.0, 0.0))?;

@@ -55,7 +55,13 @@ impl Answer {
     pub(super) fn refusal(reason: Reason, detail: impl Into<Cow<'static, str>>) -> Self {
         let answer = Refusal::new(reason).detail(detail).respond::<Problem>(&Correlation::default());
         let status = answer.status();
-        Self { status, content_type: "application/problem+json", body: answer.into_body().0, refusal: Some(reason), fault: None }
+        Self {
+            status,
+            content_type: "application/problem+json",
+            body: answer.into_body().0,
+            refusal: Some(reason),
+            fault: None,
+        }
     }
 
     /// The response to a request with `method`: to HEAD it has the length of the body, but no body.
@@ -71,6 +77,9 @@ impl Answer {
         // A path in a problem is written by whoever asked: no browser may take it for a page.
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         if let Some(reason) = self.refusal {
+            if reason == Reason::Unauthenticated {
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
             if reason == Reason::MethodNotAllowed {
                 headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
             }

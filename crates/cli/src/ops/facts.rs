@@ -12,8 +12,8 @@ use seaworthy::core::lifecycle::State;
 use seaworthy::health::Health;
 use seaworthy::lifecycle::Lifecycle;
 
-use super::turns::Turns;
 use super::samples::Samples;
+use super::turns::Turns;
 use crate::config::Verdict;
 use crate::shape::Sample;
 
@@ -79,7 +79,14 @@ impl Vitals {
         sink: Arc<dyn Sink>,
         turning: impl Fn() -> bool + Send + Sync + 'static,
     ) -> Self {
-        Self { lifecycle, health, turning: Arc::new(turning), started, turns: Arc::new(Turns::new(sink)), samples: Samples::default() }
+        Self {
+            lifecycle,
+            health,
+            turning: Arc::new(turning),
+            started,
+            turns: Arc::new(Turns::new(sink)),
+            samples: Samples::default(),
+        }
     }
 
     /// Where the samples for shapes are to be put.

@@ -41,7 +41,7 @@ pub(crate) fn answer(parts: &mut Parts, request: ControlRequest) -> Asked {
             Ok(changed) => Reply::Reloaded { changed: changed.iter().map(Changed::from).collect() },
             Err(problems) => Reply::invalid(&problems),
         },
-        Command::Heartbeat { name, took } => parts.monitor.beat(&name, took),
+        Command::Heartbeat { name, sign, took, code } => parts.monitor.beat(&name, sign.signal(took, code)),
         Command::LogLevel { level, expires } => {
             let level = core_level(level);
             parts.logger.set_level(level, expires);

@@ -9,6 +9,7 @@ use seaworthy::core::event::{Event, Sink};
 use seaworthy::core::health::Snapshot;
 use seaworthy::health::Health;
 use seaworthy::lifecycle::Lifecycle;
+use seaworthy_checks::kinds::Spec;
 use tokio::sync::mpsc;
 
 use super::parts::{Parts, Program};
@@ -22,7 +23,7 @@ use crate::gateway::{
 };
 use crate::log::{self, Fanout, LogSetup, Logger};
 use crate::metrics::{Metrics, MetricsSetup};
-use crate::monitor::{self, Monitor};
+use crate::monitor::{self, Monitor, Record};
 use crate::ops::{Endpoints, Ops, Probes, Sampler, Scrape, Vitals};
 use crate::supervise::{self, Commands, HandedOver, Notifier, Reaper, Report, SpawnError, Supervisor};
 
@@ -123,7 +124,14 @@ pub(crate) fn start(
 
     let reaper = Reaper::start(sink.clone()).map_err(system("the reaper"))?;
     let commands = Commands::of(&config.app, Arc::new(logger.clone()), sink.clone(), reaper)?;
-    let monitor = Monitor::start(&config.checks, monitor::surroundings(commands.clone()), health.clone(), sink.clone());
+    let surroundings = monitor::surroundings(commands.clone());
+    // Before anybody waits for them: what was known counts from then.
+    let record = config
+        .state_dir
+        .as_ref()
+        .filter(|_| waits(config))
+        .map(|directory| Record::keep(directory, surroundings.heartbeats.clone(), sink.clone()));
+    let monitor = Monitor::start(&config.checks, surroundings, health.clone(), sink.clone());
     banner::listening(config, gateway.as_ref(), ops.as_ref(), control.as_ref(), &*sink, output, inputs.is_demo());
     let of_program = program.clone();
     let pids = Arc::new(move || of_program.get().map(Supervisor::pids).unwrap_or_default());
@@ -170,6 +178,7 @@ pub(crate) fn start(
         commands,
         monitor,
         sampler,
+        record,
         notifier: Notifier::of_process(),
         program: Program::default(),
         reloads: ReloadStatus::default(),
@@ -184,6 +193,11 @@ pub(crate) fn start(
 fn has_gateway(config: &Config) -> bool {
     // Without a program and an upstream, checks are all there is.
     config.upstream.is_some() || (!config.app.command.is_empty() && config.app.port != AppPort::None)
+}
+
+/// Whether there are heartbeats to keep.
+fn waits(config: &Config) -> bool {
+    config.checks.iter().any(|check| matches!(check.spec, Spec::Heartbeat(_)))
 }
 
 fn listen(address: &Address) -> Result<Listener, BindError> {

@@ -128,7 +128,7 @@ pub(crate) async fn close(parts: Parts, ended: Ended, mut requests: mpsc::Receiv
     while let Some(request) = requests.recv().await {
         answer::answer_leaving(&parts, request);
     }
-    let Parts { gateway, ops, control, logger, .. } = parts;
+    let Parts { gateway, ops, control, logger, record, .. } = parts;
     if let Some(gateway) = gateway {
         gateway.quit();
     }
@@ -143,5 +143,8 @@ pub(crate) async fn close(parts: Parts, ended: Ended, mut requests: mpsc::Receiv
         }
     };
     tokio::join!(ops, control);
+    if let Some(record) = record {
+        record.close();
+    }
     logger.flush(Instant::now() + FLUSH);
 }

@@ -130,7 +130,15 @@ impl One {
             "consecutive_failures" => check.consecutive_failures.into(),
             "flapping" => check.flapping.into(),
             "because_of" => optional(check.because_of.as_deref()),
-            "labels" => self.seen.known.checks.get(self.known)?.labels.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect(),
+            "labels" => self
+                .seen
+                .known
+                .checks
+                .get(self.known)?
+                .labels
+                .iter()
+                .map(|(key, value)| (key.as_str(), value.as_str()))
+                .collect(),
             "measures" => {
                 let metrics = catalogue::row(check.kind).into_iter().flat_map(|row| row.metrics);
                 metrics.map(|metric| (metric.name, measured(metric, &check.measures))).collect()

@@ -1,5 +1,5 @@
-use serde_json::{Value as Json, json};
 use seaworthy::core::health::{Affects, Class, Measure, Status};
+use serde_json::{Value as Json, json};
 
 use super::contract::{CHECK, Node, ROOT};
 use super::*;
@@ -219,7 +219,8 @@ fn a_template_that_would_not_end_is_refused() {
 #[test]
 fn a_failure_is_news_once_until_it_succeeds_again() {
     let shape = shape("{{ (app.jobs or []) | length }}").unwrap();
-    let number = View { sample: Arc::new(Sample { app: Some(Arc::new(json!({ "jobs": 7 }))), ..Sample::default() }), ..view() };
+    let number =
+        View { sample: Arc::new(Sample { app: Some(Arc::new(json!({ "jobs": 7 }))), ..Sample::default() }), ..view() };
     assert!(shape.render(number).is_err(), "a number has no length");
     assert_eq!([shape.failed(true), shape.failed(true)], [true, false]);
     assert!(!shape.failed(false));

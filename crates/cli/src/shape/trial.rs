@@ -27,7 +27,11 @@ pub(super) fn run(shape: &Shape, verdict: &'static str, words: &[(&'static str, 
             for details in whose {
                 let view = view(shape, verdict, (status, *passes), checks, *details);
                 shape.render(view).map_err(|error| {
-                    ShapeError::trial(shape.source(), &error, &format!("when the status is {status}, with its checks {how}"))
+                    ShapeError::trial(
+                        shape.source(),
+                        &error,
+                        &format!("when the status is {status}, with its checks {how}"),
+                    )
                 })?;
             }
         }

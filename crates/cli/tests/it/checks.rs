@@ -102,6 +102,34 @@ fn a_sign_of_life_comes_in_over_the_control_socket() {
 }
 
 #[test]
+fn a_sign_of_life_comes_in_from_the_public_and_is_known_after_a_restart() {
+    let directory = tempfile::tempdir().expect("a directory can be made");
+    let state = directory.path().display();
+    let config = format!(
+        "state-dir = \"{state}\"\n[[check]]\nname = \"backup\"\nkind = \"heartbeat\"\nschedule = \"0 3 * * *\"\n\
+         time-zone = \"Europe/Berlin\"\ninterval = \"100ms\"\ntoken = {{ env = \"BACKUP_TOKEN\" }}\n"
+    );
+    let start = || Seaworthy::app().variable("BACKUP_TOKEN", "0123456789abcdef").config(&config);
+    let service = start().ready();
+    let tell = |target: &str, token: &str| {
+        let mut client = service.client();
+        client.request("POST", target, &format!("Authorization: Bearer {token}\r\nContent-Length: 0\r\n"));
+        client.answer()
+    };
+    let refused = tell("/heartbeat/backup", "fedcba9876543210");
+    assert_eq!((refused.status, refused.header("www-authenticate")), (401, Some("Bearer")));
+    assert_eq!(tell("/heartbeat/backup/start", "0123456789abcdef").status, 200);
+    assert_eq!(tell("/heartbeat/backup/3", "0123456789abcdef").status, 200);
+    let failed = service.log.event("check_failed");
+    assert!(failed["error"].as_str().is_some_and(|error| error.ends_with("with exit code 3")), "{failed}");
+    service.stop().with_code(0);
+
+    let service = start().ready();
+    answers(&service, "/health/check/backup", 503);
+    service.stop().with_code(0);
+}
+
+#[test]
 fn the_doctor_says_what_is_wrong_and_what_to_do() {
     let (api, port) = listener();
     let service = monitor(&tcp("api", port, READY));

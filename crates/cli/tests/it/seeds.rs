@@ -188,8 +188,7 @@ fn mais_is_ready_with_its_database_and_says_what_is_missing_without() {
     });
     same_shape(&ready, &seed);
     assert_eq!(ready["checks"]["database"]["status"], "healthy");
-    let live =
-        json!({ "status": "ok", "timestamp": "t", "uptime": 3600, "service": "mais-api", "version": "1.0.0" });
+    let live = json!({ "status": "ok", "timestamp": "t", "uptime": 3600, "service": "mais-api", "version": "1.0.0" });
     for path in ["/health/live", "/health"] {
         let given = complete.get(path).json();
         same_shape(&given, &live);

@@ -196,10 +196,32 @@ pub(crate) struct Check {
     #[schemars(extend("x-default" = "none", "examples" = [{ "LICENSE": { "env": "LICENSE_KEY" } }]))]
     pub(crate) env: BTreeMap<String, As<SecretSource>>,
 
-    /// How long after one sign of life the next is due. For `heartbeat`.
+    /// How long after one sign of life the next is due. For `heartbeat`, where `schedule` does not say it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-default" = "none", "examples" = ["1d"]))]
     pub(crate) within: Option<Time>,
+
+    /// When a sign of life is due, as cron writes it: minute, hour, day of the month, month, day of the week. For `heartbeat`,
+    /// in place of `within`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1), extend("x-default" = "none", "examples" = ["0 3 * * MON-FRI"]))]
+    pub(crate) schedule: Option<String>,
+
+    /// The time zone of `schedule`. For `heartbeat`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1), extend("x-default" = "`UTC`", "examples" = ["Europe/Berlin"]))]
+    pub(crate) time_zone: Option<String>,
+
+    /// How long a job may take that says when it starts. For `heartbeat`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-default" = "until it is due again", "examples" = ["2h"]))]
+    pub(crate) max_duration: Option<Time>,
+
+    /// Takes signs of life on the public listener too, at `/heartbeat/NAME`, from whoever brings this as `Authorization: Bearer`.
+    /// For `heartbeat`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-default" = "none", "examples" = [{ "env": "BACKUP_TOKEN" }]))]
+    pub(crate) token: Option<As<SecretSource>>,
 
     /// How much later than that it may come. For `heartbeat`.
     #[serde(skip_serializing_if = "Option::is_none")]

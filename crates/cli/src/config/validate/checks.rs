@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use seaworthy::core::health::{Affects, Class, Dependencies, OnFailure, Policy, Severity};
+use seaworthy_checks::heartbeat::{Schedule, ScheduleError};
 use seaworthy_checks::kinds::{
     Spec, bullmq, command, disk, dns, encryption, grpc, heartbeat, http, memory, nats, postgres, redis, tcp, tls, unset,
 };
@@ -12,12 +13,15 @@ use seaworthy_checks::{Condition, Place, Trust, catalogue};
 use super::Review;
 use crate::config::raw;
 use crate::config::raw::CheckKind;
-use crate::config::units::{As, SecretSource};
+use crate::config::units::{As, Secret, SecretSource};
 use crate::config::validated::Check;
 use crate::config::{nearest, tree};
 
 /// More often than this is an attack.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Anything shorter could be guessed by whoever tries for long.
+const SHORTEST_TOKEN: usize = 16;
 
 /// In `on-failure`: every class that is not named.
 const OTHERS: &str = "error";
@@ -43,7 +47,7 @@ impl Review<'_> {
             entry.name(raw.iter().take(index));
             entry.depends(raw);
             let Some(spec) = entry.spec() else { continue };
-            let policy = entry.policy();
+            let (policy, token) = (entry.policy(), entry.token());
             checks.push(Check {
                 name: check.name.clone(),
                 spec,
@@ -58,6 +62,7 @@ impl Review<'_> {
                 timeout: check.timeout.0,
                 policy,
                 depends_on: check.depends_on.clone(),
+                token,
                 labels: check.labels.clone().into_iter().collect(),
             });
         }
@@ -183,6 +188,7 @@ impl Entry<'_, '_> {
             };
             self.refuse(option, format!("is no key of the kind {kind:?}"), hint);
         }
+        self.either(kind, &given)?;
         for needed in row.options.iter().take(row.needs) {
             // What was given and could not be read has been reported.
             let broken = self.review.broken.contains(&self.key(needed));
@@ -212,6 +218,28 @@ impl Entry<'_, '_> {
             CheckKind::Nats => self.nats(),
             CheckKind::Bullmq => self.bullmq(),
         }
+    }
+
+    /// Exactly one of the keys that stand for each other. `None` where that was refused.
+    fn either(&mut self, kind: &str, given: &[String]) -> Option<()> {
+        let Some((_, [one, other])) = catalogue::EITHER.iter().find(|(known, _)| *known == kind) else {
+            return Some(());
+        };
+        let has = |key: &str| given.iter().any(|given| given == key) || self.review.broken.contains(&self.key(key));
+        let (path, keys) = (self.path.clone(), [self.key(one), self.key(other)]);
+        match (has(one), has(other)) {
+            (true, false) | (false, true) => return Some(()),
+            (true, true) => {
+                let message = format!("stands beside `{other}`, which says it too");
+                self.review.refuse(&[&keys[0], &keys[1]], message, "take one of them out");
+            }
+            (false, false) => {
+                let message = format!("has neither `{one}` nor `{other}`, and the kind {kind:?} needs one of them");
+                let example = catalogue::row(kind).map(|row| indented(row.example)).unwrap_or_default();
+                self.review.refuse(&[&path], message, format!("for example:\n{example}"));
+            }
+        }
+        None
     }
 
     /// The variable that says where to ask, if it is required and not set: then the service is not ready, and says why.
@@ -343,11 +371,46 @@ impl Entry<'_, '_> {
     }
 
     fn heartbeat(&mut self) -> Option<Spec> {
-        let time = self.raw.within.as_ref()?;
-        let path = self.key("within");
-        let within = self.review.positive(&path, time);
-        let grace = self.raw.grace.as_ref().map_or(Duration::ZERO, |grace| grace.0);
-        Some(Spec::Heartbeat(heartbeat::Settings { name: self.raw.name.clone(), within, grace }))
+        let raw = self.raw;
+        let schedule = match (&raw.within, &raw.schedule) {
+            (Some(within), _) => {
+                let path = self.key("within");
+                if raw.time_zone.is_some() {
+                    self.refuse(
+                        "time-zone",
+                        "has no schedule to be for",
+                        "write schedule in place of within, or take it out",
+                    );
+                }
+                Some(Schedule::Every(self.review.positive(&path, within)))
+            }
+            (None, Some(expression)) => {
+                let key = |error: &ScheduleError| {
+                    if matches!(error, ScheduleError::Zone(_)) { "time-zone" } else { "schedule" }
+                };
+                let schedule = Schedule::cron(expression, raw.time_zone.as_deref().unwrap_or("UTC"));
+                schedule.map_err(|error| self.complain(key(&error), &error)).ok()
+            }
+            (None, None) => None,
+        };
+        let max_duration = raw.max_duration.as_ref().map(|time| {
+            let path = self.key("max-duration");
+            self.review.positive(&path, time)
+        });
+        let grace = raw.grace.as_ref().map_or(Duration::ZERO, |grace| grace.0);
+        Some(Spec::Heartbeat(heartbeat::Settings { name: raw.name.clone(), schedule: schedule?, grace, max_duration }))
+    }
+
+    /// By what a sign of life is taken from the public.
+    fn token(&mut self) -> Option<Secret> {
+        let source = self.raw.token.as_ref()?;
+        let token = self.secret("token", "token", source)?;
+        if token.len() < SHORTEST_TOKEN || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+            let message =
+                format!("is no token: it has fewer than {SHORTEST_TOKEN} characters, or others than plain ASCII");
+            self.refuse("token", message, "make one, as with `openssl rand -hex 32`");
+        }
+        Some(Secret::new(token))
     }
 
     /// A key that is not set is what the check is there to find, so it is no error here.

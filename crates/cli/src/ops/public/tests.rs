@@ -36,7 +36,7 @@ fn door(change: impl FnOnce(&mut Config)) -> Door {
     };
     health.publish(Snapshot { checks: vec![check], ..Snapshot::default() });
     let vitals = Vitals::new(lifecycle, health, Instant::now(), std::sync::Arc::new(Nowhere), || true);
-    Door::new(&config, vitals, Scrape::new(|_| b"up 1\n".to_vec()))
+    Door::new(&config, vitals, Scrape::new(|_| b"up 1\n".to_vec()), Heartbeats::default())
 }
 
 fn ask(door: &Door, method: &str, path: &str, from: &str) -> Option<Response<Full<Bytes>>> {

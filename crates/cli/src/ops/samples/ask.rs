@@ -54,9 +54,7 @@ pub(super) async fn json(target: &Upstream, path: &str) -> Result<serde_json::Va
     Ok(serde_json::from_slice(&answer?)?)
 }
 
-async fn read(
-    answer: impl Future<Output = Result<http::Response<Incoming>, hyper::Error>>,
-) -> Result<Bytes, AskError> {
+async fn read(answer: impl Future<Output = Result<http::Response<Incoming>, hyper::Error>>) -> Result<Bytes, AskError> {
     let answer = answer.await?;
     // A service that is not well says so by a 503, with the same body.
     let status = answer.status();
@@ -68,7 +66,10 @@ async fn read(
 }
 
 /// Drives a connection for as long as the answer to a request takes, and drops it then.
-async fn alongside<T>(connection: impl Future<Output = Result<(), hyper::Error>>, answer: impl Future<Output = T>) -> T {
+async fn alongside<T>(
+    connection: impl Future<Output = Result<(), hyper::Error>>,
+    answer: impl Future<Output = T>,
+) -> T {
     let (mut connection, mut answer) = (std::pin::pin!(connection), std::pin::pin!(answer));
     tokio::select! {
         biased;

@@ -12,7 +12,8 @@ use crate::gateway::{Address, Protocol};
 const LONG: Duration = Duration::from_secs(30);
 
 fn config(shape: &str) -> Config {
-    let probes = format!("[probes]\napp-path = \"/stats\"\nsample-interval = \"20ms\"\nshapes.\"/health\" = '''{shape}'''");
+    let probes =
+        format!("[probes]\napp-path = \"/stats\"\nsample-interval = \"20ms\"\nshapes.\"/health\" = '''{shape}'''");
     let read = move |path: &Path| match path.to_str() {
         Some("seaworthy.toml") => Ok(probes.clone()),
         _ => Err(std::io::ErrorKind::NotFound.into()),

@@ -38,7 +38,11 @@ fn a_shape_answers_its_own_path_with_the_status_of_the_verdict() {
     let answer = ask(&probes, "/ready", None, "", &facts);
     assert_eq!((answer.status.as_u16(), answer.content_type), (503, "application/json"));
     assert_eq!(body(&answer), json!({ "ready": false, "database": "10.0.0.7:5432: connection refused" }));
-    assert_eq!(body(&ask(&probes, "/health/ready", None, "", &facts))["status"], "not_ready", "another path, another body");
+    assert_eq!(
+        body(&ask(&probes, "/health/ready", None, "", &facts))["status"],
+        "not_ready",
+        "another path, another body"
+    );
 }
 
 #[test]

@@ -67,7 +67,8 @@ impl PostgreSql {
         let port = free_port();
         give_away(directory.path());
         let data = directory.path().join("data").display().to_string();
-        let initdb = words(&postgres("initdb"), &["-D", &data, "--auth=trust", "-U", "app", "--no-sync", "--no-instructions"]);
+        let initdb =
+            words(&postgres("initdb"), &["-D", &data, "--auth=trust", "-U", "app", "--no-sync", "--no-instructions"]);
         run(&initdb);
         let sockets = directory.path().display().to_string();
         let port_word = port.to_string();
