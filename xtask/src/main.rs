@@ -1,8 +1,9 @@
-//! The only task runner: `cargo xtask test | tidy | docs | bench`.
+//! The only task runner: `cargo xtask test | tidy | docs | bench | fuzz`.
 
 mod bench;
 mod command;
 mod docs;
+mod fuzz;
 mod prerequisites;
 mod tally;
 mod test;
@@ -38,6 +39,8 @@ enum Task {
     Docs,
     /// CPU time a request against nginx, HAProxy and a TCP relay that do the same work.
     Bench(bench::Options),
+    /// Parsers against inputs that are nearly right, made from the seeds under fuzz/seeds.
+    Fuzz(fuzz::Options),
 }
 
 fn main() -> ExitCode {
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
         Task::Tidy { only } => tidy::run(only.as_deref()),
         Task::Docs => docs::write(),
         Task::Bench(options) => bench::run(&options),
+        Task::Fuzz(options) => fuzz::run(&options),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -33,6 +33,7 @@ const PREREQUISITES: &[Prerequisite] = &[
     needed("gunicorn", "/usr/bin/gunicorn", "a server with workers of its own"),
     needed("nodejs", "node", "programs to stand in front of"),
     needed("npm", "npm", "a package runner, which swallows signals"),
+    needed("golang-go", "go", "programs to stand in front of"),
     needed("nginx", "nginx", "a program that stops in order by QUIT, and the peer of the benchmark"),
     needed("postgresql", "/usr/lib/postgresql", "a database to check"),
     needed("redis-server", "redis-server", "a cache to check"),

@@ -138,4 +138,13 @@ mod tests {
             prop_assert_eq!(days_since_1970(year, month, day + 1), days_since_1970(year, month, day) + 1);
         }
     }
+
+    #[test]
+    fn fuzz_any_certificate_ends_at_some_time_or_at_none() {
+        seaworthy_fuzz::drive("certificate", |der| {
+            if let Some(until) = not_after(der) {
+                assert!(days_left(until, SystemTime::UNIX_EPOCH).is_finite());
+            }
+        });
+    }
 }

@@ -144,4 +144,15 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn fuzz_a_condition_reads_as_it_is_shown() {
+        seaworthy_fuzz::drive_text("condition", |text| {
+            let (condition, answer) = text.split_once('\n').unwrap_or((text, ""));
+            if let Ok(condition) = condition.parse::<Condition>() {
+                let again: Condition = condition.to_string().parse().unwrap();
+                assert_eq!(again.holds(answer), condition.holds(answer), "{condition}");
+            }
+        });
+    }
 }

@@ -184,4 +184,18 @@ mod tests {
             let _ = REDIS.parse(&format!("redis://u:{password}@h/{text}"));
         }
     }
+
+    #[test]
+    fn fuzz_no_url_shows_its_password() {
+        const PASSWORD: &str = "hunter2hunter2";
+        seaworthy_fuzz::drive_text("endpoint", |text| {
+            for url in [text.to_owned(), format!("redis://me:{PASSWORD}@{text}")] {
+                let shown = match REDIS.parse(&url) {
+                    Ok(endpoint) => format!("{endpoint} {endpoint:?}"),
+                    Err(error) => format!("{error} {error:?}"),
+                };
+                assert!(!shown.contains(PASSWORD), "{shown}");
+            }
+        });
+    }
 }

@@ -15,8 +15,11 @@
 pub mod catalogue;
 mod certificate;
 mod condition;
+mod cursor;
+mod database;
 mod endpoint;
 pub mod heartbeat;
+mod kept;
 pub mod kinds;
 mod net;
 mod probe;
@@ -31,4 +34,4 @@ pub use net::{Place, PlaceError, Resolve, Resolving};
 pub use probe::{Fact, Failure, Probe, Report, Running, examine, run};
 pub use secret::Secret;
 pub use surroundings::{Commands, Finished, Finishing, Surroundings};
-pub use tls::Trust;
+pub use tls::{Identity, Tls, Trust};

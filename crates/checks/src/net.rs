@@ -6,6 +6,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::pin::Pin;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -81,6 +82,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Io for T {}
 
 /// A connection, whatever it runs over.
 pub(crate) type Stream = Box<dyn Io>;
+
+/// Writes what the socket takes at once, which is nearly always all of it; nobody waits for more.
+pub(crate) fn post(stream: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) {
+    let mut context = Context::from_waker(Waker::noop());
+    let mut stream = Pin::new(stream);
+    let _ = stream.as_mut().poll_write(&mut context, bytes);
+    let _ = stream.poll_flush(&mut context);
+}
 
 impl Place {
     /// Connects: to the first of its addresses that answers.

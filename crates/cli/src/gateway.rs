@@ -1,10 +1,10 @@
 //! What stands in front of the program: workers that serve clients, and the one handle on all of them.
 
 mod accept;
+mod alarm;
 mod clock;
 mod connection;
 mod executor;
-pub(crate) mod holder;
 mod listener;
 mod observer;
 mod proxy;

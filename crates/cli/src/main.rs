@@ -14,6 +14,7 @@ mod names;
 mod ops;
 mod run;
 mod shape;
+mod sockets;
 mod supervise;
 
 fn main() -> std::process::ExitCode {

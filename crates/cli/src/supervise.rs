@@ -44,7 +44,6 @@ mod reaper;
 mod runner;
 mod running;
 mod shown;
-mod sockets;
 mod spawn;
 mod stop;
 mod systemd;

@@ -274,4 +274,14 @@ mod tests {
             assert!(found.iter().any(|found| found.contains(problem)), "{page:?}: {found:?}");
         }
     }
+
+    #[test]
+    fn fuzz_any_page_is_read_and_what_is_wrong_with_it_is_said() {
+        seaworthy_fuzz::drive_text("exposition", |text| {
+            let page = parse(text);
+            let lines = text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#')).count();
+            assert!(page.samples.len() <= lines);
+            assert!(page.samples.len() == lines || !page.problems.is_empty(), "a line is passed over in silence");
+        });
+    }
 }

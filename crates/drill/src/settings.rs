@@ -203,4 +203,13 @@ mod tests {
     fn an_unknown_key_is_refused() {
         assert!(parse("gracee = \"3s\"").is_err());
     }
+
+    #[test]
+    fn fuzz_any_file_is_settings_or_refused() {
+        seaworthy_fuzz::drive_text("drill-settings", |text| {
+            if let Ok(settings) = parse(text) {
+                let _ = (settings.waivers(), settings.paths(), settings.dependencies(&[]), settings.config());
+            }
+        });
+    }
 }

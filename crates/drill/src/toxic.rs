@@ -172,11 +172,12 @@ pub(crate) fn redirect(value: &str, to: SocketAddr) -> Option<(String, u16, Stri
         Some((host, port)) if !port.ends_with(']') => (host, port.parse().ok()?),
         _ => (host_port, default?),
     };
+    let host = host.trim_matches(['[', ']']);
     if host.is_empty() || host.contains(',') {
         return None;
     }
     let changed = format!("{}{}{to}{}", &value[..start], &authority[..host_start], &value[end..]);
-    Some((host.trim_matches(['[', ']']).to_owned(), port, changed))
+    Some((host.to_owned(), port, changed))
 }
 
 #[cfg(test)]
@@ -250,5 +251,15 @@ mod tests {
         assert!(matches!(open.read(&mut buffer).await, Ok(0) | Err(_)));
         let mut new = TcpStream::connect(proxy.address).await.unwrap();
         assert!(new.read(&mut buffer).await.is_err(), "a reset, not an end");
+    }
+
+    #[test]
+    fn fuzz_a_value_keeps_all_but_its_address() {
+        let to: SocketAddr = "127.0.0.1:1".parse().unwrap();
+        seaworthy_fuzz::drive_text("dependency", |value| {
+            if let Some((host, _, changed)) = redirect(value, to) {
+                assert!(!host.is_empty() && changed.contains("127.0.0.1:1"), "{changed}");
+            }
+        });
     }
 }

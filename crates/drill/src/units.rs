@@ -83,4 +83,19 @@ mod tests {
         assert!(path("/a b").is_err() && path("a").is_err() && path("/x\r\n").is_err());
         assert!(path("/a?b=c").is_ok());
     }
+
+    #[test]
+    fn fuzz_any_argument_is_read_or_refused() {
+        seaworthy_fuzz::drive_text("drill-arguments", |text| {
+            for word in text.lines() {
+                let _ = (duration(word), signal(word), variable(word));
+                if let Ok((name, value)) = header(word) {
+                    assert!(!format!("{name}{value}").contains(['\r', '\n', '\0']), "{word:?}");
+                }
+                if let Ok(path) = path(word) {
+                    assert!(path.starts_with('/') && !path.contains([' ', '\r', '\n']), "{path:?}");
+                }
+            }
+        });
+    }
 }

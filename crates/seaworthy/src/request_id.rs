@@ -251,4 +251,14 @@ mod tests {
         let millis = u128::from_str_radix(&text[..12], 16).unwrap();
         assert!(millis.abs_diff(now) < 10_000, "{millis} is not about {now}");
     }
+
+    #[test]
+    fn fuzz_an_id_that_is_kept_can_stand_in_a_header_a_log_and_a_url() {
+        seaworthy_fuzz::drive("request-id", |id| {
+            if is_harmless(id) {
+                assert!(HeaderValue::from_bytes(id).is_ok_and(|value| value.to_str().is_ok()));
+                assert!(!id.iter().any(|byte| b" \"\\<>%#?&".contains(byte)) && id.len() <= 128);
+            }
+        });
+    }
 }

@@ -19,7 +19,7 @@ use crate::gate::{Gate, GateLayer, Hold};
 use crate::headers::{Preset, SecurityHeaders, SecurityHeadersLayer};
 use crate::lifecycle::Lifecycle;
 use crate::limit::body::{BodyLimit, BodyLimitLayer};
-use crate::limit::time::{TimeLimit, TimeLimitLayer};
+use crate::limit::time::{TimeLimit, TimeLimitLayer, TokioTimer};
 use crate::panic::{PanicGuard, PanicGuardLayer};
 use crate::request_id::{RequestId, RequestIdLayer};
 use crate::trace::{TraceContext, TraceContextLayer};
@@ -60,7 +60,7 @@ impl Default for Settings {
 
 /// All layers, in order.
 #[derive(Debug, Clone)]
-pub struct Stack<O> {
+pub struct Stack<O, T = TokioTimer> {
     panic: PanicGuardLayer,
     client: ClientAddressLayer,
     request_id: RequestIdLayer,
@@ -69,12 +69,12 @@ pub struct Stack<O> {
     headers: SecurityHeadersLayer,
     gate: GateLayer,
     body: BodyLimitLayer,
-    time: TimeLimitLayer,
+    time: TimeLimitLayer<T>,
 }
 
 /// A service behind all layers.
-pub type Stacked<S, O> =
-    PanicGuard<ClientAddress<RequestId<TraceContext<Access<SecurityHeaders<Gate<BodyLimit<TimeLimit<S>>>>, O>>>>>;
+pub type Stacked<S, O, T = TokioTimer> =
+    PanicGuard<ClientAddress<RequestId<TraceContext<Access<SecurityHeaders<Gate<BodyLimit<TimeLimit<S, T>>>>, O>>>>>;
 
 impl<O: Observer> Stack<O> {
     pub fn new(settings: Settings, lifecycle: Lifecycle, observer: O, sink: Arc<dyn Sink>) -> Self {
@@ -97,8 +97,16 @@ impl<O: Observer> Stack<O> {
     }
 }
 
-impl<S, O: Clone> Layer<S> for Stack<O> {
-    type Service = Stacked<S, O>;
+impl<O, T> Stack<O, T> {
+    /// Goes by another timer than tokio's.
+    pub fn timer<U>(self, timer: U) -> Stack<O, U> {
+        let Self { panic, client, request_id, trace, access, headers, gate, body, time } = self;
+        Stack { panic, client, request_id, trace, access, headers, gate, body, time: time.timer(timer) }
+    }
+}
+
+impl<S, O: Clone, T: Clone> Layer<S> for Stack<O, T> {
+    type Service = Stacked<S, O, T>;
 
     fn layer(&self, inner: S) -> Self::Service {
         let inner = self.gate.layer(self.body.layer(self.time.layer(inner)));

@@ -161,4 +161,14 @@ mod tests {
             assert_eq!(trace_id(invalid.as_bytes()), None, "{invalid}");
         }
     }
+
+    #[test]
+    fn fuzz_a_trace_id_is_32_digits_of_what_came_or_nothing() {
+        seaworthy_fuzz::drive("traceparent", |header| {
+            if let Some(id) = trace_id(header) {
+                assert_eq!((id.len(), id.as_bytes()), (32, &header[3..35]));
+                assert!(id.bytes().all(|byte| byte.is_ascii_hexdigit()) && id.bytes().any(|byte| byte != b'0'));
+            }
+        });
+    }
 }

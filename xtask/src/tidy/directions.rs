@@ -12,15 +12,20 @@ const ALLOWED: &[(&str, &[&str])] = &[
     // It judges any service from outside, so it knows nothing of ours.
     ("seaworthy-drill", &[]),
     ("seaworthy-cli", &["seaworthy-core", "seaworthy", "seaworthy-checks", "seaworthy-deploy", "seaworthy-drill"]),
+    (FUZZ, &[]),
     ("xtask", &[]),
 ];
+
+/// Drives parsers in tests, so that any crate may use it there, and none may ship it.
+const FUZZ: &str = "seaworthy-fuzz";
 
 const MAP: &str = "the map in ARCHITECTURE.md says which crate may know which";
 
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     let ours: Vec<_> = tree.packages().map(Package::name).collect();
     let edges = tree.packages().flat_map(|package| {
-        package.dependencies().filter(|name| ours.contains(name)).map(move |dependency| (package.name(), dependency))
+        let edges = package.dependencies().filter(|name| ours.contains(name) && *name != FUZZ);
+        edges.chain(package.shipped().filter(|name| *name == FUZZ)).map(move |name| (package.name(), name))
     });
     let mut findings: Vec<_> = edges.filter_map(|(from, to)| forbidden(from, to)).collect();
     // Examples stand outside: they use what a user may use.

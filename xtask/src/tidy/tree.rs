@@ -106,4 +106,11 @@ impl<'a> Package<'a> {
         let dependencies = self.0["dependencies"].as_array().into_iter().flatten();
         dependencies.filter_map(|dependency| dependency["name"].as_str())
     }
+
+    /// The names of what users of it get with it.
+    pub(super) fn shipped(self) -> impl Iterator<Item = &'a str> {
+        let dependencies = self.0["dependencies"].as_array().into_iter().flatten();
+        let shipped = dependencies.filter(|dependency| dependency["kind"].as_str() != Some("dev"));
+        shipped.filter_map(|dependency| dependency["name"].as_str())
+    }
 }

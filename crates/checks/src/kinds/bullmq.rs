@@ -2,10 +2,11 @@
 
 use std::time::{Duration, SystemTime};
 
-use seaworthy_core::health::{Class, Measure};
+use seaworthy_core::health::Measure;
 
 use super::redis::{Connection, Reply, Server};
-use crate::probe::{Failure, Probe, Report, Running};
+use crate::kept::{Conversation, Question};
+use crate::probe::{Failure, Report};
 use crate::surroundings::Surroundings;
 
 /// Where BullMQ keeps the jobs of each state, and whether that is a sorted set (BullMQ 5, `src/classes/queue-keys.ts`).
@@ -31,38 +32,23 @@ pub struct Settings {
     pub warn_pending: Option<u64>,
 }
 
-/// Keeps one connection.
-#[derive(Debug)]
-pub(super) struct Bullmq {
-    settings: Settings,
-    surroundings: Surroundings,
-    connection: Option<Connection>,
-}
+impl Conversation for Settings {
+    type Connection = Connection;
 
-impl Bullmq {
-    pub(super) fn new(settings: Settings, surroundings: Surroundings) -> Self {
-        Self { settings, surroundings, connection: None }
+    async fn connect(&self, surroundings: &Surroundings) -> Result<Connection, Failure> {
+        self.server.connect(surroundings).await
     }
 
-    async fn ask(&mut self) -> Result<Report, Failure> {
-        if let Some(connection) = self.connection.take() {
-            match self.over(connection).await {
-                // Closed while it was at rest, by a restart perhaps: that by itself is no outage.
-                Err(failure) if failure.class == Class::Refused => {}
-                result => return result,
-            }
-        }
-        let connection = self.settings.server.connect(&self.surroundings).await?;
-        self.over(connection).await
-    }
-
-    async fn over(&mut self, mut connection: Connection) -> Result<Report, Failure> {
+    async fn ask(&self, connection: &mut Connection, _: Question) -> Result<Report, Failure> {
         let mut report = Report::default();
-        for queue in &self.settings.queues {
-            self.settings.count(&mut connection, queue, &mut report).await?;
+        for queue in &self.queues {
+            self.count(connection, queue, &mut report).await?;
         }
-        self.connection = Some(connection);
         Ok(report)
+    }
+
+    fn keeps(&self) -> bool {
+        self.server.is_fixed()
     }
 }
 
@@ -113,10 +99,4 @@ async fn number(connection: &mut Connection, command: &[&str]) -> Result<i64, Fa
 fn age(added: &str, now: SystemTime) -> Option<Duration> {
     let added = Duration::from_millis(added.parse().ok()?);
     now.duration_since(SystemTime::UNIX_EPOCH.checked_add(added)?).ok()
-}
-
-impl Probe for Bullmq {
-    fn run(&mut self, _: Duration) -> Running<'_> {
-        Box::pin(self.ask())
-    }
 }

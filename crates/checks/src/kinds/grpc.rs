@@ -18,7 +18,7 @@ use crate::endpoint::{Endpoint, EndpointError, Expected};
 use crate::net::Stream;
 use crate::probe::{Failure, Probe, Report, Running, chain, driven, io_kind};
 use crate::surroundings::Surroundings;
-use crate::tls::{self, Trust};
+use crate::tls::{self, Tls};
 
 const EXPECTED: Expected = Expected {
     schemes: &[("grpc", 50051), ("grpcs", 443), ("http", 80), ("https", 443), ("grpc+unix", 0)],
@@ -50,7 +50,7 @@ pub struct Settings {
     pub server: Server,
     /// Which of its services; empty is the server as a whole.
     pub service: String,
-    pub trust: Trust,
+    pub tls: Tls,
 }
 
 /// Connects each time, as `http` does, and for the same reason.
@@ -66,13 +66,10 @@ impl Grpc {
     }
 
     async fn ask(&self) -> Result<Report, Failure> {
-        let Settings { server, service, trust } = &self.settings;
+        let Settings { server, service, tls } = &self.settings;
         let stream = server.0.place.dial(&self.surroundings).await?;
-        let stream: Stream = if server.is_tls() {
-            Box::new(tls::connect(stream, trust, server.0.host(), &["h2"]).await?)
-        } else {
-            stream
-        };
+        let stream: Stream =
+            if server.is_tls() { Box::new(tls::connect(stream, tls, server.0.host(), &["h2"]).await?) } else { stream };
         let scheme = if server.is_tls() { "https" } else { "http" };
         let request = Request::post(format!("{scheme}://{}{PATH}", authority(&server.0)))
             .header(header::CONTENT_TYPE, "application/grpc")
@@ -218,5 +215,20 @@ mod tests {
         fn any_answer_is_judged(frame in prop::collection::vec(any::<u8>(), 0..40)) {
             let _ = serving(&frame);
         }
+    }
+
+    #[test]
+    fn fuzz_any_frame_and_any_status_is_judged() {
+        seaworthy_fuzz::drive("grpc", |frame| {
+            let _ = serving(frame);
+            let mut headers = HeaderMap::new();
+            let mut parts = frame.splitn(2, |byte| *byte == b'\n');
+            for name in ["grpc-status", "grpc-message"] {
+                if let Some(Ok(value)) = parts.next().map(http::HeaderValue::from_bytes) {
+                    headers.insert(name, value);
+                }
+            }
+            let _ = status(&headers);
+        });
     }
 }

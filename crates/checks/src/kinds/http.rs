@@ -17,7 +17,7 @@ use crate::net::{Place, Stream};
 use crate::probe::{Failure, Probe, Report, Running, chain, driven, io_kind};
 use crate::secret::Secret;
 use crate::surroundings::Surroundings;
-use crate::tls::{self, Trust};
+use crate::tls::{self, Tls};
 
 /// A larger body is no answer to a check.
 const LARGEST: usize = 1024 * 1024;
@@ -37,7 +37,7 @@ pub struct Settings {
     pub condition: Option<Condition>,
     /// Where in the body, as JSON, to look: `checks.database.status`, `items.0`.
     pub json: Option<String>,
-    pub trust: Trust,
+    pub tls: Tls,
     pub validity: Validity,
 }
 
@@ -173,7 +173,7 @@ impl Http {
     async fn exchange(&self, target: &Target) -> Result<(Response<Bytes>, Report), Failure> {
         let stream = target.place().dial(&self.surroundings).await?;
         let (stream, report): (Stream, _) = if target.is_tls() {
-            let stream = tls::connect(stream, &self.settings.trust, target.host(), &["http/1.1"]).await?;
+            let stream = tls::connect(stream, &self.settings.tls, target.host(), &["http/1.1"]).await?;
             let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
             let certificate = certificate.ok_or_else(|| Failure::tls("the server showed no certificate"))?;
             let report = self.settings.validity.judge(certificate, SystemTime::now(), Report::default())?;
@@ -335,5 +335,20 @@ mod tests {
         assert_eq!(Target::new("http+unix://run/x").unwrap_err(), TargetError::NoSocket);
         assert_eq!(Target::new("ftp://x/").unwrap_err(), TargetError::Scheme("ftp".to_owned()));
         assert!(Target::new("localhost/health").is_err());
+    }
+
+    #[test]
+    fn fuzz_any_url_is_a_target_or_refused_and_any_path_finds_a_value_or_none() {
+        seaworthy_fuzz::drive_text("http-check", |text| {
+            let (url, rest) = text.split_once('\n').unwrap_or((text, ""));
+            if let Ok(target) = Target::new(url) {
+                let _ = target.redirected(rest.lines().next().unwrap_or_default());
+                let _ = (target.place(), target.host().len());
+            }
+            let (path, body) = rest.split_once('\n').unwrap_or((rest, ""));
+            if let Ok(body) = serde_json::from_str(body) {
+                let _ = lookup(&body, path);
+            }
+        });
     }
 }

@@ -169,4 +169,25 @@ mod tests {
         let measured = measured(&Memory::new(Settings { warn_percent: 100 }));
         assert!(measured[0] > 0.0 && measured[1] >= measured[0], "{measured:?}");
     }
+
+    #[test]
+    fn fuzz_whatever_the_kernel_says_is_judged() {
+        const FILES: [&str; 5] = [
+            "proc/meminfo",
+            "proc/self/cgroup",
+            "sys/fs/cgroup/memory.max",
+            "sys/fs/cgroup/memory.current",
+            "sys/fs/cgroup/memory.stat",
+        ];
+        let (root, memory) = machine(&FILES.map(|file| (file, "")));
+        seaworthy_fuzz::drive("cgroup", |text| {
+            // A NUL is between two files.
+            for (file, text) in FILES.iter().zip(text.split(|byte| *byte == 0)) {
+                std::fs::write(root.path().join(file), text).unwrap();
+            }
+            for measure in memory.look().map(|report| report.measures).unwrap_or_default() {
+                assert!(measure.value.is_finite(), "{measure:?}");
+            }
+        });
+    }
 }

@@ -1,5 +1,6 @@
 //! The kinds of checks: one file each.
 
+pub mod amqp;
 pub mod bullmq;
 pub mod command;
 pub mod disk;
@@ -9,6 +10,7 @@ pub mod grpc;
 pub mod heartbeat;
 pub mod http;
 pub mod memory;
+pub mod mysql;
 pub mod nats;
 #[cfg(feature = "postgres")]
 pub mod postgres;
@@ -17,6 +19,7 @@ pub mod tcp;
 pub mod tls;
 pub mod unset;
 
+use crate::kept::Kept;
 use crate::probe::Probe;
 use crate::surroundings::Surroundings;
 
@@ -27,6 +30,7 @@ pub enum Spec {
     Tcp(tcp::Settings),
     #[cfg(feature = "postgres")]
     Postgres(Box<postgres::Settings>),
+    Mysql(Box<mysql::Settings>),
     Redis(Box<redis::Settings>),
     Dns(dns::Settings),
     Tls(tls::Settings),
@@ -37,6 +41,7 @@ pub enum Spec {
     Encryption(encryption::Settings),
     Grpc(Box<grpc::Settings>),
     Nats(Box<nats::Settings>),
+    Amqp(Box<amqp::Settings>),
     Bullmq(Box<bullmq::Settings>),
     /// Of any kind, without what it would need to ask.
     Unset(unset::Settings),
@@ -51,6 +56,7 @@ impl Spec {
             Self::Tcp(_) => "tcp",
             #[cfg(feature = "postgres")]
             Self::Postgres(_) => "postgres",
+            Self::Mysql(_) => "mysql",
             Self::Redis(_) => "redis",
             Self::Dns(_) => "dns",
             Self::Tls(_) => "tls",
@@ -61,6 +67,7 @@ impl Spec {
             Self::Encryption(_) => "encryption",
             Self::Grpc(_) => "grpc",
             Self::Nats(_) => "nats",
+            Self::Amqp(_) => "amqp",
             Self::Bullmq(_) => "bullmq",
             Self::Unset(settings) => settings.kind,
         }
@@ -73,8 +80,9 @@ impl Spec {
             Self::Http(settings) => Box::new(http::Http::new(*settings, surroundings)),
             Self::Tcp(settings) => Box::new(tcp::Tcp::new(settings, surroundings)),
             #[cfg(feature = "postgres")]
-            Self::Postgres(settings) => Box::new(postgres::Postgres::new(*settings, surroundings)),
-            Self::Redis(settings) => Box::new(redis::Redis::new(*settings, surroundings)),
+            Self::Postgres(settings) => Box::new(Kept::new(*settings, surroundings)),
+            Self::Mysql(settings) => Box::new(Kept::new(*settings, surroundings)),
+            Self::Redis(settings) => Box::new(Kept::new(*settings, surroundings)),
             Self::Dns(settings) => Box::new(dns::Dns::new(settings, surroundings)),
             Self::Tls(settings) => Box::new(tls::Certificate::new(settings, surroundings)),
             Self::Disk(settings) => Box::new(disk::Disk::new(settings)),
@@ -83,8 +91,9 @@ impl Spec {
             Self::Heartbeat(settings) => Box::new(heartbeat::Heartbeat::new(settings, surroundings)),
             Self::Encryption(settings) => Box::new(encryption::Encryption::new(settings)),
             Self::Grpc(settings) => Box::new(grpc::Grpc::new(*settings, surroundings)),
-            Self::Nats(settings) => Box::new(nats::Nats::new(*settings, surroundings)),
-            Self::Bullmq(settings) => Box::new(bullmq::Bullmq::new(*settings, surroundings)),
+            Self::Nats(settings) => Box::new(Kept::new(*settings, surroundings)),
+            Self::Amqp(settings) => Box::new(Kept::new(*settings, surroundings)),
+            Self::Bullmq(settings) => Box::new(Kept::new(*settings, surroundings)),
             Self::Unset(settings) => Box::new(unset::Unset::new(settings)),
         }
     }

@@ -1,22 +1,22 @@
 //! `nats`: NATS answers PING, and how far named consumers of JetStream are behind
 //! (<https://docs.nats.io/reference/reference-protocols/nats-protocol>).
 
-use std::time::Duration;
-
-use seaworthy_core::health::{Class, Measure};
+use seaworthy_core::health::Measure;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 
 use crate::endpoint::{Endpoint, EndpointError, Expected};
+use crate::kept::{Conversation, Question};
 use crate::net::Stream;
-use crate::probe::{Failure, Probe, Report, Running};
+use crate::probe::{Failure, Report};
 use crate::surroundings::Surroundings;
-use crate::tls::{self, Trust};
+use crate::tls::{self, Tls};
 
 const EXPECTED: Expected = Expected { schemes: &[("nats", 4222), ("tls", 4222)], example: "nats://localhost:4222" };
 
 /// INFO lists the whole cluster.
 const LONGEST_LINE: u64 = 64 * 1024;
+const BUFFER: usize = 1024;
 const LARGEST_MESSAGE: usize = 1024 * 1024;
 
 /// Where our answers come in. One question at a time, so that one is enough.
@@ -26,18 +26,18 @@ const INBOX: &str = "_INBOX.seaworthy.check";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {
     endpoint: Endpoint,
-    trust: Trust,
+    tls: Tls,
 }
 
 impl Server {
     /// Reads `nats://user:password@host:4222`; a user without a password is a token, as elsewhere.
-    pub fn new(url: &str, trust: Trust) -> Result<Self, EndpointError> {
-        Ok(Self { endpoint: EXPECTED.parse(url)?, trust })
+    pub fn new(url: &str, tls: impl Into<Tls>) -> Result<Self, EndpointError> {
+        Ok(Self { endpoint: EXPECTED.parse(url)?, tls: tls.into() })
     }
 
     async fn connect(&self, surroundings: &Surroundings) -> Result<Connection, Failure> {
-        let Self { endpoint, trust } = self;
-        let mut connection = Connection(BufReader::new(endpoint.place.dial(surroundings).await?));
+        let Self { endpoint, tls } = self;
+        let mut connection = Connection::new(endpoint.place.dial(surroundings).await?);
         let greeting = connection.line().await?;
         let info = greeting.strip_prefix("INFO ").and_then(|info| serde_json::from_str::<Value>(info).ok());
         let info = info.ok_or_else(|| Failure::protocol("what answers does not speak the protocol of NATS"))?;
@@ -47,8 +47,8 @@ impl Server {
         }
         if wanted || info["tls_required"] == true {
             let stream = connection.0.into_inner();
-            let stream: Stream = Box::new(tls::connect(stream, trust, endpoint.host(), &[]).await?);
-            connection = Connection(BufReader::new(stream));
+            let stream: Stream = Box::new(tls::connect(stream, tls, endpoint.host(), &[]).await?);
+            connection = Connection::new(stream);
         }
         let mut hello = json!({
             "verbose": false, "pedantic": false, "name": "seaworthy", "lang": "rust",
@@ -100,44 +100,20 @@ pub struct Settings {
     pub warn_pending: Option<u64>,
 }
 
-/// Keeps one connection.
-#[derive(Debug)]
-pub(super) struct Nats {
-    settings: Settings,
-    surroundings: Surroundings,
-    connection: Option<Connection>,
-}
+pub(crate) struct Connection(BufReader<Stream>);
 
-struct Connection(BufReader<Stream>);
+impl Conversation for Settings {
+    type Connection = Connection;
 
-impl std::fmt::Debug for Connection {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Connection")
-    }
-}
-
-impl Nats {
-    pub(super) fn new(settings: Settings, surroundings: Surroundings) -> Self {
-        Self { settings, surroundings, connection: None }
+    async fn connect(&self, surroundings: &Surroundings) -> Result<Connection, Failure> {
+        self.server.connect(surroundings).await
     }
 
-    async fn ask(&mut self) -> Result<Report, Failure> {
-        if let Some(connection) = self.connection.take() {
-            match self.over(connection).await {
-                // Closed while it was at rest, by a restart perhaps: that by itself is no outage.
-                Err(failure) if failure.class == Class::Refused => {}
-                result => return result,
-            }
-        }
-        let connection = self.settings.server.connect(&self.surroundings).await?;
-        self.over(connection).await
-    }
-
-    async fn over(&mut self, mut connection: Connection) -> Result<Report, Failure> {
+    async fn ask(&self, connection: &mut Connection, _: Question) -> Result<Report, Failure> {
         connection.send("PING\r\n").await?;
         connection.pong().await?;
         let mut report = Report::default();
-        for consumer in &self.settings.consumers {
+        for consumer in &self.consumers {
             let Consumer { stream, name } = consumer;
             let info = connection.request(&format!("$JS.API.CONSUMER.INFO.{stream}.{name}")).await?;
             if let Some(error) = info["error"]["description"].as_str() {
@@ -149,16 +125,20 @@ impl Nats {
                 |metric, value: u64| Measure::new(metric, value as f64).with("consumer", format!("{stream}/{name}"));
             report.measures.push(measure("health_nats_consumer_pending", pending));
             report.measures.push(measure("health_nats_consumer_unacknowledged", number("num_ack_pending")));
-            if let Some(most) = self.settings.warn_pending.filter(|most| pending > *most) {
+            if let Some(most) = self.warn_pending.filter(|most| pending > *most) {
                 report.warn(format!("{pending} messages wait for {stream}/{name}, more than {most}"));
             }
         }
-        self.connection = Some(connection);
         Ok(report)
     }
 }
 
 impl Connection {
+    fn new(stream: Stream) -> Self {
+        // At rest nearly always, so small; the greeting of a large cluster is read in several turns.
+        Self(BufReader::with_capacity(BUFFER, stream))
+    }
+
     async fn send(&mut self, text: &str) -> Result<(), Failure> {
         self.0.write_all(text.as_bytes()).await?;
         self.0.flush().await?;
@@ -226,12 +206,6 @@ fn nonsense() -> Failure {
     Failure::protocol("what answers does not speak the protocol of NATS")
 }
 
-impl Probe for Nats {
-    fn run(&mut self, _: Duration) -> Running<'_> {
-        Box::pin(self.ask())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -243,5 +217,31 @@ mod tests {
         for wrong in ["", "ORDERS", "ORDERS/", "/mailer", "A.B/c", "A/>", "A/b c", "A/b\r\nPUB"] {
             assert_eq!(wrong.parse::<Consumer>(), Err(ConsumerError), "{wrong}");
         }
+    }
+
+    #[test]
+    fn fuzz_any_server_is_understood_or_refused() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        seaworthy_fuzz::drive("nats", |said| {
+            let (ours, mut theirs) = tokio::io::duplex(1 << 20);
+            runtime.block_on(async {
+                theirs.write_all(said).await.unwrap();
+                theirs.shutdown().await.unwrap();
+                let mut connection = Connection(BufReader::new(Box::new(ours)));
+                let _ = connection.pong().await;
+                let _ = connection.request("$JS.API.CONSUMER.INFO.ORDERS.mailer").await;
+            });
+        });
+    }
+
+    #[test]
+    fn fuzz_a_consumer_has_a_stream_and_a_name() {
+        seaworthy_fuzz::drive_text("nats-consumer", |text| {
+            if let Ok(consumer) = text.parse::<Consumer>() {
+                assert!(!consumer.stream.is_empty() && !consumer.name.is_empty());
+                let line = format!("{}{}", consumer.stream, consumer.name);
+                assert!(!line.contains(['\r', '\n', ' ']), "{line:?} would begin another command");
+            }
+        });
     }
 }

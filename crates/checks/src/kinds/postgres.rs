@@ -4,20 +4,19 @@ mod dial;
 mod statistics;
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use seaworthy_core::health::Class;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row, SimpleQueryMessage};
 
 use self::dial::Connection;
-pub use self::dial::{Encryption, Server, ServerError};
+pub use self::dial::{Server, ServerError};
 use crate::condition::Condition;
-use crate::probe::{Failure, Probe, Report, Running, chain, io_kind};
+use crate::database;
+use crate::kept::{Conversation, Question};
+use crate::probe::{Failure, Report, chain, io_kind};
 use crate::surroundings::Surroundings;
-
-/// Left for the answer to come back after the server gave up on a statement.
-const ON_THE_WAY: Duration = Duration::from_millis(250);
 
 /// The database in which PgBouncer tells of itself.
 const PGBOUNCER: &str = "pgbouncer";
@@ -34,80 +33,43 @@ pub struct Settings {
     pub warn_percent: u8,
 }
 
-/// Keeps one connection.
-#[derive(Debug)]
-pub(super) struct Postgres {
-    settings: Settings,
-    surroundings: Surroundings,
-    connection: Option<Connection>,
-}
+impl Conversation for Settings {
+    type Connection = Connection;
 
-impl Postgres {
-    pub(super) fn new(settings: Settings, surroundings: Surroundings) -> Self {
-        Self { settings, surroundings, connection: None }
+    async fn connect(&self, surroundings: &Surroundings) -> Result<Connection, Failure> {
+        self.server.connect(surroundings).await
     }
 
-    async fn ask(&mut self, limit: Duration, closely: bool) -> Result<Report, Failure> {
-        if let Some(connection) = self.connection.take() {
-            match self.over(connection, limit, closely).await {
-                // Closed while it was at rest, by a restart perhaps: that by itself is no outage.
-                Err(failure) if failure.class == Class::Refused => {}
-                result => return result,
-            }
-        }
-        let connection = self.settings.server.connect(&self.surroundings).await?;
-        self.over(connection, limit, closely).await
-    }
-
-    async fn over(&mut self, mut connection: Connection, limit: Duration, closely: bool) -> Result<Report, Failure> {
-        let Connection { client, driver } = &mut connection;
-        let report = tokio::select! {
+    async fn ask(&self, connection: &mut Connection, question: Question) -> Result<Report, Failure> {
+        let Connection { client, driver } = connection;
+        tokio::select! {
             biased;
-            report = self.settings.examined(client, limit, closely) => report?,
+            report = self.examined(client, question) => report,
             // What waits for an answer would wait for ever: its connection still stands here, though nothing moves it.
-            ended = driver => return Err(ended.map_or_else(
+            ended = driver => Err(ended.map_or_else(
                 |error| failed(&error),
                 |()| Failure::refused("the server closed the connection"),
             )),
-        };
-        self.connection = Some(connection);
-        Ok(report)
-    }
-}
-
-impl Probe for Postgres {
-    fn run(&mut self, limit: Duration) -> Running<'_> {
-        Box::pin(self.ask(limit, false))
-    }
-
-    fn examine(&mut self, limit: Duration) -> Running<'_> {
-        Box::pin(self.ask(limit, true))
+        }
     }
 }
 
 impl Settings {
-    async fn examined(&self, client: &Client, limit: Duration, closely: bool) -> Result<Report, Failure> {
+    async fn examined(&self, client: &Client, question: Question) -> Result<Report, Failure> {
         if self.server.database() == Some(PGBOUNCER) {
             return pools(client).await;
         }
-        let patience = limit.saturating_sub(ON_THE_WAY).max(Duration::from_millis(1)).as_millis();
+        let patience = database::patience(question.limit).as_millis();
         // Of the transaction alone: behind a pooler the session belongs to others afterwards.
         let transaction = format!("BEGIN TRANSACTION READ ONLY; SET LOCAL statement_timeout = {patience}");
         client.batch_execute(&transaction).await.map_err(|error| failed(&error))?;
         self.answers(client).await?;
         let mut report = statistics::read(client, self.warn_percent).await?;
-        if closely {
+        if question.closely {
             let began = Instant::now();
             let sql = "SELECT count(*) FROM pg_catalog.pg_class";
             client.query_typed(sql, &[]).await.map_err(|error| failed(&error))?;
-            let took = began.elapsed();
-            report = report.fact("catalogue query", format!("{:.1} ms", took.as_secs_f64() * 1e3));
-            if took > Duration::from_millis(500) {
-                return Err(Failure::condition(format!("a query of the catalogue took {took:.0?}")));
-            }
-            if took > Duration::from_millis(100) {
-                report.warn(format!("a query of the catalogue took {took:.0?}"));
-            }
+            report = database::catalogue(report, began.elapsed())?;
         }
         client.batch_execute("ROLLBACK").await.map_err(|error| failed(&error))?;
         Ok(report)
@@ -118,13 +80,8 @@ impl Settings {
         let query = self.query.as_deref().unwrap_or("SELECT 1");
         let rows = client.query_typed(query, &[]).await.map_err(|error| failed(&error))?;
         let Some(condition) = &self.condition else { return Ok(()) };
-        let row = rows.first().ok_or_else(|| Failure::condition("the query gave no row"))?;
-        let value = first(row)?;
-        if condition.holds(&value) {
-            return Ok(());
-        }
-        let shown: String = value.chars().take(100).collect();
-        Err(Failure::condition(format!("the query gave {shown:?}, not \"{condition}\"")))
+        let row = rows.first().ok_or_else(database::no_row)?;
+        database::demand(condition, &first(row)?)
     }
 }
 

@@ -2,18 +2,14 @@
 
 mod resp;
 
-use std::collections::HashMap;
-use std::time::Duration;
-
-use seaworthy_core::health::Class;
-
 pub(crate) use self::resp::{Connection, Reply};
 
 use crate::endpoint::{Endpoint, EndpointError, Expected};
+use crate::kept::{Conversation, Question};
 use crate::net::{Place, Stream};
-use crate::probe::{Failure, Probe, Report, Running};
+use crate::probe::{Failure, Report};
 use crate::surroundings::Surroundings;
-use crate::tls::{self, Trust};
+use crate::tls::{self, Tls};
 
 pub(super) const EXPECTED: Expected = Expected {
     schemes: &[("redis", 6379), ("rediss", 6379), ("valkey", 6379), ("valkeys", 6379), ("redis+unix", 0), ("unix", 0)],
@@ -25,7 +21,7 @@ pub(super) const EXPECTED: Expected = Expected {
 pub struct Server {
     endpoint: Endpoint,
     database: Option<u32>,
-    trust: Trust,
+    tls: Tls,
     /// The name of the master, where the URL is that of a Sentinel.
     sentinel: Option<String>,
 }
@@ -40,14 +36,19 @@ pub enum ServerError {
 }
 
 impl Server {
-    pub fn new(url: &str, trust: Trust, sentinel: Option<String>) -> Result<Self, ServerError> {
+    pub fn new(url: &str, tls: impl Into<Tls>, sentinel: Option<String>) -> Result<Self, ServerError> {
         let endpoint = EXPECTED.parse(url)?;
         let database = endpoint.query.get("db").unwrap_or(&endpoint.path);
         let database = match database.as_str() {
             "" => None,
             number => Some(number.parse().map_err(|_| ServerError::Database)?),
         };
-        Ok(Self { endpoint, database, trust, sentinel })
+        Ok(Self { endpoint, database, tls: tls.into(), sentinel })
+    }
+
+    /// Whether it is always the same one. A Sentinel may know another master by the next time.
+    pub(crate) fn is_fixed(&self) -> bool {
+        self.sentinel.is_none()
     }
 
     /// Connects and signs in; over a Sentinel to the master that it knows.
@@ -82,7 +83,7 @@ impl Server {
                 Place::Tcp { host, .. } => host,
                 Place::Unix(_) => self.endpoint.host(),
             };
-            Box::new(tls::connect(stream, &self.trust, host, &[]).await?)
+            Box::new(tls::connect(stream, &self.tls, host, &[]).await?)
         } else {
             stream
         };
@@ -112,62 +113,60 @@ pub struct Settings {
     pub warn_percent: u8,
 }
 
-/// Keeps one connection.
-#[derive(Debug)]
-pub(super) struct Redis {
-    settings: Settings,
-    surroundings: Surroundings,
-    connection: Option<Connection>,
-}
+impl Conversation for Settings {
+    type Connection = Connection;
 
-impl Redis {
-    pub(super) fn new(settings: Settings, surroundings: Surroundings) -> Self {
-        Self { settings, surroundings, connection: None }
+    async fn connect(&self, surroundings: &Surroundings) -> Result<Connection, Failure> {
+        self.server.connect(surroundings).await
     }
 
-    async fn ask(&mut self) -> Result<Report, Failure> {
-        // A Sentinel may know another master by now.
-        if let Some(connection) = self.connection.take().filter(|_| self.settings.server.sentinel.is_none()) {
-            match self.over(connection).await {
-                // Closed while it was at rest, by a restart perhaps: that by itself is no outage.
-                Err(failure) if failure.class == Class::Refused => {}
-                result => return result,
-            }
-        }
-        let connection = self.settings.server.connect(&self.surroundings).await?;
-        self.over(connection).await
-    }
-
-    async fn over(&mut self, mut connection: Connection) -> Result<Report, Failure> {
+    async fn ask(&self, connection: &mut Connection, _: Question) -> Result<Report, Failure> {
         match connection.ask(&["PING"]).await? {
             Reply::Text(pong) if pong == "PONG" => {}
             _ => return Err(Failure::protocol("PING was not answered by PONG")),
         }
         let info = match connection.ask(&["INFO"]).await {
-            Ok(Reply::Text(text)) => parse(&text),
+            Ok(Reply::Text(text)) => text,
             Ok(_) => return Err(Failure::protocol("INFO was not answered by text")),
             // Whoever may only PING has seen that it works.
-            Err(failure) if failure.message.starts_with("NOPERM") => HashMap::new(),
+            Err(failure) if failure.message.starts_with("NOPERM") => String::new(),
             Err(failure) => return Err(failure),
         };
-        if info.get("cluster_enabled").is_some_and(|enabled| enabled == "1")
+        let info = Info::read(&info);
+        if info.text("cluster_enabled") == Some("1")
             && let Reply::Text(cluster) = connection.ask(&["CLUSTER", "INFO"]).await?
-            && let Some(state) = parse(&cluster).get("cluster_state").filter(|state| *state != "ok")
+            && let Some(state) = Info::read(&cluster).text("cluster_state").filter(|state| *state != "ok")
         {
             return Err(Failure::condition(format!("the state of the cluster is {state:?}")));
         }
-        self.connection = Some(connection);
-        Ok(judge(&info, self.settings.warn_percent))
+        Ok(judge(&info, self.warn_percent))
+    }
+
+    fn keeps(&self) -> bool {
+        self.server.is_fixed()
     }
 }
 
-/// Lines of `name:value`.
-fn parse(info: &str) -> HashMap<String, String> {
-    info.lines().filter_map(|line| line.split_once(':')).map(|(k, v)| (k.to_owned(), v.trim().to_owned())).collect()
+/// What INFO says: lines of `name:value`, some two hundred of them.
+#[derive(Debug)]
+struct Info<'a>(Vec<(&'a str, &'a str)>);
+
+impl<'a> Info<'a> {
+    fn read(text: &'a str) -> Self {
+        Self(text.lines().filter_map(|line| line.split_once(':')).map(|(name, value)| (name, value.trim())).collect())
+    }
+
+    fn text(&self, name: &str) -> Option<&'a str> {
+        self.0.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
+    }
+
+    fn number(&self, name: &str) -> Option<f64> {
+        // `NaN` and `inf` are numbers to Rust, and none that Redis counts.
+        self.text(name)?.parse().ok().filter(|value: &f64| value.is_finite())
+    }
 }
 
-fn judge(info: &HashMap<String, String>, warn_percent: u8) -> Report {
-    let number = |name: &str| info.get(name).and_then(|value| value.parse::<f64>().ok());
+fn judge(info: &Info<'_>, warn_percent: u8) -> Report {
     let mut report = Report::default();
     for (name, metric) in [
         ("used_memory", "health_redis_used_memory_bytes"),
@@ -175,7 +174,7 @@ fn judge(info: &HashMap<String, String>, warn_percent: u8) -> Report {
         ("connected_clients", "health_redis_connected_clients"),
         ("maxclients", "health_redis_max_clients"),
     ] {
-        if let Some(value) = number(name) {
+        if let Some(value) = info.number(name) {
             report = report.measure(metric, value);
         }
     }
@@ -183,48 +182,42 @@ fn judge(info: &HashMap<String, String>, warn_percent: u8) -> Report {
         [("used_memory", "maxmemory", "of its memory"), ("connected_clients", "maxclients", "of its connections")]
     {
         // `maxmemory` 0 means as much as there is.
-        if let (Some(used), Some(most)) = (number(used), number(most).filter(|most| *most > 0.0)) {
+        if let (Some(used), Some(most)) = (info.number(used), info.number(most).filter(|most| *most > 0.0)) {
             let percent = used / most * 100.0;
             if percent > f64::from(warn_percent) {
                 report.warn(format!("{percent:.0}% {what} are in use"));
             }
         }
     }
-    if let Some(role) = info.get("role") {
-        report =
-            report.measure("health_redis_master", f64::from(u8::from(role == "master"))).fact("role", role.as_str());
+    if let Some(role) = info.text("role") {
+        report = report.measure("health_redis_master", f64::from(u8::from(role == "master"))).fact("role", role);
     }
-    if let Some(link) = info.get("master_link_status") {
+    if let Some(link) = info.text("master_link_status") {
         let up = link == "up";
         report = report.measure("health_redis_replication_up", f64::from(u8::from(up)));
         if !up {
             report.warn("the link to its master is down");
         }
     }
-    if let Some(version) = info.get("valkey_version").or_else(|| info.get("redis_version")) {
-        report = report.fact("version", version.as_str());
+    if let Some(version) = info.text("valkey_version").or_else(|| info.text("redis_version")) {
+        report = report.fact("version", version);
     }
     report
-}
-
-impl Probe for Redis {
-    fn run(&mut self, _: Duration) -> Running<'_> {
-        Box::pin(self.ask())
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tls::Trust;
 
     #[test]
     fn what_is_full_or_cut_off_is_a_warning() {
         let info = "# Memory\r\nused_memory:90\r\nmaxmemory:100\r\nconnected_clients:5\r\nmaxclients:10\r\n\
                     role:slave\r\nmaster_link_status:down\r\nredis_version:7.0.15\r\n";
-        let report = judge(&parse(info), 80);
+        let report = judge(&Info::read(info), 80);
         assert_eq!(report.warning.as_deref(), Some("90% of its memory are in use; the link to its master is down"));
         assert!(report.measures.iter().any(|m| m.name == "health_redis_master" && m.value == 0.0));
-        let unlimited = judge(&parse("used_memory:90\r\nmaxmemory:0\r\nrole:master\r\n"), 80);
+        let unlimited = judge(&Info::read("used_memory:90\r\nmaxmemory:0\r\nrole:master\r\n"), 80);
         assert_eq!(unlimited.warning, None);
     }
 
@@ -235,5 +228,14 @@ mod tests {
         assert_eq!(database("rediss://h"), Ok(None));
         assert_eq!(database("unix:///run/redis.sock?db=2"), Ok(Some(2)));
         assert_eq!(database("redis://h/main"), Err(ServerError::Database));
+    }
+
+    #[test]
+    fn fuzz_any_info_is_judged() {
+        seaworthy_fuzz::drive_text("redis-info", |info| {
+            for measure in judge(&parse(info), 80).measures {
+                assert!(measure.value.is_finite(), "{measure:?}");
+            }
+        });
     }
 }

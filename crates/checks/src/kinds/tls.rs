@@ -6,7 +6,7 @@ use crate::certificate;
 use crate::net::Place;
 use crate::probe::{Failure, Probe, Report, Running};
 use crate::surroundings::Surroundings;
-use crate::tls::{self, Trust};
+use crate::tls::{self, Tls};
 
 /// What is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub struct Settings {
     pub place: Place,
     /// The name that the certificate must be for; the host of the place where it is `None`.
     pub server_name: Option<String>,
-    pub trust: Trust,
+    pub tls: Tls,
     pub validity: Validity,
 }
 
@@ -65,14 +65,14 @@ impl Certificate {
     }
 
     async fn ask(&self) -> Result<Report, Failure> {
-        let Settings { place, server_name, trust, validity } = &self.settings;
+        let Settings { place, server_name, tls, validity } = &self.settings;
         let host = match (server_name, place) {
             (Some(name), _) => name,
             (None, Place::Tcp { host, .. }) => host,
             (None, Place::Unix(_)) => "localhost",
         };
         let stream = place.dial(&self.surroundings).await?;
-        let stream = tls::connect(stream, trust, host, &[]).await?;
+        let stream = tls::connect(stream, tls, host, &[]).await?;
         let (_, session) = stream.get_ref();
         let certificate = session.peer_certificates().and_then(<[_]>::first);
         let certificate = certificate.ok_or_else(|| Failure::tls("the server showed no certificate"))?;

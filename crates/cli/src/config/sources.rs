@@ -5,7 +5,6 @@ use std::ffi::OsString;
 use std::fmt;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -44,8 +43,6 @@ pub(crate) struct Sources<'a> {
     pub(crate) read: &'a dyn Fn(&Path) -> io::Result<String>,
     /// Whether somebody is watching on a terminal.
     pub(crate) terminal: bool,
-    /// What the service manager allows from its signal to its kill, if it said so.
-    pub(crate) grace: Option<Duration>,
 }
 
 impl Sources<'static> {
@@ -57,7 +54,6 @@ impl Sources<'static> {
             environment: std::env::vars_os().filter_map(text).collect(),
             read: &read_file,
             terminal: rustix::termios::isatty(rustix::stdio::stdout()),
-            grace: None,
         }
     }
 }
@@ -70,7 +66,6 @@ impl Default for Sources<'_> {
             environment: BTreeMap::new(),
             read: &|_| Err(io::ErrorKind::NotFound.into()),
             terminal: false,
-            grace: None,
         }
     }
 }
@@ -78,11 +73,10 @@ impl Default for Sources<'_> {
 impl fmt::Debug for Sources<'_> {
     /// The environment stays out: it is full of secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { command_line, terminal, grace, .. } = self;
+        let Self { command_line, terminal, .. } = self;
         f.debug_struct("Sources")
             .field("command_line", command_line)
             .field("terminal", terminal)
-            .field("grace", grace)
             .finish_non_exhaustive()
     }
 }

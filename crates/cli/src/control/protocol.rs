@@ -172,4 +172,18 @@ mod tests {
         assert!(refused(json!({ "do": "loglevel", "level": "loud" })).contains("loud"));
         assert!(refused(json!({ "do": "loglevel", "level": "info", "for": 10 })).contains("time without a unit"));
     }
+
+    #[test]
+    fn fuzz_a_command_is_written_as_it_is_read() {
+        seaworthy_fuzz::drive("control", |line| {
+            if let Ok(command) = serde_json::from_slice::<Command>(line) {
+                let written = serde_json::to_vec(&command).expect("what was read can be written");
+                assert_eq!(serde_json::from_slice::<Command>(&written).ok(), Some(command));
+            }
+            if let Ok(reply) = serde_json::from_slice::<Reply>(line) {
+                let written = serde_json::to_vec(&reply).expect("what was read can be written");
+                assert!(serde_json::from_slice::<Reply>(&written).is_ok());
+            }
+        });
+    }
 }

@@ -110,7 +110,7 @@ fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
 
 /// ` by PROGRAM (pid N)`, where /proc tells it.
 fn holder_of(address: SocketAddr) -> String {
-    crate::gateway::holder::of_port(address.port()).map_or_else(String::new, |holder| format!(" by {holder}"))
+    crate::sockets::holder_of(address.port()).map_or_else(String::new, |holder| format!(" by {holder}"))
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 
+use bytes::BufMut;
 use rustix::net::RecvFlags;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
@@ -96,10 +97,10 @@ macro_rules! ready_io {
 }
 
 impl Socket {
-    /// Reads what is there. A read that was not filled has emptied the socket, and is taken as the notice of that: the
-    /// next one waits for the kernel's word instead of asking in vain, which saves a system call a request.
-    pub(crate) fn poll_receive(&self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let room = buffer.remaining();
+    /// Reads what is there; 0 is the end. A read that was not filled has emptied the socket, and is taken as the notice of
+    /// that: the next one waits for the kernel's word instead of asking in vain, which saves a system call a request.
+    pub(crate) fn poll_receive(&self, cx: &mut Context<'_>, buffer: &mut impl BufMut) -> Poll<io::Result<usize>> {
+        let room = buffer.chunk_mut().len();
         let received = ready!(ready_io!(self, cx, poll_read_ready, stream => stream.try_read_buf(buffer)))?;
         if 0 < received && received < room {
             let empty = || Err::<(), _>(io::ErrorKind::WouldBlock.into());
@@ -109,7 +110,7 @@ impl Socket {
                 Self::Unix(stream) => stream.try_io(Interest::READABLE, empty),
             };
         }
-        Poll::Ready(Ok(()))
+        Poll::Ready(Ok(received))
     }
 
     pub(crate) fn poll_send(&self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
@@ -125,7 +126,7 @@ impl Socket {
 
 impl AsyncRead for Socket {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        self.poll_receive(cx, buffer)
+        self.poll_receive(cx, buffer).map_ok(drop)
     }
 }
 

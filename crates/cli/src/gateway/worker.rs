@@ -23,6 +23,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::accept::{AcceptSettings, Accepted, Acceptor};
+use super::alarm::Alarms;
 use super::clock::{TICK, Ticks};
 use super::connection::body::RequestBody;
 use super::connection::state::{Connection, Order, Phase};
@@ -35,7 +36,7 @@ use super::registry::{CutRequest, Registry};
 use super::shared::WorkerShare;
 use super::socket::Socket;
 
-pub(crate) type StackService = Stacked<Proxy, WorkerObserver>;
+pub(crate) type StackService = Stacked<Proxy, WorkerObserver, Alarms>;
 pub(crate) type StackFuture = <StackService as Service<Request<RequestBody>>>::Future;
 pub(crate) type StackBody = seaworthy::access::AnswerBody<ProxyBody, WorkerObserver>;
 
@@ -121,6 +122,7 @@ pub(crate) struct Worker {
     pub(crate) stack: RefCell<StackService>,
     pub(crate) connection_settings: RefCell<ConnectionSettings>,
     pub(crate) public: CurrentPublic,
+    alarms: Alarms,
     proxy: Proxy,
     share: Arc<WorkerShare>,
     /// Since when clients are told to leave, in ticks.
@@ -175,7 +177,8 @@ pub(crate) fn run(setup: Setup) -> std::io::Result<()> {
             SharedSink(sink.clone()),
             ticks.clone(),
         );
-        let stack = stack(&settings, &lifecycle, &observer, &proxy);
+        let alarms = Alarms::new(ticks.clone());
+        let stack = stack(&settings, &lifecycle, &observer, &alarms, &proxy);
         let worker = Rc::new(Worker {
             ticks,
             registry,
@@ -185,6 +188,7 @@ pub(crate) fn run(setup: Setup) -> std::io::Result<()> {
             stack: RefCell::new(stack),
             connection_settings: RefCell::new(settings.connection.clone()),
             public: CurrentPublic(RefCell::new(settings.public.clone())),
+            alarms,
             proxy,
             share,
             farewell: Cell::new(None),
@@ -217,9 +221,16 @@ pub(crate) fn run(setup: Setup) -> std::io::Result<()> {
     Ok(())
 }
 
-fn stack(settings: &WorkerSettings, lifecycle: &Lifecycle, observer: &WorkerObserver, proxy: &Proxy) -> StackService {
+fn stack(
+    settings: &WorkerSettings,
+    lifecycle: &Lifecycle,
+    observer: &WorkerObserver,
+    alarms: &Alarms,
+    proxy: &Proxy,
+) -> StackService {
     // A panic is reported by the hook of the process, which knows its place.
-    Stack::new(settings.stack.clone(), lifecycle.clone(), observer.clone(), Arc::new(Nowhere)).layer(proxy.clone())
+    let stack = Stack::new(settings.stack.clone(), lifecycle.clone(), observer.clone(), Arc::new(Nowhere));
+    stack.timer(alarms.clone()).layer(proxy.clone())
 }
 
 impl Worker {
@@ -250,7 +261,7 @@ impl Worker {
     }
 
     fn reload(&self, settings: &WorkerSettings) {
-        *self.stack.borrow_mut() = stack(settings, &self.lifecycle, &self.observer, &self.proxy);
+        *self.stack.borrow_mut() = stack(settings, &self.lifecycle, &self.observer, &self.alarms, &self.proxy);
         *self.connection_settings.borrow_mut() = settings.connection.clone();
         *self.public.0.borrow_mut() = settings.public.clone();
         self.proxy.set(settings.proxy.clone());

@@ -300,3 +300,31 @@ fn a_fact_reaches_every_sink() {
     drop(fanout);
     assert_eq!((all(first, first_reader).len(), all(second, second_reader).len()), (1, 1));
 }
+
+#[test]
+fn fuzz_whatever_the_program_writes_is_one_line_of_json_with_each_name_once() {
+    let mut encoder = Encoder::new("shop", Some("1.2.3"), LogFormat::Json, false);
+    let mut pretty = Encoder::new("shop", None, LogFormat::Pretty, true);
+    seaworthy_fuzz::drive("program-line", |bytes| {
+        let bytes = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        let mut line = Vec::new();
+        encoder.output(&mut line, &output(bytes), SystemTime::UNIX_EPOCH);
+        let line = String::from_utf8(line).expect("UTF-8");
+        assert_eq!(line.matches('\n').count(), 1, "{line}");
+        // A number of a thousand digits is JSON, though few can use it: it is passed on as it came.
+        let judged = serde_json::from_str::<serde::de::IgnoredAny>(&line);
+        judged.unwrap_or_else(|error| panic!("{error}: {line}"));
+        for ours in ["service", "stream", "pid"] {
+            assert!(line.contains(ours), "{ours} is not in {line}");
+        }
+        let mut line = Vec::new();
+        pretty.output(&mut line, &output(bytes), SystemTime::UNIX_EPOCH);
+        // Of what moves a cursor only colours pass.
+        let text = String::from_utf8_lossy(&line).into_owned();
+        assert_eq!(text.matches('\n').count(), 1, "{text:?}");
+        for sequence in text.split("\x1b[").skip(1) {
+            let end = sequence.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';' || c == ':');
+            assert!(end.starts_with('m'), "{text:?}");
+        }
+    });
+}

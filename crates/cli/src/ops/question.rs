@@ -129,4 +129,17 @@ mod tests {
         let refused = Manner::of(Some("format=xml")).unwrap_err().to_string();
         assert_eq!(refused, r#"format "xml" is unknown: use default, kubernetes, actuator, microprofile or ietf"#);
     }
+
+    #[test]
+    fn fuzz_any_request_target_asks_for_something_or_nothing() {
+        seaworthy_fuzz::drive_text("probe-target", |target| {
+            let (path, query) = target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
+            if Subject::of(path, &BTreeMap::new()).is_some() {
+                assert!(path.starts_with('/'));
+            }
+            if let Err(unknown) = Manner::of(query) {
+                assert!(!unknown.to_string().contains(['\n', '\r', '\x1b']), "{unknown}");
+            }
+        });
+    }
 }

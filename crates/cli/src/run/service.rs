@@ -20,6 +20,10 @@ use crate::exit_code::ExitCode;
 use crate::gateway::{Address, Upstream};
 use crate::supervise::{Failure, FailureKind, Report};
 
+/// How much time a service manager is asked for at once while the start goes on. The supervisor ends one that takes too long;
+/// a manager that gives up earlier would kill a migration half way.
+const START: Duration = Duration::from_secs(30);
+
 /// Why the service stops.
 struct Stop {
     cause: Cause,
@@ -42,6 +46,7 @@ pub(crate) async fn run(started: Started, mut signals: Signals) -> ExitCode {
     let mut repeats = Repeats::default();
     let mut watchdog = interval(parts.notifier.watchdog().unwrap_or(Duration::from_hours(1)));
     watchdog.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut patience = interval(START / 3);
     // A monitor waits for nothing.
     become_ready(&parts, ready);
     let stop = loop {
@@ -70,6 +75,10 @@ pub(crate) async fn run(started: Started, mut signals: Signals) -> ExitCode {
             }
             _ = watchdog.tick() => {
                 parts.notifier.alive();
+                None
+            }
+            _ = patience.tick(), if parts.notifier.is_on() => {
+                parts.notifier.starting(START);
                 None
             }
         };

@@ -40,7 +40,8 @@ pub(crate) async fn stop(parts: &Parts, order: Order) -> Ended {
     let drain = &parts.config().drain;
     parts.emit(&Event::StopBegan { cause });
     parts.lifecycle.apply(Change::StopAsked);
-    parts.notifier.stopping("draining");
+    // Beyond the grace there is nothing that a service manager should wait for.
+    parts.notifier.stopping("draining", drain.grace);
     if let Some(supervisor) = &parts.supervisor {
         supervisor.wind_down();
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use seaworthy_core::event::Ending;
 
-use super::sockets::Listening;
+use crate::sockets::Listening;
 
 /// What stood in the way when we last looked.
 #[derive(Debug, Clone, PartialEq, Eq)]

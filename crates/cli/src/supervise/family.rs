@@ -6,7 +6,7 @@ use rustix::process::{Pid, PidfdFlags, Signal};
 
 use super::processes::{Process, Processes};
 use super::reaper::{Child, Reaper};
-use super::sockets::{self, Listening};
+use crate::sockets::{self, Listening};
 
 /// The family of the program.
 #[derive(Debug, Clone)]

@@ -184,4 +184,11 @@ mod tests {
             prop_assert_eq!(lines, text.lines().map(str::to_owned).collect::<Vec<_>>());
         }
     }
+
+    #[test]
+    fn fuzz_a_stream_gives_the_same_lines_however_it_is_cut() {
+        seaworthy_fuzz::drive("output", |stream| {
+            assert_eq!(split([stream]), split(stream.chunks(7)));
+        });
+    }
 }

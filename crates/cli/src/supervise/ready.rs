@@ -11,7 +11,7 @@ use super::diagnosis::Obstacle;
 use super::family::{Family, Owner};
 use super::probe;
 use crate::config::Protocol;
-use crate::gateway::holder;
+use crate::sockets;
 
 /// The shortest pause between looks.
 const SHORTEST: Duration = Duration::from_millis(2);
@@ -66,7 +66,7 @@ impl Readiness<'_> {
         let (address, stream) = connected.map_err(|_| Obstacle::Refused)?;
         // Where /proc does not tell, a program that accepts is believed to be ours.
         if self.family.owns(self.port) == Owner::Stranger {
-            return Err(Obstacle::Stranger { holder: holder::of_port(self.port) });
+            return Err(Obstacle::Stranger { holder: sockets::holder_of(self.port) });
         }
         let Some(path) = self.path else { return Ok(address) };
         match timeout(ANSWER, probe::get(address, stream, path, self.protocol)).await {

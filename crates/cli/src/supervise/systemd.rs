@@ -1,4 +1,8 @@
 //! What systemd is told: `sd_notify(3)`.
+//!
+//! It tells nobody how long it waits: `TimeoutStartSec` and `TimeoutStopSec` are in no variable, and to ask for them takes a
+//! client of D-Bus and the right to use it. So it is told instead, by `EXTEND_TIMEOUT_USEC`, how long we need. That moves its
+//! kill only where it would come earlier, and never past the moment that we named.
 
 use std::env;
 use std::ffi::OsStr;
@@ -6,6 +10,7 @@ use std::io;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
@@ -15,6 +20,8 @@ use rustix::time::{ClockId, clock_gettime};
 pub(crate) struct Notifier {
     socket: Option<(UnixDatagram, SocketAddr)>,
     watchdog: Option<Duration>,
+    /// Readiness was told. From then on more time would be more of `RuntimeMaxSec`.
+    up: AtomicBool,
 }
 
 impl Notifier {
@@ -24,12 +31,12 @@ impl Notifier {
         let number = |name| env::var(name).ok()?.parse::<u64>().ok();
         let for_us = number("WATCHDOG_PID").is_none_or(|pid| pid == u64::from(std::process::id()));
         let watchdog = number("WATCHDOG_USEC").filter(|micros| for_us && *micros > 0).map(Duration::from_micros);
-        Self { socket, watchdog }
+        Self { socket, watchdog, up: AtomicBool::new(false) }
     }
 
     #[cfg(test)]
     fn to(path: &OsStr) -> io::Result<Self> {
-        Ok(Self { socket: Some(connect(path)?), watchdog: None })
+        Ok(Self { socket: Some(connect(path)?), ..Self::default() })
     }
 
     /// Whether somebody listens.
@@ -42,8 +49,16 @@ impl Notifier {
         self.watchdog.filter(|_| self.is_on()).map(|within| within / 2)
     }
 
+    /// The start goes on, and may take `more` from now.
+    pub(crate) fn starting(&self, more: Duration) {
+        if !self.up.load(Ordering::Relaxed) {
+            self.tell(&format!("EXTEND_TIMEOUT_USEC={}", more.as_micros()));
+        }
+    }
+
     /// The service is up: what is ordered after it may start. Also after a reload.
     pub(crate) fn ready(&self, status: &str) {
+        self.up.store(true, Ordering::Relaxed);
         self.tell(&format!("READY=1\nMAINPID={}\nSTATUS={}", std::process::id(), one_line(status)));
     }
 
@@ -54,9 +69,9 @@ impl Notifier {
         self.tell(&format!("RELOADING=1\nMONOTONIC_USEC={micros}"));
     }
 
-    /// The stop began.
-    pub(crate) fn stopping(&self, status: &str) {
-        self.tell(&format!("STOPPING=1\nSTATUS={}", one_line(status)));
+    /// The stop began, and may take `grace`.
+    pub(crate) fn stopping(&self, status: &str, grace: Duration) {
+        self.tell(&format!("STOPPING=1\nEXTEND_TIMEOUT_USEC={}\nSTATUS={}", grace.as_micros(), one_line(status)));
     }
 
     /// What `systemctl status` shows.
@@ -117,6 +132,8 @@ mod tests {
         ];
         for (socket, address) in sockets {
             let notifier = Notifier::to(&address).unwrap();
+            notifier.starting(Duration::from_secs(15));
+            assert_eq!(received(&socket), "EXTEND_TIMEOUT_USEC=15000000");
             notifier.ready("serving\nREADY=0");
             let own = std::process::id();
             assert_eq!(received(&socket), format!("READY=1\nMAINPID={own}\nSTATUS=serving READY=0"));
@@ -124,8 +141,10 @@ mod tests {
             let reloading = received(&socket);
             let micros = reloading.strip_prefix("RELOADING=1\nMONOTONIC_USEC=").expect(&reloading);
             assert!(micros.parse::<u64>().unwrap() > 0);
-            notifier.stopping("draining");
-            assert_eq!(received(&socket), "STOPPING=1\nSTATUS=draining");
+            // Nothing more of it, now that it is up.
+            notifier.starting(Duration::from_secs(15));
+            notifier.stopping("draining", Duration::from_mins(1));
+            assert_eq!(received(&socket), "STOPPING=1\nEXTEND_TIMEOUT_USEC=60000000\nSTATUS=draining");
             notifier.alive();
             assert_eq!(received(&socket), "WATCHDOG=1");
         }
@@ -143,5 +162,14 @@ mod tests {
         assert!(notifier.is_on());
         assert!(!Notifier::default().is_on());
         assert!(Notifier::to("vsock:2:1234".as_ref()).is_err());
+    }
+
+    #[test]
+    fn fuzz_no_status_becomes_another_assignment_and_no_address_is_a_surprise() {
+        seaworthy_fuzz::drive_text("notify", |text| {
+            assert_eq!(one_line(text).lines().count().max(1), 1);
+            // Most are refused; those that are not are only looked at.
+            let _ = connect(OsStr::new(text));
+        });
     }
 }

@@ -199,4 +199,21 @@ mod tests {
         assert_eq!(ending, Ending::Exited(0));
         assert!(rustix::process::geteuid().is_root() && rustix::process::getuid().is_root());
     }
+
+    #[test]
+    fn fuzz_no_passwd_and_no_group_file_gives_an_identity_that_nobody_asked_for() {
+        seaworthy_fuzz::drive_text("passwd", |text| {
+            // A blank line is between the two files.
+            let (passwd, group) = text.split_once("\n\n").unwrap_or((text, ""));
+            for wanted in [user("app", None), user("app", Some("app")), user("10001", None), user("7", Some("8"))] {
+                if let Ok(identity) = resolve(&wanted, passwd, group) {
+                    match &wanted.user {
+                        Account::Id(id) => assert_eq!(identity.uid, *id),
+                        Account::Name(name) => assert_eq!(identity.name.as_ref(), Some(name)),
+                    }
+                    assert_eq!(identity.groups.first(), Some(&identity.gid));
+                }
+            }
+        });
+    }
 }

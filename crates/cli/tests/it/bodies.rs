@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::bed::{Client, Closed, Seaworthy, get};
+use crate::bed::{Client, Closed, Seaworthy, get, output};
 
 const SIZE: usize = 100_000_000;
 
@@ -16,13 +16,6 @@ fn large_file(directory: &Path) -> PathBuf {
     random.fill(&mut bytes);
     std::fs::write(&path, bytes).expect("there is room for 100 MB");
     path
-}
-
-#[track_caller]
-fn output(command: &mut Command) -> String {
-    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).expect("it writes text")
 }
 
 #[track_caller]

@@ -15,6 +15,7 @@ mod protocols;
 mod refusals;
 mod reload;
 mod seeds;
+mod servers;
 mod start;
 mod steer;
 mod systemd;

@@ -2,15 +2,7 @@
 
 use std::process::Command;
 
-use crate::bed::{Seaworthy, program};
-
-#[track_caller]
-fn output(command: &mut Command) -> String {
-    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{command:?}: {out}{err}");
-    out.into_owned()
-}
+use crate::bed::{Seaworthy, output, program};
 
 #[test]
 fn websocket_messages_of_all_kinds_come_back() {

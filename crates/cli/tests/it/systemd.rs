@@ -49,6 +49,7 @@ fn the_manager_is_told_of_readiness_reloads_and_the_stop() {
         }
     };
     let service = Seaworthy::app().variable("NOTIFY_SOCKET", &path.display().to_string()).listening();
+    assert_eq!(told("EXTEND_TIMEOUT_USEC="), "EXTEND_TIMEOUT_USEC=30000000");
     let ready = told("READY=1");
     assert!(ready.contains(&format!("MAINPID={}", service.pid())), "{ready}");
     assert_eq!(get(service.ops, "/health/ready").status, 200);
@@ -56,6 +57,7 @@ fn the_manager_is_told_of_readiness_reloads_and_the_stop() {
     assert!(told("RELOADING=1").contains("MONOTONIC_USEC="));
     told("READY=1");
     service.signal(Signal::TERM);
-    told("STOPPING=1");
+    // However short TimeoutStopSec is: it waits for the whole grace.
+    assert!(told("STOPPING=1").contains("EXTEND_TIMEOUT_USEC=10000000\n"));
     service.exit().with_code(0);
 }

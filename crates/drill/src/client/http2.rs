@@ -209,4 +209,16 @@ mod tests {
         // 1337 - 127 = 1210 = 9 * 128 + 58
         assert_eq!(out, [127, 0xba, 9]);
     }
+
+    #[test]
+    fn fuzz_frames_are_taken_whole_and_in_order() {
+        seaworthy_fuzz::drive("http2-frames", |bytes| {
+            let (mut rest, mut again) = (bytes.to_vec(), Vec::new());
+            while let Some(frame) = Frame::take(&mut rest) {
+                again.extend(frame.bytes());
+            }
+            assert_eq!(again.len() + rest.len(), bytes.len());
+            assert!(bytes.ends_with(&rest));
+        });
+    }
 }

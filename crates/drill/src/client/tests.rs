@@ -107,3 +107,26 @@ async fn an_early_answer_to_an_upload_is_read_and_said_to_be_early() {
     let (exchange, early) = drip(&target, "/upload", 50, Duration::from_millis(20), LIMIT).await;
     assert_eq!((exchange.status, early), (Some(413), true));
 }
+
+#[test]
+fn fuzz_any_server_gives_an_answer_or_a_failure() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+    let target = Target::new(listener.local_addr().unwrap());
+    let request = Request::get("/");
+    seaworthy_fuzz::drive("http-answer", |bytes| {
+        let serving = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            // Whoever has seen enough may leave.
+            let _ = stream.write_all(bytes).await;
+        };
+        let asking = async {
+            let mut connection = Connection::open(&target, LIMIT).await.unwrap();
+            let answer = connection.answer(&request, Instant::now() + LIMIT).await;
+            if let Ok(answer) = answer {
+                assert!(answer.body.len() <= answer.length && answer.length <= bytes.len());
+            }
+        };
+        runtime.block_on(async { tokio::join!(serving, asking) });
+    });
+}

@@ -91,4 +91,15 @@ mod tests {
         assert_eq!(take(&mut buffer), Some((8, vec![0x03, 0xe9])));
         assert_eq!(take(&mut buffer), None);
     }
+
+    #[test]
+    fn fuzz_frames_are_taken_whole() {
+        seaworthy_fuzz::drive("websocket-frames", |bytes| {
+            let mut rest = bytes.to_vec();
+            while let Some((_, payload)) = take(&mut rest) {
+                assert!(payload.len() + rest.len() < bytes.len());
+            }
+            assert!(bytes.ends_with(&rest));
+        });
+    }
 }

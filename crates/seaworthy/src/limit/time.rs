@@ -7,47 +7,77 @@ use std::time::Duration;
 
 use http::{Request, Response};
 use seaworthy_core::refusal::Reason;
-use tokio::time::{Sleep, sleep};
 use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::context::Correlation;
 use crate::refusal::{ProblemBody, Refusal};
 
+/// Who tells that a time has passed. A server with many requests may have something cheaper than a timer for each.
+pub trait Timer {
+    type Sleep: Future<Output = ()>;
+
+    /// Completes after `duration`, never before.
+    fn sleep(&self, duration: Duration) -> Self::Sleep;
+}
+
+/// The timers of tokio.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct TokioTimer;
+
+impl Timer for TokioTimer {
+    type Sleep = tokio::time::Sleep;
+
+    fn sleep(&self, duration: Duration) -> Self::Sleep {
+        tokio::time::sleep(duration)
+    }
+}
+
 /// Wraps services in [`TimeLimit`].
 #[derive(Debug, Clone, Copy)]
-pub struct TimeLimitLayer(Duration);
+pub struct TimeLimitLayer<T = TokioTimer> {
+    limit: Duration,
+    timer: T,
+}
 
 impl TimeLimitLayer {
     /// Answers 504 when the head of the answer takes longer than `limit`.
     pub fn new(limit: Duration) -> Self {
-        Self(limit)
+        Self { limit, timer: TokioTimer }
     }
 }
 
-impl<S> Layer<S> for TimeLimitLayer {
-    type Service = TimeLimit<S>;
+impl<T> TimeLimitLayer<T> {
+    /// Goes by another timer.
+    pub fn timer<U>(self, timer: U) -> TimeLimitLayer<U> {
+        TimeLimitLayer { limit: self.limit, timer }
+    }
+}
+
+impl<S, T: Clone> Layer<S> for TimeLimitLayer<T> {
+    type Service = TimeLimit<S, T>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        TimeLimit { inner, limit: self.0 }
+        TimeLimit { inner, layer: self.clone() }
     }
 }
 
 /// Answers 504 in time.
 #[derive(Debug, Clone)]
-pub struct TimeLimit<S> {
+pub struct TimeLimit<S, T = TokioTimer> {
     inner: S,
-    limit: Duration,
+    layer: TimeLimitLayer<T>,
 }
 
-impl<S, B, R> Service<Request<B>> for TimeLimit<S>
+impl<S, B, R, T> Service<Request<B>> for TimeLimit<S, T>
 where
     S: Service<Request<B>, Response = Response<R>>,
     R: ProblemBody,
+    T: Timer + Clone,
 {
     type Response = Response<R>;
     type Error = S::Error;
-    type Future = TimeLimitFuture<S::Future>;
+    type Future = TimeLimitFuture<S::Future, T>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.inner.poll_ready(cx)
@@ -55,28 +85,34 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let to = Correlation::of(&request);
-        TimeLimitFuture { answer: self.inner.call(request), deadline: None, limit: self.limit, to }
+        TimeLimitFuture { answer: self.inner.call(request), deadline: None, layer: self.layer.clone(), to }
     }
 }
 
 pin_project_lite::pin_project! {
     /// The answer of [`TimeLimit`].
-    #[derive(Debug)]
-    pub struct TimeLimitFuture<F> {
+    pub struct TimeLimitFuture<F, T: Timer> {
         #[pin]
         answer: F,
         // Made when the answer was not there at once, so that a quick one costs no timer.
         #[pin]
-        deadline: Option<Sleep>,
-        limit: Duration,
+        deadline: Option<T::Sleep>,
+        layer: TimeLimitLayer<T>,
         to: Correlation,
     }
 }
 
-impl<F, R, E> Future for TimeLimitFuture<F>
+impl<F, T: Timer> std::fmt::Debug for TimeLimitFuture<F, T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TimeLimitFuture").finish_non_exhaustive()
+    }
+}
+
+impl<F, R, E, T> Future for TimeLimitFuture<F, T>
 where
     F: Future<Output = Result<Response<R>, E>>,
     R: ProblemBody,
+    T: Timer,
 {
     type Output = F::Output;
 
@@ -86,7 +122,7 @@ where
             return Poll::Ready(answer);
         }
         if this.deadline.is_none() {
-            this.deadline.set(Some(sleep(*this.limit)));
+            this.deadline.set(Some(this.layer.timer.sleep(this.layer.limit)));
         }
         match this.deadline.as_pin_mut().map(|deadline| deadline.poll(cx)) {
             Some(Poll::Ready(())) => Poll::Ready(Ok(Refusal::new(Reason::UpstreamTimeout).respond(this.to))),
@@ -106,7 +142,7 @@ mod tests {
     async fn status_after(duration: Duration) -> u16 {
         let service = ServiceBuilder::new().layer(TimeLimitLayer::new(Duration::from_secs(2))).service(service_fn(
             move |_: Request<()>| async move {
-                sleep(duration).await;
+                tokio::time::sleep(duration).await;
                 Ok::<_, Infallible>(Response::new(Full::<Bytes>::default()))
             },
         ));

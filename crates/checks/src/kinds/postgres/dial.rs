@@ -14,7 +14,7 @@ use crate::endpoint::{Endpoint, EndpointError, Expected};
 use crate::net::{Place, Stream};
 use crate::probe::Failure;
 use crate::surroundings::Surroundings;
-use crate::tls::{self, Trust};
+use crate::tls::{self, Encryption, Identity, Tls, Trust};
 
 const EXPECTED: Expected = Expected {
     schemes: &[("postgres", 5432), ("postgresql", 5432)],
@@ -23,15 +23,6 @@ const EXPECTED: Expected = Expected {
 
 /// Asks whether TLS may begin (PostgreSQL, 55.2.11).
 const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
-
-/// How `sslmode` has it (libpq, 34.19.1).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Encryption {
-    Never,
-    /// Where the server can.
-    Preferred(Trust),
-    Required(Trust),
-}
 
 /// Where PostgreSQL is, and as whom to ask.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,19 +44,25 @@ pub enum ServerError {
 
 impl Server {
     /// Reads a URL as libpq does. Parameters that other clients know are passed over, as those do with ours.
-    pub fn new(url: &str, ca_file: Option<PathBuf>) -> Result<Self, ServerError> {
+    pub fn new(url: &str, tls: impl Into<Tls>) -> Result<Self, ServerError> {
         let endpoint = EXPECTED.parse(url)?;
         if user(&endpoint).is_none() {
             return Err(ServerError::NoUser);
         }
-        let file = ca_file.or_else(|| endpoint.query.get("sslrootcert").map(PathBuf::from));
-        // Without authorities to believe, libpq believes anybody below `verify-ca`.
-        let lenient = file.clone().map_or(Trust::Anyone, Trust::File);
+        let mut tls = tls.into();
+        let file = |name: &str| endpoint.query.get(name).map(PathBuf::from);
+        if let (Trust::Public, Some(authorities)) = (&tls.trust, file("sslrootcert")) {
+            tls.trust = Trust::File(authorities);
+        }
+        if let (None, Some(certificate), Some(key)) = (&tls.identity, file("sslcert"), file("sslkey")) {
+            tls.identity = Some(Identity { certificate, key });
+        }
         let encryption = match endpoint.query.get("sslmode").map_or("prefer", String::as_str) {
             "disable" | "allow" => Encryption::Never,
-            "prefer" => Encryption::Preferred(lenient),
-            "require" => Encryption::Required(lenient),
-            "verify-ca" | "verify-full" => Encryption::Required(file.into()),
+            // Without authorities to believe, libpq believes anybody below `verify-ca` (34.19.1).
+            "prefer" => Encryption::Preferred(tls.lenient()),
+            "require" => Encryption::Required(tls.lenient()),
+            "verify-ca" | "verify-full" => Encryption::Required(tls),
             other => return Err(ServerError::SslMode(other.to_owned())),
         };
         // A socket is as private as TLS, and the server offers none there.
@@ -116,15 +113,15 @@ impl Server {
     }
 
     async fn encrypted(&self, mut stream: Stream) -> Result<Stream, Failure> {
-        let (trust, required) = match &self.encryption {
+        let (tls, required) = match &self.encryption {
             Encryption::Never => return Ok(stream),
-            Encryption::Preferred(trust) => (trust, false),
-            Encryption::Required(trust) => (trust, true),
+            Encryption::Preferred(tls) => (tls, false),
+            Encryption::Required(tls) => (tls, true),
         };
         stream.write_all(&SSL_REQUEST).await?;
         stream.flush().await?;
         match stream.read_u8().await? {
-            b'S' => Ok(Box::new(tls::connect(stream, trust, self.endpoint.host(), &["postgresql"]).await?)),
+            b'S' => Ok(Box::new(tls::connect(stream, tls, self.endpoint.host(), &["postgresql"]).await?)),
             b'N' if required => Err(Failure::tls("the server offers no TLS, and sslmode demands it")),
             b'N' => Ok(stream),
             _ => Err(Failure::protocol("what answers does not speak the protocol of PostgreSQL")),
@@ -137,7 +134,7 @@ fn user(endpoint: &Endpoint) -> Option<&str> {
 }
 
 /// A client and what moves its connection; the connection rests while nobody drives it.
-pub(super) struct Connection {
+pub(crate) struct Connection {
     pub(super) client: Client,
     pub(super) driver: tokio_postgres::Connection<Stream, NoTlsStream>,
 }
@@ -153,28 +150,29 @@ mod tests {
     use super::*;
 
     fn encryption(url: &str) -> Encryption {
-        Server::new(url, None).unwrap().encryption
+        Server::new(url, Trust::Public).unwrap().encryption
     }
 
     #[test]
     fn sslmode_means_what_it_means_to_libpq() {
-        assert_eq!(encryption("postgres://u@h/d"), Encryption::Preferred(Trust::Anyone));
-        assert_eq!(encryption("postgres://u@h/d?sslmode=require"), Encryption::Required(Trust::Anyone));
-        assert_eq!(encryption("postgres://u@h/d?sslmode=verify-full"), Encryption::Required(Trust::Public));
+        assert_eq!(encryption("postgres://u@h/d"), Encryption::Preferred(Trust::Anyone.into()));
+        assert_eq!(encryption("postgres://u@h/d?sslmode=require"), Encryption::Required(Trust::Anyone.into()));
+        assert_eq!(encryption("postgres://u@h/d?sslmode=verify-full"), Encryption::Required(Trust::Public.into()));
         let file = encryption("postgres://u@h/d?sslmode=require&sslrootcert=/ca.pem");
-        assert_eq!(file, Encryption::Required(Trust::File("/ca.pem".into())));
+        assert_eq!(file, Encryption::Required(Trust::File("/ca.pem".into()).into()));
         assert_eq!(encryption("postgres://u@%2Frun%2Fpg/d?sslmode=require"), Encryption::Never);
-        let refused = Server::new("postgres://u@h/d?sslmode=on", None).unwrap_err().to_string();
+        let refused = Server::new("postgres://u@h/d?sslmode=on", Trust::Public).unwrap_err().to_string();
         assert_eq!(refused, "has sslmode=\"on\": use disable, allow, prefer, require, verify-ca or verify-full");
     }
 
     #[test]
     fn the_urls_of_other_clients_are_read() {
         let server =
-            Server::new("postgresql://u:p@h/db?schema=public&connection_limit=5&pgbouncer=true", None).unwrap();
+            Server::new("postgresql://u:p@h/db?schema=public&connection_limit=5&pgbouncer=true", Trust::Public)
+                .unwrap();
         assert_eq!(server.database(), Some("db"));
-        let socket = Server::new("postgres://u@%2Frun%2Fpg:5433/d?port=5433", None).unwrap();
+        let socket = Server::new("postgres://u@%2Frun%2Fpg:5433/d?port=5433", Trust::Public).unwrap();
         assert_eq!(socket.place(), Place::Unix("/run/pg/.s.PGSQL.5433".into()));
-        assert_eq!(Server::new("postgres://h/db", None), Err(ServerError::NoUser));
+        assert_eq!(Server::new("postgres://h/db", Trust::Public), Err(ServerError::NoUser));
     }
 }

@@ -4,6 +4,7 @@ use seaworthy_core::health::Measure;
 use tokio_postgres::Client;
 
 use super::failed;
+use crate::database;
 use crate::probe::{Failure, Report};
 
 /// What anybody may see. Of the sessions of others only their number is known without `pg_read_all_stats`.
@@ -44,17 +45,10 @@ pub(super) async fn read(client: &Client, warn_percent: u8) -> Result<Report, Fa
         used += count as f64;
         report.measures.push(Measure::new("health_db_connections", count as f64).with("state", state));
     }
-    let percent = if most > 0.0 { used / most * 100.0 } else { 0.0 };
-    report = report
-        .measure("health_db_connections_max", most)
-        .measure("health_db_waiting_locks", waiting)
-        .measure("health_db_replica", f64::from(u8::from(replica)))
-        .fact("connections", format!("{used} of {most} ({percent:.0}%)"));
+    report =
+        report.measure("health_db_waiting_locks", waiting).measure("health_db_replica", f64::from(u8::from(replica)));
     if let Some(lag) = lag {
         report = report.measure("health_replica_lag_seconds", lag.max(0.0));
     }
-    if percent > f64::from(warn_percent) {
-        report.warn(format!("{used} of {most} connections are in use ({percent:.0}%)"));
-    }
-    Ok(report)
+    Ok(database::connections(report, used, most, warn_percent))
 }

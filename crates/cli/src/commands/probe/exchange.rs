@@ -149,3 +149,23 @@ fn word(body: &[u8]) -> Option<String> {
     let plain = word.chars().filter(|character| !character.is_control()).take(40).collect::<String>();
     (!plain.is_empty()).then_some(plain)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fuzz_any_answer_to_a_probe_is_a_verdict_or_an_error() {
+        seaworthy_fuzz::drive("probe-answer", |answer| {
+            let whole = read(answer, true).ok().flatten();
+            if let Some(verdict) = &whole {
+                assert!((100..1000).contains(&verdict.status));
+                assert!(verdict.word.as_ref().is_none_or(|word| !word.chars().any(char::is_control)));
+            }
+            // What comes later changes no verdict.
+            if let Ok(Some(early)) = read(&answer[..answer.len() / 2], false) {
+                assert_eq!(whole.map(|verdict| verdict.status), Some(early.status));
+            }
+        });
+    }
+}

@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Time;
+use super::check_kind::{Affects, COMMON, CheckKind, Severity};
 use crate::config::units::{Argv, As, FilePath, SecretSource, Size, StatusRange};
 
 /// Something that the service depends on, asked in the background. Each kind has a page of its own in the guide.
@@ -75,8 +76,8 @@ pub(crate) struct Check {
     #[schemars(extend("x-default" = "none", "examples" = [{ "team": "payments" }]))]
     pub(crate) labels: BTreeMap<String, String>,
 
-    /// Where to ask. It may carry a user and a password, so it is shown nowhere. For `http`, `postgres`, `redis`,
-    /// `grpc`, `nats`, `bullmq`.
+    /// Where to ask. It may carry a user and a password, so it is shown nowhere. For `http`, `postgres`, `mysql`,
+    /// `redis`, `grpc`, `nats`, `amqp`, `bullmq`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-default" = "none", "examples" = ["http://localhost:3000/health", { "env": "DATABASE_URL" }]))]
     pub(crate) url: Option<As<SecretSource>>,
@@ -101,7 +102,8 @@ pub(crate) struct Check {
     #[schemars(extend("x-default" = "`[\"2xx\"]`", "examples" = [[200, "204-206"]]))]
     pub(crate) status: Option<Vec<As<StatusRange>>>,
 
-    /// What the answer must be like: `= ok`, `!= 0`, `> 10`, `contains ready`. For `http`, `postgres`, `command`.
+    /// What the answer must be like: `= ok`, `!= 0`, `> 10`, `contains ready`. For `http`, `postgres`, `mysql`,
+    /// `command`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-default" = "none", "examples" = ["= ok"]))]
     pub(crate) condition: Option<String>,
@@ -121,7 +123,7 @@ pub(crate) struct Check {
     #[schemars(length(min = 1), extend("x-default" = "none", "examples" = ["+PONG"]))]
     pub(crate) expect: Option<String>,
 
-    /// A query to run in a transaction that cannot write. For `postgres`.
+    /// A query to run in a transaction that cannot write. For `postgres`, `mysql`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1), extend("x-default" = "`SELECT 1`", "examples" = ["SELECT count(*) FROM jobs WHERE failed"]))]
     pub(crate) query: Option<String>,
@@ -131,7 +133,7 @@ pub(crate) struct Check {
     #[schemars(length(min = 1), extend("x-default" = "none", "examples" = ["mymaster"]))]
     pub(crate) sentinel: Option<String>,
 
-    /// More in use than this is a warning. For `postgres`, `redis`, `disk`, `memory`.
+    /// More in use than this is a warning. For `postgres`, `mysql`, `redis`, `disk`, `memory`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 100), extend("x-default" = "80; 90 for `disk` and `memory`", "examples" = [85]))]
     pub(crate) warn_percent: Option<u8>,
@@ -140,6 +142,16 @@ pub(crate) struct Check {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-default" = "none", "examples" = ["/etc/ssl/private-ca.pem"]))]
     pub(crate) ca_file: Option<As<FilePath>>,
+
+    /// Our own certificate, for servers that ask for one, with those up to its authority, in PEM. For every kind with TLS.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-default" = "none", "examples" = ["/etc/ssl/client.pem"]))]
+    pub(crate) cert_file: Option<As<FilePath>>,
+
+    /// The private key of `cert-file`, in PEM. For every kind with TLS.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-default" = "none", "examples" = ["/etc/ssl/client.key"]))]
+    pub(crate) key_file: Option<As<FilePath>>,
 
     /// The name that the certificate must be for. For `tls`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -243,12 +255,17 @@ pub(crate) struct Check {
     #[schemars(extend("x-default" = "none", "examples" = [["ORDERS/mailer"]]))]
     pub(crate) consumers: Vec<String>,
 
-    /// More messages or jobs that wait are a warning. For `nats`, `bullmq`.
+    /// More messages or jobs that wait are a warning. For `nats`, `amqp`, `bullmq`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-default" = "none", "examples" = [1000]))]
     pub(crate) warn_pending: Option<u64>,
 
-    /// The queues to count. For `bullmq`.
+    /// Fewer consumers of a queue are a failure. For `amqp`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1), extend("x-default" = "none", "examples" = [1]))]
+    pub(crate) min_consumers: Option<u32>,
+
+    /// The queues to look at. For `amqp`, `bullmq`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-default" = "none", "examples" = [["mail"]]))]
     pub(crate) queues: Vec<String>,
@@ -257,87 +274,6 @@ pub(crate) struct Check {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1), extend("x-default" = "`bull`", "examples" = ["jobs"]))]
     pub(crate) prefix: Option<String>,
-}
-
-/// The keys that every kind takes.
-pub(crate) const COMMON: [&str; 14] = [
-    "name",
-    "kind",
-    "affects",
-    "interval",
-    "timeout",
-    "failure-threshold",
-    "success-threshold",
-    "on-failure",
-    "warn-latency",
-    "stale-after",
-    "depends-on",
-    "group",
-    "gates-start",
-    "labels",
-];
-
-// What each kind proves is in the catalogue of the checks; a test holds the two lists against each other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum CheckKind {
-    Http,
-    Tcp,
-    Postgres,
-    Redis,
-    Dns,
-    Tls,
-    Disk,
-    Memory,
-    Command,
-    Heartbeat,
-    Encryption,
-    Grpc,
-    Nats,
-    Bullmq,
-}
-
-impl CheckKind {
-    /// As it is written.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Http => "http",
-            Self::Tcp => "tcp",
-            Self::Postgres => "postgres",
-            Self::Redis => "redis",
-            Self::Dns => "dns",
-            Self::Tls => "tls",
-            Self::Disk => "disk",
-            Self::Memory => "memory",
-            Self::Command => "command",
-            Self::Heartbeat => "heartbeat",
-            Self::Encryption => "encryption",
-            Self::Grpc => "grpc",
-            Self::Nats => "nats",
-            Self::Bullmq => "bullmq",
-        }
-    }
-}
-
-/// What a check makes worse while it fails.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Affects {
-    /// The service gets no requests.
-    Ready,
-    /// The service is degraded.
-    #[default]
-    Health,
-    /// Nothing: it is shown.
-    Info,
-}
-
-/// How bad a failure is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Severity {
-    Degraded,
-    Unhealthy,
 }
 
 fn thirty_seconds() -> Time {

@@ -12,8 +12,8 @@ use crate::config::units::{As, HookCommand};
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Drain {
     /// What the platform allows from its signal to its kill: `terminationGracePeriodSeconds` less `preStop`,
-    /// `stop_grace_period`, `TimeoutStopSec`.
-    #[schemars(extend("x-default" = "30s under Kubernetes, TimeoutStopSec under systemd where known, else 10s", "examples" = ["30s"]))]
+    /// `stop_grace_period`. systemd is told how long it takes, so that `TimeoutStopSec` need not be raised.
+    #[schemars(extend("x-default" = "30s under Kubernetes, else 10s", "examples" = ["30s"]))]
     pub(crate) grace: Option<Time>,
 
     /// How long the listener stays open after readiness failed, so that balancers look away before it closes.

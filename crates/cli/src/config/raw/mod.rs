@@ -10,6 +10,7 @@
 
 mod app;
 mod check;
+mod check_kind;
 mod connection_limit;
 mod drain;
 mod headers;
@@ -34,9 +35,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::app::{App, Protocol};
+pub(crate) use self::check::Check;
 #[cfg(test)]
-pub(crate) use self::check::COMMON;
-pub(crate) use self::check::{Affects, Check, CheckKind, Severity};
+pub(crate) use self::check_kind::COMMON;
+pub(crate) use self::check_kind::{Affects, CheckKind, Severity};
 pub(crate) use self::connection_limit::ConnectionLimit;
 pub(crate) use self::drain::{Drain, DrainPolicy};
 pub(crate) use self::headers::{HeaderPreset, Headers};

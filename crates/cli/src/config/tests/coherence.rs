@@ -22,10 +22,7 @@ fn the_default_budget_fits_everywhere() {
     assert_eq!((kubernetes.drain.grace, kubernetes.drain.delay), (millis(30_000), millis(5_000)));
     assert_eq!((kubernetes.stop.timeout, kubernetes.drain.timeout), (millis(10_000), millis(14_000)));
 
-    let systemd = Given { grace: Some(millis(90_000)), ..Given::default() }.config();
-    assert_eq!((systemd.drain.grace, systemd.drain.timeout), (millis(90_000), millis(56_500)));
-
-    for config in [plain, terminal, kubernetes, systemd] {
+    for config in [plain, terminal, kubernetes] {
         let sum = config.drain.delay + config.drain.timeout + config.stop.timeout + FLUSH;
         assert_eq!(sum, config.drain.grace);
         assert!(config.drain.websocket_spread <= config.drain.timeout);

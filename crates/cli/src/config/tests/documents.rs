@@ -88,6 +88,7 @@ fn every_key_of_the_sample_can_be_taken_as_it_stands() {
                 .variable("MIGRATION_PASSWORD", "x")
                 .variable("LICENSE_KEY", "x")
                 .variable("ENCRYPTION_KEY", "x")
+                .variable("BACKUP_TOKEN", "0123456789abcdef")
                 .with_file("/run/secrets/health-token", "x")
                 .variable("DATABASE_URL", "postgres://app@db/app")
                 .with_file("/run/secrets/database-url", "x");
@@ -104,11 +105,18 @@ fn every_key_of_the_sample_can_be_taken_as_it_stands() {
 /// The rest of a check that takes `line`: the example of the first kind that does.
 fn needed_by_check(line: &str) -> String {
     let key = line.split(' ').next().unwrap_or_default();
-    let row = catalogue::ROWS.iter().find(|row| row.options.contains(&key)).unwrap_or(&catalogue::ROWS[7]);
+    let takes_it = catalogue::ROWS.iter().find(|row| row.options.contains(&key));
+    let row = takes_it.or_else(|| catalogue::row("memory")).unwrap();
     let mut lines: Vec<_> =
         row.example.lines().skip(1).filter(|line| !line.starts_with(&format!("{key} = "))).collect();
     match key {
         "kind" => lines.retain(|line| line.starts_with("name")),
+        // They exclude each other.
+        "schedule" => lines.retain(|line| !line.starts_with("within")),
+        "time-zone" => {
+            lines.retain(|line| !line.starts_with("within"));
+            lines.push("schedule = \"0 3 * * *\"");
+        }
         "method" => lines.retain(|line| !line.starts_with("json")),
         _ => {}
     }
@@ -132,6 +140,7 @@ fn the_example_of_every_kind_is_a_valid_file() {
     for row in catalogue::ROWS {
         let given = file(row.example).variable("DATABASE_URL", "postgres://app:secret@db.internal/app");
         let given = given.variable("ENCRYPTION_KEY", "0123456789abcdef0123456789abcdef");
+        let given = given.variable("MYSQL_URL", "mysql://app:secret@db.internal/app");
         let config = given.config();
         assert_eq!(config.checks.len(), 1, "{}", row.kind);
         assert_eq!(config.checks[0].spec.kind(), row.kind);

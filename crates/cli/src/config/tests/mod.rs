@@ -22,7 +22,6 @@ struct Given {
     environment: BTreeMap<String, String>,
     command_line: CommandLine,
     terminal: bool,
-    grace: Option<Duration>,
 }
 
 fn file(text: &str) -> Given {
@@ -50,7 +49,6 @@ impl Given {
             environment: self.environment.clone(),
             read: &read,
             terminal: self.terminal,
-            grace: self.grace,
         })
     }
 

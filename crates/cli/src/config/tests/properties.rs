@@ -120,3 +120,17 @@ proptest! {
         judged(&Given::default().variable(&format!("SEAWORTHY_{key}"), &text))?;
     }
 }
+
+#[test]
+fn fuzz_any_file_is_judged() {
+    seaworthy_fuzz::drive_text("config", |text| judged(&file(text)).unwrap_or_else(|failed| panic!("{failed}")));
+}
+
+#[test]
+fn fuzz_any_environment_is_judged() {
+    seaworthy_fuzz::drive_text("environment", |text| {
+        let pairs = text.lines().filter_map(|line| line.split_once('='));
+        let given = pairs.fold(Given::default(), |given, (name, value)| given.variable(name, value));
+        judged(&given).unwrap_or_else(|failed| panic!("{failed}"));
+    });
+}

@@ -256,3 +256,38 @@ proptest! {
         let _ = (User::read(&value), Signal::read(&value), UrlPath::read(&value), ByteRate::read(&value));
     }
 }
+
+#[test]
+fn fuzz_what_is_read_is_written_so_that_it_reads_as_the_same() {
+    fn same<T: Kind + PartialEq + Debug>(value: &Value) {
+        if let Ok(read) = T::read(value) {
+            let written = read.write();
+            assert_eq!(T::read(&written).ok(), Some(read), "{value} was written as {written}");
+        }
+    }
+    seaworthy_fuzz::drive_text("units", |text| {
+        // Each line by itself, as text and as what else it may be.
+        for line in text.lines() {
+            let text = Value::from(line);
+            let values = std::iter::once(text).chain(serde_json::from_str(line));
+            for value in values {
+                same::<Duration>(&value);
+                same::<Size>(&value);
+                same::<ByteRate>(&value);
+                same::<Cidr>(&value);
+                same::<Bind>(&value);
+                same::<Argv>(&value);
+                same::<HookCommand>(&value);
+                same::<AppPort>(&value);
+                same::<PublicProbes>(&value);
+                same::<Signal>(&value);
+                same::<StatusRange>(&value);
+                same::<Target>(&value);
+                same::<UrlPath>(&value);
+                same::<FilePath>(&value);
+                same::<HeaderName>(&value);
+                same::<User>(&value);
+            }
+        }
+    });
+}

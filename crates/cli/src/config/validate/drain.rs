@@ -7,7 +7,8 @@ use crate::config::raw;
 use crate::config::units::{As, HookCommand, duration};
 use crate::config::validated::{Drain, FLUSH, Hook, Restart, Start, Stop};
 
-/// Docker's default, and the shortest of the common ones.
+/// Docker's default, and the shortest of the common ones. No platform says what it allows: `terminationGracePeriodSeconds` is
+/// no field of the downward API, and systemd puts `TimeoutStopSec` into no variable.
 const GRACE: Duration = Duration::from_secs(10);
 const GRACE_KUBERNETES: Duration = Duration::from_secs(30);
 
@@ -33,11 +34,7 @@ impl Review<'_> {
 
     pub(super) fn drain_and_stop(&mut self, drain: &mut raw::Drain, stop: &mut raw::Stop) -> (Drain, Stop) {
         let kubernetes = self.sources.kubernetes();
-        let grace = fill(&mut drain.grace, || match self.sources.grace {
-            Some(grace) => grace,
-            None if kubernetes => GRACE_KUBERNETES,
-            None => GRACE,
-        });
+        let grace = fill(&mut drain.grace, || if kubernetes { GRACE_KUBERNETES } else { GRACE });
         let delay = fill(&mut drain.delay, || match self.sources.terminal {
             _ if kubernetes => DELAY_KUBERNETES,
             true => Duration::ZERO,

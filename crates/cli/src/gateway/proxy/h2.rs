@@ -2,10 +2,11 @@
 
 use std::cell::RefCell;
 
-use http::{Request, Response, Version};
+use http::{HeaderMap, Request, Response, Version};
 use http_body::Body;
 use hyper::client::conn::http2::{self, SendRequest};
 use hyper_util::rt::TokioIo;
+use seaworthy::context::RequestContext;
 
 use super::body::ProxyBody;
 use super::failure::Failure;
@@ -46,6 +47,12 @@ impl Proxy {
         mut request: Request<InnerBody>,
     ) -> Result<Response<ProxyBody>, Failure> {
         *request.version_mut() = Version::HTTP_2;
+        let mut onward = HeaderMap::with_capacity(request.headers().len() + 4);
+        let peer = RequestContext::of(request.extensions()).and_then(|context| context.peer_header.as_ref());
+        head::onward(request.headers(), request.uri().authority(), peer, |name, value| {
+            onward.append(name, value.clone());
+        });
+        *request.headers_mut() = onward;
         let (mut parts, body) = request.into_parts();
         head::absolute_form(&mut parts.uri, &mut parts.headers);
         let request = Request::from_parts(parts, body);

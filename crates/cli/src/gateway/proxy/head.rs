@@ -9,7 +9,6 @@
 //! - `Expect` stays here: `100 Continue` is sent when the program begins to read.
 //! - The target is sent on as it came, in origin form.
 
-use http::header::Entry;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version, header};
 use seaworthy::core::refusal::Reason;
@@ -79,16 +78,8 @@ pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {
     if present == 0 {
         return;
     }
-    if let Some(connection) = headers.get(header::CONNECTION)
-        && !is_plain(connection)
-    {
-        let named: Vec<HeaderName> = names(headers, header::CONNECTION)
-            .filter_map(|name| HeaderName::from_bytes(name).ok())
-            .filter(|name| !matches!(*name, header::HOST | header::CONTENT_LENGTH | header::CONTENT_TYPE))
-            .collect();
-        for name in named {
-            headers.remove(name);
-        }
+    for name in named_by_connection(headers) {
+        headers.remove(name);
     }
     // gRPC asks for trailers by `TE: trailers`, and that much may be said on every hop that can pass them.
     let trailers = names(headers, header::TE).any(|coding| coding.eq_ignore_ascii_case(b"trailers"));
@@ -102,10 +93,13 @@ pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
-/// Whether a `Connection` header names nothing but what is taken off anyway.
-fn is_plain(connection: &HeaderValue) -> bool {
-    let value = connection.as_bytes();
-    value.eq_ignore_ascii_case(b"keep-alive") || value.eq_ignore_ascii_case(b"close")
+/// The headers that `Connection` names and that would not stay on this hop anyway.
+fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
+    names(headers, header::CONNECTION)
+        .filter(|name| !name.eq_ignore_ascii_case(b"keep-alive") && !name.eq_ignore_ascii_case(b"close"))
+        .filter_map(|name| HeaderName::from_bytes(name).ok())
+        .filter(|name| !matches!(*name, header::HOST | header::CONTENT_LENGTH | header::CONTENT_TYPE))
+        .collect()
 }
 
 /// The comma-separated names in all headers of one name.
@@ -114,47 +108,90 @@ fn names(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &[u8]> {
     values.flat_map(|value| value.as_bytes().split(|byte| *byte == b',')).map(<[u8]>::trim_ascii)
 }
 
-/// Adds what the program should know of the way the request came.
-pub(crate) fn add_forwarded(headers: &mut HeaderMap, peer: Option<&HeaderValue>, authority: Option<&Authority>) {
-    if let Some(peer) = peer {
-        let chain = if headers.contains_key(X_FORWARDED_FOR) {
-            let mut chain = Vec::with_capacity(64);
-            for value in headers.get_all(X_FORWARDED_FOR) {
-                chain.extend_from_slice(value.as_bytes());
-                chain.extend_from_slice(b", ");
-            }
-            chain.extend_from_slice(peer.as_bytes());
-            // Made of values that were valid, and of a comma.
-            HeaderValue::from_bytes(&chain).unwrap_or_else(|_| peer.clone())
-        } else {
-            peer.clone()
-        };
-        headers.insert(X_FORWARDED_FOR, chain);
-    }
-    if let Entry::Vacant(proto) = headers.entry(X_FORWARDED_PROTO) {
-        proto.insert(HeaderValue::from_static("http"));
-    }
-    if !headers.contains_key(header::HOST)
-        && let Some(authority) = authority
-        && let Ok(host) = HeaderValue::from_str(authority.as_str())
-    {
-        headers.insert(header::HOST, host);
-    }
-    if let Some(host) = headers.get(header::HOST).cloned()
-        && let Entry::Vacant(forwarded) = headers.entry(X_FORWARDED_HOST)
-    {
-        forwarded.insert(host);
-    }
+/// What becomes of a header of a request.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// Stays on this hop.
+    Dropped,
+    Te,
+    Host,
+    ForwardedFor,
+    ForwardedProto,
+    ForwardedHost,
 }
 
-/// The target for an HTTP/1 upstream: path and query.
-pub(crate) fn origin_form(uri: &mut Uri) {
-    if uri.authority().is_some() {
-        let mut parts = http::uri::Parts::default();
-        parts.path_and_query = Some(path_and_query(uri));
-        if let Ok(origin) = Uri::from_parts(parts) {
-            *uri = origin;
+/// The headers of requests that do not simply go on.
+static FATES: [(HeaderName, Fate); 13] = [
+    (header::HOST, Fate::Host),
+    (header::CONNECTION, Fate::Dropped),
+    (header::TE, Fate::Te),
+    (header::TRANSFER_ENCODING, Fate::Dropped),
+    (header::UPGRADE, Fate::Dropped),
+    (header::EXPECT, Fate::Dropped),
+    (header::PROXY_AUTHENTICATE, Fate::Dropped),
+    (header::PROXY_AUTHORIZATION, Fate::Dropped),
+    (KEEP_ALIVE, Fate::Dropped),
+    (PROXY_CONNECTION, Fate::Dropped),
+    (X_FORWARDED_FOR, Fate::ForwardedFor),
+    (X_FORWARDED_PROTO, Fate::ForwardedProto),
+    (X_FORWARDED_HOST, Fate::ForwardedHost),
+];
+
+/// Gives each header of the request as the program gets it to `line`: what the client sent, without what belongs to its
+/// hop, and what the program should know of the way the request came. The request stays as it is, to be said again.
+pub(crate) fn onward(
+    headers: &HeaderMap,
+    authority: Option<&Authority>,
+    peer: Option<&HeaderValue>,
+    mut line: impl FnMut(&HeaderName, &HeaderValue),
+) {
+    let named = headers.get(header::CONNECTION).map_or_else(Vec::new, |_| named_by_connection(headers));
+    let (mut host, mut chain, mut proto, mut forwarded_host) = (None, Vec::new(), false, false);
+    for (name, value) in headers {
+        match FATES.iter().find_map(|(known, fate)| (known == name).then_some(*fate)) {
+            Some(Fate::Dropped) => continue,
+            // gRPC asks for trailers by `TE: trailers`, and that much may be said on every hop that can pass them.
+            Some(Fate::Te) => {
+                let mut codings = value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+                if codings.any(|coding| coding.eq_ignore_ascii_case(b"trailers")) {
+                    line(name, &HeaderValue::from_static("trailers"));
+                }
+                continue;
+            }
+            Some(Fate::Host) => host = Some(value),
+            _ if named.contains(name) => continue,
+            Some(Fate::ForwardedFor) if peer.is_some() => {
+                chain.extend_from_slice(value.as_bytes());
+                chain.extend_from_slice(b", ");
+                continue;
+            }
+            Some(Fate::ForwardedProto) => proto = true,
+            Some(Fate::ForwardedHost) => forwarded_host = true,
+            Some(Fate::ForwardedFor) | None => {}
         }
+        line(name, value);
+    }
+    if let Some(peer) = peer {
+        if chain.is_empty() {
+            line(&X_FORWARDED_FOR, peer);
+        } else {
+            chain.extend_from_slice(peer.as_bytes());
+            // Made of values that were valid, and of commas.
+            line(&X_FORWARDED_FOR, HeaderValue::from_bytes(&chain).as_ref().unwrap_or(peer));
+        }
+    }
+    if !proto {
+        line(&X_FORWARDED_PROTO, &HeaderValue::from_static("http"));
+    }
+    let said =
+        authority.filter(|_| host.is_none()).and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());
+    if let Some(said) = &said {
+        line(&header::HOST, said);
+    }
+    if let Some(host) = host.or(said.as_ref())
+        && !forwarded_host
+    {
+        line(&X_FORWARDED_HOST, host);
     }
 }
 
@@ -173,14 +210,6 @@ pub(crate) fn absolute_form(uri: &mut Uri, headers: &mut HeaderMap) {
 
 fn path_and_query(uri: &Uri) -> PathAndQuery {
     uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"))
-}
-
-/// The seconds that an upstream keeps an idle connection, where it says so.
-pub(crate) fn keep_alive_timeout(headers: &HeaderMap) -> Option<u64> {
-    names(headers, KEEP_ALIVE).find_map(|parameter| {
-        let (name, value) = std::str::from_utf8(parameter).ok()?.split_once('=')?;
-        name.trim().eq_ignore_ascii_case("timeout").then(|| value.trim().parse().ok())?
-    })
 }
 
 #[cfg(test)]
@@ -203,6 +232,23 @@ mod tests {
         request
     }
 
+    fn gone_on(headers: &HeaderMap, authority: Option<&Authority>, peer: Option<&HeaderValue>) -> HeaderMap {
+        let mut gone = HeaderMap::new();
+        onward(headers, authority, peer, |name, value| {
+            gone.append(name, value.clone());
+        });
+        gone
+    }
+
+    #[test]
+    fn the_authority_of_http2_becomes_the_host() {
+        let authority = Authority::from_static("example.com");
+        let head = gone_on(&headers(&[("accept", "*/*")]), Some(&authority), None);
+        assert_eq!(head[header::HOST], "example.com");
+        assert_eq!(head[X_FORWARDED_HOST], "example.com");
+        assert!(!head.contains_key(X_FORWARDED_FOR));
+    }
+
     #[test]
     fn what_the_connection_header_names_stays_on_its_hop_but_never_the_host() {
         let mut head = headers(&[
@@ -213,11 +259,18 @@ mod tests {
             ("te", "gzip, trailers"),
             ("accept", "*/*"),
         ]);
+        let gone = gone_on(&head, None, None);
         strip_hop_by_hop(&mut head);
-        let mut left: Vec<_> = head.keys().map(HeaderName::as_str).collect();
-        left.sort_unstable();
-        assert_eq!(left, ["accept", "host", "te"]);
-        assert_eq!(head[header::TE], "trailers");
+        let names = |headers: &HeaderMap| {
+            let mut names: Vec<_> = headers.keys().map(|name| name.as_str().to_owned()).collect();
+            names.sort_unstable();
+            names
+        };
+        assert_eq!(names(&head), ["accept", "host", "te"]);
+        assert_eq!(names(&gone), ["accept", "host", "te", "x-forwarded-host", "x-forwarded-proto"]);
+        for head in [head, gone] {
+            assert_eq!(head[header::TE], "trailers");
+        }
     }
 
     #[test]
@@ -235,8 +288,10 @@ mod tests {
     fn the_peer_is_appended_and_what_a_balancer_said_is_passed_on() {
         let peer = HeaderValue::from_static("192.0.2.7");
         let mut head = headers(&[("host", "a"), ("x-forwarded-proto", "https"), ("x-forwarded-for", "1.1.1.1")]);
-        add_forwarded(&mut head, Some(&peer), None);
-        assert_eq!(head[X_FORWARDED_FOR], "1.1.1.1, 192.0.2.7");
+        head.append("x-forwarded-for", HeaderValue::from_static("10.0.0.1"));
+        let head = gone_on(&head, None, Some(&peer));
+        assert_eq!(head[X_FORWARDED_FOR], "1.1.1.1, 10.0.0.1, 192.0.2.7");
+        assert_eq!(head.get_all(X_FORWARDED_FOR).iter().count(), 1);
         assert_eq!(head[X_FORWARDED_PROTO], "https");
         assert_eq!(head[X_FORWARDED_HOST], "a");
     }
@@ -252,28 +307,64 @@ mod tests {
     }
 
     #[test]
-    fn targets_are_sent_on_in_the_form_of_the_next_hop() {
-        let mut uri: Uri = "http://example.com/a?b=c".parse().unwrap();
-        origin_form(&mut uri);
-        assert_eq!(uri, "/a?b=c");
+    fn the_target_for_http2_says_everything() {
+        let mut uri: Uri = "/a?b=c".parse().unwrap();
         let mut head = headers(&[("host", "example.com:81")]);
         absolute_form(&mut uri, &mut head);
         assert_eq!(uri, "http://example.com:81/a?b=c");
-    }
-
-    #[test]
-    fn the_time_that_an_upstream_keeps_connections_is_read_from_its_header() {
-        assert_eq!(keep_alive_timeout(&headers(&[("keep-alive", "max=100, timeout=5")])), Some(5));
-        assert_eq!(keep_alive_timeout(&headers(&[("keep-alive", "timeout=soon")])), None);
     }
 
     proptest! {
         #[test]
         fn no_connection_header_survives(value in "[a-zA-Z0-9 ,\\-]{0,40}") {
             let mut head = headers(&[("host", "a"), ("connection", &value)]);
+            let gone = gone_on(&head, None, None);
             strip_hop_by_hop(&mut head);
-            prop_assert!(!head.contains_key(header::CONNECTION));
-            prop_assert!(head.contains_key(header::HOST));
+            for head in [&head, &gone] {
+                prop_assert!(!head.contains_key(header::CONNECTION));
+                prop_assert!(head.contains_key(header::HOST));
+            }
         }
+    }
+
+    /// Lines of `name: value`, as far as they are headers.
+    fn fuzzed(text: &[u8]) -> HeaderMap {
+        let lines = text.split(|byte| *byte == b'\n').filter_map(|line| {
+            let colon = line.iter().position(|byte| *byte == b':')?;
+            let value = HeaderValue::from_bytes(line[colon + 1..].trim_ascii()).ok()?;
+            Some((HeaderName::from_bytes(&line[..colon]).ok()?, value))
+        });
+        lines.fold(HeaderMap::new(), |mut headers, (name, value)| {
+            headers.append(name, value);
+            headers
+        })
+    }
+
+    #[test]
+    fn fuzz_no_head_passes_what_belongs_to_the_hop() {
+        seaworthy_fuzz::drive("head", |text| {
+            let mut headers = fuzzed(text);
+            let peer = HeaderValue::from_static("203.0.113.9");
+            let gone = gone_on(&headers, None, Some(&peer));
+            strip_hop_by_hop(&mut headers);
+            for headers in [&headers, &gone] {
+                for name in HOP_BY_HOP.iter().filter(|name| **name != header::TE) {
+                    assert!(!headers.contains_key(name), "{name}");
+                }
+                assert!(headers.get(header::TE).is_none_or(|coding| coding == "trailers"));
+            }
+            let chain = gone.get(X_FORWARDED_FOR).expect("it was added");
+            assert!(chain.as_bytes().ends_with(peer.as_bytes()));
+        });
+    }
+
+    #[test]
+    fn fuzz_any_target_has_a_form_for_http2() {
+        seaworthy_fuzz::drive_text("target", |text| {
+            let Ok(uri) = text.trim().parse::<Uri>() else { return };
+            let mut absolute = uri;
+            absolute_form(&mut absolute, &mut HeaderMap::new());
+            assert!(absolute.authority().is_some(), "{absolute}");
+        });
     }
 }

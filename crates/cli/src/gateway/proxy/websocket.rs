@@ -1,15 +1,15 @@
 //! The opening of a WebSocket: a connection of its own to the program, and the tunnel that follows its 101.
 
-use http::{HeaderValue, Request, Response, StatusCode, Version, header};
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
+use std::future::poll_fn;
+
+use http::{HeaderValue, Request, Response, StatusCode, header};
 
 use super::body::ProxyBody;
+use super::exchange::answer_of;
 use super::failure::Failure;
+use super::http1::{Sending, UpstreamBody};
 use super::upstream::Upstream;
-use super::{InnerBody, Proxy, head};
-use crate::gateway::socket::Socket;
-use crate::gateway::tunnel::UpstreamHalf;
+use super::{InnerBody, Proxy};
 
 impl Proxy {
     /// Asks the program for a WebSocket. Its 101 leaves the other half of the tunnel with the client's connection;
@@ -20,37 +20,26 @@ impl Proxy {
         mut request: Request<InnerBody>,
         connection: usize,
     ) -> Result<Response<ProxyBody>, Failure> {
-        *request.version_mut() = Version::HTTP_11;
-        head::origin_form(request.uri_mut());
-        request.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
-        request.headers_mut().insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-        let (socket, permit) = self.socket(upstream).await?;
-        let open = self.0.observer.upstream_opened();
-        let (mut sender, connected) =
-            http1::handshake(TokioIo::new(socket)).await.map_err(|error| Failure::of(&error))?;
-        tokio::task::spawn_local(async move {
-            let _ = connected.with_upgrades().await;
-        });
-        let mut answer = sender.send_request(request).await.map_err(|error| Failure::of(&error))?;
-        if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
-            head::strip_hop_by_hop(answer.headers_mut());
-            return Ok(answer.map(|body| ProxyBody::Stream { body }));
+        let mut kept = self.connect(upstream).await?;
+        let mut sending = Sending::begin(&mut kept, &mut request, true);
+        poll_fn(|cx| sending.poll(cx, &mut kept)).await?;
+        let answer = poll_fn(|cx| kept.poll_answer(cx, false, request.headers_mut())).await;
+        let mut answer = answer.map_err(|failure| failure.failure)?;
+        let headers = std::mem::take(request.headers_mut());
+        let rest = std::mem::take(&mut answer.rest);
+        if answer.status != StatusCode::SWITCHING_PROTOCOLS {
+            let body = UpstreamBody::new(answer.framing, rest, kept, None, &self.0.pool);
+            return Ok(answer_of(answer, headers, body));
         }
-        let is_websocket = answer.headers().get(header::UPGRADE);
-        if !is_websocket.is_some_and(|kind| kind.as_bytes().eq_ignore_ascii_case(b"websocket")) {
+        if !answer.websocket {
             return Err(Failure::Invalid("it switched to another protocol than asked for".to_owned()));
         }
-        let upgraded = hyper::upgrade::on(&mut answer).await.map_err(|error| Failure::of(&error))?;
-        let parts = upgraded
-            .downcast::<TokioIo<Socket>>()
-            .map_err(|_| Failure::Invalid("the upgraded connection is of an unknown kind".to_owned()))?;
-        let half = UpstreamHalf { socket: parts.io.into_inner(), sent: parts.read_buf, open, permit };
-        head::strip_hop_by_hop(answer.headers_mut());
+        if let Some(client) = self.0.registry.connection(connection) {
+            client.tunnel.replace(Some(kept.into_tunnel(rest)));
+        }
+        let mut answer = answer_of(answer, headers, UpstreamBody::none());
         answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
         answer.headers_mut().insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-        if let Some(client) = self.0.registry.connection(connection) {
-            client.tunnel.replace(Some(half));
-        }
-        Ok(answer.map(|body| ProxyBody::Stream { body }))
+        Ok(answer)
     }
 }

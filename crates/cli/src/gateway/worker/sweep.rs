@@ -6,6 +6,7 @@
 //! | has half a head for longer than `limits.head-timeout` | answered 408 |
 //! | sends its body more slowly than `limits.body-min-rate` | answered 408 |
 //! | takes nothing of its answer for `limits.send-timeout` | cut |
+//! | waits for an answer longer than `limits.request-timeout` | answered 504 |
 //! | lingers after its last answer for two seconds | closed |
 
 use std::rc::Rc;
@@ -28,6 +29,7 @@ pub(super) async fn run(worker: Rc<Worker>, start: Instant) {
         worker.ticks.set(start.elapsed());
         worker.share.turned.set(worker.ticks.now() as usize);
         once(&worker);
+        worker.alarms.ring();
         worker.proxy.expire();
         worker.observer.tick();
     }

@@ -1,5 +1,6 @@
 //! What the tests stand on.
 
+mod build;
 mod client;
 mod databases;
 mod log;
@@ -9,11 +10,12 @@ mod servers;
 mod upstream;
 mod wait;
 
+pub(crate) use build::{example, go};
 pub(crate) use client::{Answer, Client, Closed, get};
 pub(crate) use databases::{PostgreSql, Redis, free_port};
 pub(crate) use log::Log;
-pub(crate) use process::{children, descendants, open_files};
+pub(crate) use process::{children, descendants, open_files, output};
 pub(crate) use seaworthy::{Seaworthy, Starting, program};
-pub(crate) use servers::{gunicorn, nginx, npm, shell};
+pub(crate) use servers::{Nginx, gunicorn, nginx, npm, shell};
 pub(crate) use upstream::Upstream;
 pub(crate) use wait::{PATIENCE, until};

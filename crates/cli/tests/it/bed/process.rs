@@ -1,6 +1,7 @@
 //! Processes, as `/proc` shows them.
 
 use std::fs;
+use std::process::Command;
 
 /// The children of a process.
 pub(crate) fn children(parent: u32) -> Vec<u32> {
@@ -31,4 +32,13 @@ pub(crate) fn stat(pid: u32) -> Option<(char, u32)> {
 /// How many file descriptors a process has open.
 pub(crate) fn open_files(pid: u32) -> usize {
     fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count)
+}
+
+/// Runs a command to its end, which must be a success, and returns what it wrote.
+#[track_caller]
+pub(crate) fn output(command: &mut Command) -> String {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{command:?}: {out}{err}");
+    out.into_owned()
 }

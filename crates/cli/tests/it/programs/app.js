@@ -68,6 +68,24 @@ const server = http.createServer((request, response) => {
   route(request, response);
 });
 
+// A WebSocket that sends each message back. Its messages are short and come whole.
+server.on('upgrade', (request, socket) => {
+  const accept = crypto.createHash('sha1').update(request.headers['sec-websocket-key'] + '258EAFA5-E914-47DA-95CA-C5AB0DC85B11').digest('base64');
+  socket.write('HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ' + accept + '\r\n\r\n');
+  let buffer = Buffer.alloc(0);
+  socket.on('error', () => {});
+  socket.on('data', (chunk) => {
+    buffer = Buffer.concat([buffer, chunk]);
+    while (buffer.length >= 6 && buffer.length >= 6 + (buffer[1] & 0x7f)) {
+      const length = buffer[1] & 0x7f;
+      const payload = buffer.subarray(6, 6 + length).map((byte, at) => byte ^ buffer[2 + at % 4]);
+      socket.write(Buffer.concat([Buffer.from([buffer[0], length]), payload]));
+      if ((buffer[0] & 0x0f) === 8) socket.end();
+      buffer = buffer.subarray(6 + length);
+    }
+  });
+});
+
 server.listen(Number(process.env.PORT), '127.0.0.1', () => console.log('app listens on ' + process.env.PORT));
 
 process.on('SIGTERM', () => {

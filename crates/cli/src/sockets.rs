@@ -48,6 +48,20 @@ pub(crate) fn held_by(pid: Pid) -> Option<HashSet<u64>> {
     Some(descriptors.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok()).filter_map(inode_of).collect())
 }
 
+/// `nginx (pid 17)`: who listens on `port`, where that may be seen. For the error of whoever wants it too.
+pub(crate) fn holder_of(port: u16) -> Option<String> {
+    let inodes: HashSet<u64> = listening()
+        .iter()
+        .filter(|listening| listening.address.port() == port)
+        .map(|listening| listening.inode)
+        .collect();
+    let processes = fs::read_dir("/proc").ok()?;
+    let mut pids = processes.filter_map(|entry| Pid::from_raw(entry.ok()?.file_name().to_str()?.parse().ok()?));
+    let holder = pids.find(|pid| held_by(*pid).is_some_and(|held| !held.is_disjoint(&inodes)))?;
+    let name = fs::read_to_string(format!("/proc/{holder}/comm")).unwrap_or_default();
+    Some(format!("{} (pid {holder})", name.trim()))
+}
+
 fn state_of(line: &str) -> Option<&str> {
     line.split_ascii_whitespace().nth(3)
 }
@@ -91,6 +105,8 @@ mod tests {
             let found = listening().into_iter().find(|listening| listening.address == address).expect("listed");
             assert!(held_by(rustix::process::getpid()).unwrap().contains(&found.inode));
             assert!(found.on_loopback());
+            let holder = holder_of(address.port()).expect("it is ours");
+            assert!(holder.ends_with(&format!(" (pid {})", std::process::id())), "{holder}");
         }
     }
 
@@ -119,5 +135,13 @@ mod tests {
         let listening = |address: &str| Listening { address: address.parse().unwrap(), inode: 0 };
         assert!(!listening("10.0.0.5:80").on_loopback());
         assert!(listening("[::ffff:127.0.0.1]:80").on_loopback());
+    }
+
+    #[test]
+    fn fuzz_any_table_of_sockets_is_read() {
+        seaworthy_fuzz::drive("proc-net-tcp", |table| {
+            let lines = table.split(|byte| *byte == b'\n').count();
+            assert!(listening_in(table).len() < lines);
+        });
     }
 }
