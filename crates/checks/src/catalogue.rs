@@ -56,6 +56,7 @@ pub const ROWS: &[Row] = &[
     queues::NATS,
     queues::AMQP,
     queues::BULLMQ,
+    network::UPSTREAM,
 ];
 
 /// Keys of which exactly one must be given, by kind.

@@ -33,5 +33,5 @@ pub use heartbeat::Heartbeats;
 pub use net::{Place, PlaceError, Resolve, Resolving};
 pub use probe::{Fact, Failure, Probe, Report, Running, examine, run};
 pub use secret::Secret;
-pub use surroundings::{Commands, Finished, Finishing, Surroundings};
+pub use surroundings::{Commands, Finished, Finishing, Gateway, Idle, Surroundings, Traffic};
 pub use tls::{Identity, Tls, Trust};

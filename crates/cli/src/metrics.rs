@@ -26,12 +26,13 @@ use std::time::Instant;
 use seaworthy::core::event::{Event, Sink};
 use seaworthy::core::metric::{DURATIONS, Format, OTHER, SeriesLimit, UNMATCHED};
 use seaworthy::health::Health;
+use seaworthy_checks::{Gateway, Traffic};
 
 pub(crate) use self::cells::{Cells, Counted, Open};
 pub(crate) use self::process::Usage;
 pub(crate) use self::shard::Shard;
 
-use self::cells::RequestKey;
+use self::cells::{OUTCOMES, RequestKey};
 use self::facts::Facts;
 use crate::gateway::WorkerShare;
 use crate::log::Logger;
@@ -131,6 +132,30 @@ impl<K: Clone + Eq + std::hash::Hash> Limit<K> {
             self.beyond.fetch_add(1, Ordering::Relaxed);
         }
         admitted
+    }
+}
+
+/// Reads what the workers count anyway: a request pays nothing for it.
+impl Gateway for Metrics {
+    fn traffic(&self, upstream: Option<&str>) -> Traffic {
+        let mut traffic = Traffic::default();
+        for cells in lock(&self.shards).iter() {
+            traffic.in_flight += cells.active.get();
+            let upstreams = lock(&cells.upstreams);
+            for series in upstreams.iter().filter(|series| upstream.is_none_or(|name| *series.name == *name)) {
+                for (outcome, count) in OUTCOMES.iter().zip(&series.outcomes) {
+                    let (count, failed) = match *outcome {
+                        // What the client did to itself.
+                        "client_body" => continue,
+                        "answered" => (count.get(), 0),
+                        _ => (count.get(), count.get()),
+                    };
+                    traffic.requests += count;
+                    traffic.failures += failed;
+                }
+            }
+        }
+        traffic
     }
 }
 

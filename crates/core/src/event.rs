@@ -291,6 +291,9 @@ events! {
     /// A hook or migration ended well.
     CommandRan { what: String, took: Duration } = "command_ran", Info, "{what} done in {took:.1?}";
         "command" => what.as_str(), "took" => *took;
+    /// Another replica migrates.
+    MigrationWaits { migration: String, check: String } = "migration_waits", Info, "migration {migration} waits: another replica holds its lock";
+        "migration" => migration.as_str(), "check" => check.as_str();
     /// A hook or migration failed.
     CommandFailed { what: String, reason: String } = "command_failed", Error, "{what} failed: {reason}";
         "command" => what.as_str(), "reason" => reason.as_str();

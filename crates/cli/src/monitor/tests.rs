@@ -5,9 +5,9 @@ use std::sync::Mutex;
 
 use seaworthy::core::event::{Event, Nowhere};
 use seaworthy::core::health::{Affects, Class, Policy, Snapshot, Status};
-use seaworthy_checks::Place;
 use seaworthy_checks::heartbeat::Schedule;
 use seaworthy_checks::kinds::{Spec, heartbeat, tcp};
+use seaworthy_checks::{Idle, Place};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 
@@ -27,7 +27,7 @@ impl Lines for NoLines {
 fn given() -> Surroundings {
     let app = load(&Sources::default()).unwrap().config.app;
     let reaper = Reaper::for_own_children(Arc::new(Nowhere)).unwrap();
-    surroundings(Commands::of(&app, Arc::new(NoLines), Arc::new(Nowhere), reaper).unwrap())
+    surroundings(Commands::of(&app, Arc::new(NoLines), Arc::new(Nowhere), reaper).unwrap(), Arc::new(Idle))
 }
 
 #[derive(Default)]

@@ -124,14 +124,14 @@ pub(crate) fn start(
 
     let reaper = Reaper::start(sink.clone()).map_err(system("the reaper"))?;
     let commands = Commands::of(&config.app, Arc::new(logger.clone()), sink.clone(), reaper)?;
-    let surroundings = monitor::surroundings(commands.clone());
+    let surroundings = monitor::surroundings(commands.clone(), metrics.clone());
     // Before anybody waits for them: what was known counts from then.
     let record = config
         .state_dir
         .as_ref()
         .filter(|_| waits(config))
         .map(|directory| Record::keep(directory, surroundings.heartbeats.clone(), sink.clone()));
-    let monitor = Monitor::start(&config.checks, surroundings, health.clone(), sink.clone());
+    let monitor = Monitor::start(&config.checks, surroundings.clone(), health.clone(), sink.clone());
     banner::listening(config, gateway.as_ref(), ops.as_ref(), control.as_ref(), &*sink, output, inputs.is_demo());
     let of_program = program.clone();
     let pids = Arc::new(move || of_program.get().map(Supervisor::pids).unwrap_or_default());
@@ -155,7 +155,7 @@ pub(crate) fn start(
             our_ports,
             completed: Arc::new(move || shares.iter().map(|share| share.completed()).sum()),
         };
-        let (supervisor, reports) = Supervisor::start(setup, commands.clone());
+        let (supervisor, reports) = Supervisor::start(setup, commands.clone(), surroundings);
         // Nobody else sets it.
         let _ = program.set(supervisor.clone());
         (Some(supervisor), Some(reports))

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::bed::{Seaworthy, get, until};
+use crate::bed::{Seaworthy, Upstream, get, until};
 
 /// A check that connects to a port of this machine.
 fn tcp(name: &str, port: u16, more: &str) -> String {
@@ -127,6 +127,23 @@ fn a_sign_of_life_comes_in_from_the_public_and_is_known_after_a_restart() {
     let service = start().ready();
     answers(&service, "/health/check/backup", 503);
     service.stop().with_code(0);
+}
+
+#[test]
+fn an_upstream_that_fails_its_requests_withholds_readiness_until_it_answers_them() {
+    let upstream = Upstream::answering(b"HTTP/1.1 500 Oops\r\ncontent-length: 0\r\n\r\n");
+    let check = "[[check]]\nname = \"requests\"\nkind = \"upstream\"\naffects = \"ready\"\ninterval = \"100ms\"\n\
+                 window = \"2s\"\nmin-requests = 5\n";
+    let service = Seaworthy::before(&upstream.url()).config(check).ready();
+    until("so many failures are seen", || {
+        assert_eq!(service.get("/").status, 500);
+        (get(service.ops, "/health/ready").status == 503).then_some(())
+    });
+    let failed = service.log.event("check_failed");
+    assert!(failed["error"].as_str().is_some_and(|error| error.ends_with("requests failed within 2s")), "{failed}");
+    assert!(service.metric("health_upstream_failed_percent{name=\"requests\"}") > 99.0);
+    // Nothing comes any more, as behind a balancer that looked.
+    answers(&service, "/health/ready", 200);
 }
 
 #[test]

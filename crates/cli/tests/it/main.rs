@@ -9,6 +9,7 @@ mod connections;
 mod documents;
 mod drain;
 mod init;
+mod migrate;
 mod observe;
 mod programs;
 mod protocols;

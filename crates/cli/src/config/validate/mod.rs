@@ -6,6 +6,7 @@
 mod app;
 mod checks;
 mod drain;
+mod migrate;
 mod observe;
 mod protect;
 mod shapes;
@@ -45,9 +46,9 @@ impl Review<'_> {
         let upstream = self.upstream(raw);
         let top = self.top(raw);
         let probes = self.probes(raw, &top);
+        let checks = self.checks(raw);
         self.reachable(top.admin.as_ref(), &probes);
         Config {
-            service: top.service,
             version: raw.version.clone(),
             listen: top.listen,
             admin: top.admin,
@@ -60,7 +61,8 @@ impl Review<'_> {
             drain,
             stop,
             restart: self.restart(&raw.restart),
-            migrate: self.migrations(&raw.migrate),
+            migrate: self.migrations(raw, &top.service, &checks),
+            service: top.service,
             probes,
             info: raw.info.clone(),
             require: self.require(&raw.require.env),
@@ -72,7 +74,7 @@ impl Review<'_> {
             headers: super::validated::Headers { preset: raw.headers.preset },
             connection_limit: Self::connection_limit(&raw.connection_limit),
             limits: self.limits(&raw.limits),
-            checks: self.checks(raw),
+            checks,
             upstream,
         }
     }

@@ -52,6 +52,7 @@ impl Entry<'_, '_> {
             CheckKind::Nats => self.nats(),
             CheckKind::Amqp => self.amqp(),
             CheckKind::Bullmq => self.bullmq(),
+            CheckKind::Upstream => Some(self.upstream()),
         }
     }
 
