@@ -30,6 +30,7 @@ mod stream;
 mod summary;
 #[cfg(test)]
 mod tests;
+mod token;
 mod turns;
 
 pub(crate) use self::endpoints::{Endpoints, Scrape};

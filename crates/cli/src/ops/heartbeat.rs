@@ -4,15 +4,14 @@
 //! keeps crawlers and previews from being taken for a job. A name that nobody waits for and a token that is wrong are answered
 //! the same, and take as long: nobody finds out which names there are.
 
-use http::{HeaderMap, Method, StatusCode, header};
+use http::{HeaderMap, Method, StatusCode};
 use percent_encoding::percent_decode_str;
-use ring::hmac;
-use ring::rand::SystemRandom;
 use seaworthy::core::refusal::Reason;
 use seaworthy_checks::Heartbeats;
 use seaworthy_checks::heartbeat::Signal;
 
 use super::answer::{Answer, TEXT};
+use super::token::Token;
 use crate::config::Check;
 
 const PREFIX: &str = "/heartbeat/";
@@ -21,28 +20,22 @@ const PREFIX: &str = "/heartbeat/";
 #[derive(Debug)]
 pub(super) struct Desk {
     heartbeats: Heartbeats,
-    /// Of this process; what is compared says nothing about the tokens.
-    key: hmac::Key,
+    /// Never empty.
     entries: Vec<Entry>,
 }
 
 #[derive(Debug)]
 struct Entry {
     name: String,
-    /// The token, keyed.
-    tag: hmac::Tag,
+    token: Token,
 }
 
 impl Desk {
-    /// `None` where no check has a token, or the system no random numbers: then the path is the program's.
+    /// `None` where no check has a token: then the path is the program's.
     pub(super) fn new(checks: &[Check], heartbeats: Heartbeats) -> Option<Self> {
-        let key = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new()).ok()?;
-        let entry = |check: &Check| {
-            let tag = hmac::sign(&key, check.token.as_ref()?.expose().as_bytes());
-            Some(Entry { name: check.name.clone(), tag })
-        };
+        let entry = |check: &Check| Some(Entry { name: check.name.clone(), token: Token::new(check.token.as_ref()?)? });
         let entries: Vec<_> = checks.iter().filter_map(entry).collect();
-        (!entries.is_empty()).then_some(Self { heartbeats, key, entries })
+        (!entries.is_empty()).then_some(Self { heartbeats, entries })
     }
 
     pub(super) fn is_at(&self, path: &str) -> bool {
@@ -72,19 +65,11 @@ impl Desk {
     }
 
     fn admitted(&self, name: &str, headers: &HeaderMap) -> Option<&Entry> {
-        let token = bearer(headers).unwrap_or_default();
         let entry = self.entries.iter().find(|entry| entry.name == name);
         // One is compared in any case.
-        let tag = entry.or(self.entries.first())?.tag;
-        let right = hmac::verify(&self.key, token.as_bytes(), tag.as_ref()).is_ok();
+        let right = entry.or(self.entries.first())?.token.is_in(headers);
         entry.filter(|_| right)
     }
-}
-
-/// RFC 6750, 2.1.
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 fn signal(what: &str) -> Option<Signal> {
@@ -98,6 +83,8 @@ fn signal(what: &str) -> Option<Signal> {
 
 #[cfg(test)]
 mod tests {
+    use http::header;
+
     use super::*;
     use crate::config::{Sources, load};
 

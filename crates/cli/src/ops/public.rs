@@ -22,7 +22,7 @@ use crate::gateway::Public;
 /// What the public listener answers by itself. Everything else, and everything that is off, is the program's.
 ///
 /// Nobody counts as local here: what comes from loopback may come through a proxy on this machine, for anybody. So the
-/// texts of errors are shown only with `probes.details = "always"`.
+/// texts of errors are shown only with `probes.details = "always"`, or to whoever brings `probes.token`.
 pub(crate) fn public(config: &Config, vitals: Vitals, scrape: Scrape, heartbeats: Heartbeats) -> Public {
     let door = Door::new(config, vitals, scrape, heartbeats);
     Public::new(move |request, peer| door.answer(request, peer))
@@ -74,7 +74,7 @@ impl Door {
         let (path, query) = (request.uri().path(), request.uri().query());
         let accept = text(request.headers(), header::ACCEPT);
         if is_probe {
-            let asker = Asker { address: client, local: false };
+            let asker = Asker { address: client, local: self.probes.believes(request.headers()) };
             let answer = self.probes.answer(&Ask { path, query, accept, asker }, &facts)?;
             if let Some(fault) = &answer.fault {
                 self.vitals.misshapen(path, fault);

@@ -77,6 +77,13 @@ fn every_key_of_the_sample_can_be_taken_as_it_stands() {
         if line.starts_with('[') || line.starts_with("#[") {
             table = line.trim_start_matches('#').to_owned();
         } else if let Some(key) = line.strip_prefix('#').filter(|key| key.contains(" = ") && !key.starts_with(' ')) {
+            // A lock is that of a check.
+            let before = match table.as_str() {
+                "[[migrate]]" if key.starts_with("lock") => {
+                    "[[check]]\nname = \"database\"\nkind = \"postgres\"\nurl = \"postgres://app@db/app\"\n"
+                }
+                _ => "",
+            };
             let needed = match table.as_str() {
                 "[[migrate]]" if key.starts_with("name") => "command = [\"true\"]\n".to_owned(),
                 "[[migrate]]" if key.starts_with("command") => "name = \"a\"\n".to_owned(),
@@ -84,11 +91,12 @@ fn every_key_of_the_sample_can_be_taken_as_it_stands() {
                 "[[check]]" => needed_by_check(key),
                 _ => String::new(),
             };
-            let given = file(&format!("{table}\n{needed}{key}"))
+            let given = file(&format!("{before}{table}\n{needed}{key}"))
                 .variable("MIGRATION_PASSWORD", "x")
                 .variable("LICENSE_KEY", "x")
                 .variable("ENCRYPTION_KEY", "x")
                 .variable("BACKUP_TOKEN", "0123456789abcdef")
+                .variable("PROBE_TOKEN", "0123456789abcdef")
                 .with_file("/run/secrets/health-token", "x")
                 .variable("DATABASE_URL", "postgres://app@db/app")
                 .with_file("/run/secrets/database-url", "x");

@@ -161,6 +161,25 @@ impl Review<'_> {
         found
     }
 
+    /// What strangers bring to be believed. `None` where it was refused.
+    fn token(&mut self, path: &str, source: &As<SecretSource>) -> Option<Secret> {
+        // Anything shorter could be guessed by whoever tries for long.
+        const SHORTEST: usize = 16;
+        let token = match self.secret(path, "token", &source.0) {
+            Ok(token) => token,
+            Err(complaint) => {
+                self.refuse(&[path], complaint.message, complaint.hint.unwrap_or_default());
+                return None;
+            }
+        };
+        if token.expose().len() < SHORTEST || !token.expose().bytes().all(|byte| byte.is_ascii_graphic()) {
+            let message = format!("is no token: it has fewer than {SHORTEST} characters, or others than plain ASCII");
+            self.refuse(&[path], message, "make one, as with `openssl rand -hex 32`");
+        }
+        self.secrets.insert(path.to_owned(), token.clone());
+        Some(token)
+    }
+
     fn secret(&mut self, path: &str, name: &str, source: &SecretSource) -> Result<Secret, Complaint> {
         match source {
             SecretSource::Env(variable) => {

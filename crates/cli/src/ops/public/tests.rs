@@ -88,6 +88,22 @@ fn no_text_of_an_error_reaches_the_public_not_even_over_loopback() {
 }
 
 #[test]
+fn whoever_brings_the_token_sees_what_is_shown_on_this_machine() {
+    let token = "0123456789abcdef";
+    let door = door(|config| {
+        config.probes.public = PublicProbes::All;
+        config.probes.token = Some(config::Secret::new(token.to_owned()));
+    });
+    let body = |authorization: &str| {
+        let request = Request::get("/readyz").header("authorization", authorization);
+        let answer = door.answer(&request.body(Empty::<Bytes>::new()).unwrap(), Some(STRANGER.parse().unwrap()));
+        format!("{:?}", answer.unwrap().into_body())
+    };
+    assert!(body(&format!("Bearer {token}")).contains("10.0.0.7"));
+    assert!(!body("Bearer 0123456789abcdee").contains("10.0.0.7"));
+}
+
+#[test]
 fn only_the_allowed_networks_scrape_and_to_others_the_path_is_the_programs() {
     let door = door(|config| config.metrics.allow = networks("203.0.113.0/24"));
     assert_eq!(status(&door, "/metrics", STRANGER), Some(200));

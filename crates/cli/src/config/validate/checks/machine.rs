@@ -11,9 +11,6 @@ use super::Entry;
 use crate::config::tree;
 use crate::config::units::SecretSource;
 
-/// Anything shorter could be guessed by whoever tries for long.
-const SHORTEST_TOKEN: usize = 16;
-
 impl Entry<'_, '_> {
     pub(super) fn memory(&self) -> Spec {
         Spec::Memory(memory::Settings { warn_percent: self.warn_percent(90) })
@@ -74,13 +71,8 @@ impl Entry<'_, '_> {
     /// By what a sign of life is taken from the public.
     pub(super) fn token(&mut self) -> Option<crate::config::Secret> {
         let source = self.raw.token.as_ref()?;
-        let token = self.secret("token", "token", source)?;
-        if token.len() < SHORTEST_TOKEN || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-            let message =
-                format!("is no token: it has fewer than {SHORTEST_TOKEN} characters, or others than plain ASCII");
-            self.refuse("token", message, "make one, as with `openssl rand -hex 32`");
-        }
-        Some(crate::config::Secret::new(token))
+        let path = self.key("token");
+        self.review.token(&path, source)
     }
 
     /// A key that is not set is what the check is there to find, so it is no error here.
