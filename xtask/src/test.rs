@@ -50,6 +50,7 @@ impl Step {
                 "clippy",
                 "--locked",
                 "--workspace",
+                "--all-features",
                 "--all-targets",
                 "--",
                 "-D",
@@ -58,7 +59,7 @@ impl Step {
             Self::Tests => tests(tally),
             Self::Documentation => command::run(
                 command::cargo()
-                    .args(["doc", "--locked", "--workspace", "--no-deps"])
+                    .args(["doc", "--locked", "--workspace", "--all-features", "--no-deps"])
                     .env("RUSTDOCFLAGS", "-D warnings"),
             ),
             Self::Tidy => tidy::run(None),
@@ -113,7 +114,7 @@ pub(crate) fn run(only: Option<Step>) -> Result<()> {
 /// Runs the tests, passes their output on as it comes, and adds up their results.
 fn tests(tally: &mut Tally) -> Result<()> {
     let mut command = command::cargo();
-    command.args(["test", "--locked", "--workspace", "--no-fail-fast"]).stdout(Stdio::piped());
+    command.args(["test", "--locked", "--workspace", "--all-features", "--no-fail-fast"]).stdout(Stdio::piped());
     let mut child = command.spawn().with_context(|| format!("cannot run {}", command::line(&command)))?;
     let stdout = child.stdout.take().context("the output of cargo test is piped")?;
     for line in BufReader::new(stdout).split(b'\n') {

@@ -15,6 +15,7 @@ mod ops;
 mod run;
 mod shape;
 mod sockets;
+mod statsd;
 mod supervise;
 
 fn main() -> std::process::ExitCode {

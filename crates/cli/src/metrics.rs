@@ -8,31 +8,29 @@
 //!   how often that happened.
 //! - Numbers stay when their worker is gone, so that no counter ever falls.
 
-mod cell;
 mod cells;
 mod facts;
 mod health;
 mod page;
-mod process;
 mod shard;
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use seaworthy::core::event::{Event, Sink};
-use seaworthy::core::metric::{DURATIONS, Format, OTHER, SeriesLimit, UNMATCHED};
+use seaworthy::core::metric::{Exposition, Format};
 use seaworthy::health::Health;
+use seaworthy::metrics::Limit;
+use seaworthy::metrics::requests::SERIES;
 use seaworthy_checks::{Gateway, Traffic};
 
 pub(crate) use self::cells::{Cells, Counted, Open};
-pub(crate) use self::process::Usage;
 pub(crate) use self::shard::Shard;
 
-use self::cells::{OUTCOMES, RequestKey};
+use self::cells::OUTCOMES;
 use self::facts::Facts;
 use crate::gateway::WorkerShare;
 use crate::log::Logger;
@@ -60,26 +58,29 @@ impl fmt::Debug for MetricsSetup {
     }
 }
 
-/// The metrics of the process.
+/// The metrics of the process: those of the library, and those of a gateway.
 #[derive(Debug)]
 pub(crate) struct Metrics {
+    library: seaworthy::metrics::Metrics,
     setup: MetricsSetup,
     facts: Facts,
     /// Of every worker that ever was.
     shards: Mutex<Vec<Arc<Cells>>>,
-    requests: Limit<RequestKey>,
-    upstreams: Limit<Arc<str>>,
+    upstreams: Arc<Limit<Arc<str>>>,
 }
 
 impl Metrics {
     pub(crate) fn new(setup: MetricsSetup) -> Arc<Self> {
-        Arc::new(Self {
-            requests: Limit::new(setup.max_series / SERIES),
-            upstreams: Limit::new(setup.max_series / SERIES),
-            facts: Facts::default(),
-            shards: Mutex::default(),
-            setup,
-        })
+        let library = seaworthy::metrics::Metrics::builder(&setup.service)
+            .version(setup.version.as_deref().unwrap_or_default())
+            .max_series(setup.max_series)
+            .started(setup.started)
+            .build();
+        library.watch_health(setup.health.clone());
+        let upstreams: Arc<Limit<Arc<str>>> = Arc::new(Limit::new(setup.max_series / SERIES));
+        let counted = upstreams.clone();
+        library.watch_limit("upstream_requests", move || counted.beyond());
+        Arc::new(Self { library, facts: Facts::default(), shards: Mutex::default(), upstreams, setup })
     }
 
     /// The part of one worker, to be made on its thread.
@@ -91,47 +92,16 @@ impl Metrics {
 
     /// Everything as it is now.
     pub(crate) fn exposition(&self, format: Format) -> Vec<u8> {
-        page::write(self, format, Instant::now())
+        page::write(self, format)
     }
 
-    /// Whether a worker may have a series for this label set. The routes that stand for many need no leave: there are as
-    /// many of them as methods and statuses.
-    fn admit_request(&self, key: &RequestKey) -> bool {
-        matches!(&*key.route, UNMATCHED | OTHER) || self.requests.admit(key)
+    /// Asks `write` for families with every page.
+    pub(crate) fn collect(&self, write: impl Fn(&mut Exposition) + Send + Sync + 'static) {
+        self.library.collect(write);
     }
 
     fn admit_upstream(&self, name: &Arc<str>) -> bool {
         self.upstreams.admit(name)
-    }
-}
-
-/// How many series a label set has in a histogram: its buckets, its sum and its count.
-const SERIES: usize = DURATIONS.len() + 3;
-
-/// How many label sets a family has, of all workers.
-#[derive(Debug)]
-struct Limit<K> {
-    known: Mutex<SeriesLimit<K>>,
-    /// Observations that found no series.
-    beyond: AtomicU64,
-}
-
-impl<K: Clone + Eq + std::hash::Hash> Limit<K> {
-    fn new(most: usize) -> Self {
-        Self { known: Mutex::new(SeriesLimit::new(most)), beyond: AtomicU64::new(0) }
-    }
-
-    fn admit(&self, key: &K) -> bool {
-        let admitted = match self.known.try_lock() {
-            Ok(mut known) => known.admit(key.clone()),
-            // Beyond the limit every request comes by here, and none of them shall wait for another.
-            Err(TryLockError::WouldBlock) if self.beyond.load(Ordering::Relaxed) > 0 => false,
-            Err(_) => lock(&self.known).admit(key.clone()),
-        };
-        if !admitted {
-            self.beyond.fetch_add(1, Ordering::Relaxed);
-        }
-        admitted
     }
 }
 
@@ -140,7 +110,7 @@ impl Gateway for Metrics {
     fn traffic(&self, upstream: Option<&str>) -> Traffic {
         let mut traffic = Traffic::default();
         for cells in lock(&self.shards).iter() {
-            traffic.in_flight += cells.active.get();
+            traffic.in_flight += cells.share.in_flight.get() as u64;
             let upstreams = lock(&cells.upstreams);
             for series in upstreams.iter().filter(|series| upstream.is_none_or(|name| *series.name == *name)) {
                 for (outcome, count) in OUTCOMES.iter().zip(&series.outcomes) {
@@ -161,7 +131,8 @@ impl Gateway for Metrics {
 
 impl Sink for Metrics {
     fn emit(&self, event: &Event) {
-        self.facts.count(event, Instant::now());
+        self.library.emit(event);
+        self.facts.count(event);
     }
 }
 

@@ -9,7 +9,6 @@
 //!   copied a thousand times.
 //! - A reload leaves the checks that did not change as they are, with their connections and their knowledge.
 
-mod board;
 mod record;
 mod surroundings;
 #[cfg(test)]
@@ -23,6 +22,7 @@ use seaworthy::core::event::Sink;
 use seaworthy::core::health::{self, Dependencies};
 use seaworthy::core::schedule::Schedule;
 use seaworthy::health::Health;
+use seaworthy::health::board::{Board, Seat};
 use seaworthy_checks::heartbeat::Signal;
 use seaworthy_checks::kinds::Spec;
 use seaworthy_checks::{Heartbeats, Surroundings};
@@ -32,7 +32,6 @@ use tokio::time::{Instant, sleep, sleep_until};
 pub(crate) use self::record::Record;
 pub(crate) use self::surroundings::surroundings;
 
-use self::board::{Board, Seat};
 use crate::config::{Check, nearest};
 use crate::control::Reply;
 

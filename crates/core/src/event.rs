@@ -23,6 +23,7 @@ use std::time::Duration;
 
 pub use request::{Protocol, RequestFinished, UpstreamFacts};
 
+use crate::breaker::{Mode as BreakerMode, State as BreakerState};
 use crate::lifecycle::{Cause, State};
 
 /// How much a fact matters.
@@ -333,6 +334,24 @@ events! {
     /// A check holds: for the first time, or again.
     CheckPassed { check: String, kind: &'static str, latency: Duration, after: Option<Duration> } = "check_passed", Info, "check {check} {}", match after { Some(after) => format!("holds again after {after:.0?}"), None => "holds".to_owned() };
         "check" => check.as_str(), "kind" => *kind, "latency" => *latency;
+    /// A service that we call fails: no call goes to it for a while.
+    BreakerOpened { service: String, from: BreakerState, cause: String, open_for: Duration } = "breaker_opened", Error, "breaker {service} opened for {open_for:.0?}: {cause}";
+        "service" => service.as_str(), "from" => from.name(), "cause" => cause.as_str(), "open_for" => *open_for;
+    /// The open time of a breaker is over: a few calls go out, to see whether the service is back.
+    BreakerHalfOpen { service: String } = "breaker_half_open", Info, "breaker {service} is half-open: probing";
+        "service" => service.as_str();
+    /// Calls go through again.
+    BreakerClosed { service: String, from: BreakerState, cause: String } = "breaker_closed", Info, "breaker {service} closed: {cause}";
+        "service" => service.as_str(), "from" => from.name(), "cause" => cause.as_str();
+    /// Somebody overruled a breaker, or gave it back to its calls.
+    BreakerOverruled { service: String, mode: BreakerMode } = "breaker_overruled", Warn, "breaker {service} is {} now", mode.name();
+        "service" => service.as_str(), "mode" => mode.name();
+    /// A call was not tried again, since too many were lately. Said at most once in ten seconds for each service.
+    RetryBudgetExhausted { service: String } = "retry_budget_exhausted", Warn, "retries of {service} are beyond their budget: calls fail that would be tried again";
+        "service" => service.as_str();
+    /// A call was refused, since as many run and wait as may. Said at most once in ten seconds for each service.
+    BulkheadFull { service: String, running: u32, waiting: u32 } = "bulkhead_full", Warn, "bulkhead {service} is full: {running} calls run, {waiting} wait";
+        "service" => service.as_str(), "running" => *running, "waiting" => *waiting;
     /// Something that the ops listener was asked for was refused.
     OpsRequestRefused { client: String, method: String, path: String, status: u16 } = "ops_request_refused", Debug, "refused on the ops listener: {method} {path}";
         "client" => client.as_str(), "method" => method.as_str(), "path" => path.as_str(), "status" => *status;
@@ -345,9 +364,21 @@ events! {
     /// A limit on connections was reached.
     ConnectionLimitHit { limit: u32 } = "connection_limit_hit", Warn, "{limit} connections are open: more wait in the backlog";
         "limit" => *limit;
+    /// A pool of connections is nearly used up.
+    PoolStrained { pool: String, active: u64, max: u64 } = "pool_strained", Warn, "pool {pool} is nearly used up: {active} of {max} connections are in use";
+        "pool" => pool.as_str(), "active" => count(*active), "max" => count(*max);
+    /// A pool of connections is used up, and somebody waits.
+    PoolExhausted { pool: String, max: u64, waiting: u64 } = "pool_exhausted", Error, "pool {pool} is exhausted: all {max} connections are in use, and {waiting} wait for one";
+        "pool" => pool.as_str(), "max" => count(*max), "waiting" => count(*waiting);
+    /// A pool of connections has some left again.
+    PoolAtEase { pool: String, active: u64, max: u64 } = "pool_at_ease", Info, "pool {pool} is at ease again: {active} of {max} connections are in use";
+        "pool" => pool.as_str(), "active" => count(*active), "max" => count(*max);
     /// A worker thread of ours was lost.
     WorkerLost { worker: u32 } = "worker_lost", Error, "worker {worker} was lost";
         "worker" => *worker;
+    /// The service gave an error in the place of an answer.
+    ServiceFailed { error: String } = "service_failed", Error, "the service failed a request: {error}";
+        "error" => error.as_str();
     /// A panic was caught.
     Panicked { message: String, place: String } = "panicked", Error, "panic: {message}";
         "place" => place.as_str();
@@ -358,6 +389,11 @@ events! {
     Notice { text: String } = "notice", Info, "{text}";
     /// Something that somebody should mend.
     Warning { text: String } = "warning", Warn, "{text}";
+}
+
+/// A count as a field, which has a sign.
+fn count(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 /// Where the public is served, and where probes and metrics are; either may be `off`.

@@ -6,25 +6,41 @@
 //! | module | decides |
 //! | --- | --- |
 //! | [`address`] | whose request it is, behind proxies that may or may not be believed |
+//! | [`backoff`] | how long to wait before something is tried again |
+//! | [`breaker`] | closed → open → half-open: when to stop calling what fails, and when to try again |
+//! | [`bulkhead`] | how many calls run at once, how many wait, and who is turned away |
+//! | [`destination`] | which addresses calls may go to |
 //! | [`event`] | the closed list of facts that the rest of the system reports |
 //! | [`health`] | results of checks → startup, live, ready and overall verdict |
 //! | [`lifecycle`] | Starting → Ready → Draining → Stopping → Stopped, what each state answers, the drain budget |
 //! | [`metric`] | names, label limits, text exposition |
+//! | [`pool`] | when a pool of connections is nearly used up, and when it is |
 //! | [`redact`] | what never leaves: secrets in headers, queries, URLs |
 //! | [`refusal`] | reason → HTTP status, gRPC code, problem type, close or keep |
 //! | [`restart`] | when a dead program comes back, and when to give up |
+//! | [`retry`] | what is tried again, when, and within which budget |
 //! | [`schedule`] | when a check is next due, with jitter |
+//! | [`timeout`] | how long the parts of a call may take |
+//! | [`statsd`] | what a packet of `StatsD` says |
 //! | [`websocket`] | where one frame ends and the next begins |
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests need some instant to add to"))]
 
 pub mod address;
+pub mod backoff;
+pub mod breaker;
+pub mod bulkhead;
+pub mod destination;
 pub mod event;
 pub mod health;
 pub mod lifecycle;
 pub mod metric;
+pub mod pool;
 pub mod redact;
 pub mod refusal;
 pub mod restart;
+pub mod retry;
 pub mod schedule;
+pub mod statsd;
+pub mod timeout;
 pub mod websocket;

@@ -21,10 +21,12 @@
 mod exposition;
 mod format;
 mod label;
+mod name;
 
 pub use exposition::{Exemplar, Exposition, Family, Kind, Number, Observed};
 pub use format::Format;
 pub use label::{METHODS, OTHER, SeriesLimit, UNMATCHED, method, route};
+pub use name::{is_counter_name, is_label_name, is_metric_name};
 
 /// Upper bounds of durations of requests, in seconds: those of OpenTelemetry's semantic conventions for HTTP
 /// (`http.server.request.duration`). What took longer falls under `+Inf`.

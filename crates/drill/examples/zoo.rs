@@ -4,6 +4,8 @@
 //! hold. `ZOO_PYTHON` names a Python that has flask and gunicorn; a server that is not installed is named and left out,
 //! unless `ZOO_ALL=1` makes that a failure. `ZOO_JOBS` drills run at a time (2).
 //!
+//! The member `seaworthy` needs a built one: `cargo build` before, or `ZOO_SEAWORTHY=path/to/seaworthy`.
+//!
 //! `ZOO_BEHIND=path/to/seaworthy` puts each defect behind `seaworthy run` and prints, as a table, what that mends.
 
 use std::collections::HashMap;
@@ -24,6 +26,9 @@ type Error = Box<dyn std::error::Error + Send + Sync>;
 struct Zoo {
     server: Vec<Server>,
     defect: Vec<Defect>,
+    /// For the reference of the checks.
+    #[serde(rename = "unfailing")]
+    _unfailing: Vec<toml::Table>,
 }
 
 #[derive(Deserialize)]
@@ -32,7 +37,9 @@ struct Server {
     name: String,
     command: Vec<String>,
     needs: Vec<String>,
-    build: Option<Vec<String>>,
+    /// Commands that are run once, before.
+    #[serde(default)]
+    builds: Vec<Vec<String>>,
     #[serde(default)]
     args: Vec<String>,
     #[serde(default)]
@@ -66,7 +73,12 @@ struct Found {
 
 struct Place {
     zoo: PathBuf,
+    /// What is built once.
     built: PathBuf,
+    /// Files of this run alone.
+    own: PathBuf,
+    /// Where our own examples are built, this one among them.
+    examples: PathBuf,
     python: String,
     /// The binary that stands in front of the members.
     behind: Option<String>,
@@ -77,7 +89,15 @@ impl Place {
         word.replace("{zoo}", &self.zoo.display().to_string())
             .replace("{built}", &self.built.display().to_string())
             .replace("{python}", &self.python)
-            .replace("{dependency}", &self.built.join("dependency.toml").display().to_string())
+            .replace("{own}", &self.own.display().to_string())
+            .replace("{examples}", &self.examples.display().to_string())
+            .replace("{seaworthy}", &self.seaworthy())
+    }
+
+    /// Ours: named by `ZOO_SEAWORTHY`, or as `cargo build` leaves it.
+    fn seaworthy(&self) -> String {
+        let built = self.examples.with_file_name("seaworthy").display().to_string();
+        std::env::var("ZOO_SEAWORTHY").unwrap_or(built)
     }
 
     fn call(&self, words: &[String]) -> bool {
@@ -89,7 +109,7 @@ impl Place {
 
     /// One drill in this process; its report.
     fn drill(&self, server: &Server, defect: Option<&Defect>, number: usize) -> Result<Report, Error> {
-        let report = self.built.join(format!("report-{}-{number}.json", std::process::id()));
+        let report = self.own.join(format!("report-{number}.json"));
         let mut words: Vec<String> =
             ["drill", "--quiet", "--level", "may", "--grace", "8s", "--start-timeout", "30s"].map(str::to_owned).into();
         words.extend(["--format".to_owned(), "json".to_owned(), "--report".to_owned(), report.display().to_string()]);
@@ -150,15 +170,21 @@ fn main() -> Result<ExitCode, Error> {
     let built = std::env::temp_dir().join("seaworthy-drill-zoo");
     std::fs::create_dir_all(&built)?;
     let behind = std::env::var("ZOO_BEHIND").ok();
-    let place =
-        Place { behind, zoo, built, python: std::env::var("ZOO_PYTHON").unwrap_or_else(|_| "python3".to_owned()) };
+    let own = built.join(format!("run-{}", std::process::id()));
+    std::fs::create_dir_all(&own)?;
+    let examples = std::env::current_exe()?.parent().map(Path::to_owned).unwrap_or_default();
+    let python = std::env::var("ZOO_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let place = Place { behind, zoo, built, own, examples, python };
 
     let dependency = echo()?;
     let config = format!(
         "[[dependency]]\nenv = \"DEPENDENCY\"\nvalue = \"{dependency}\"\npath = \"/dependency\"\naffects = \"ready\"\n\n\
-         [config]\ninvalid = {{ env = \"POOL_SIZE\", value = \"many\" }}\n"
+         [config]\ninvalid = {{ env = \"POOL_SIZE\", value = \"many\" }}\n\
+         overrides = {{ env = \"GREETING\", value = \"the zoo\", path = \"/\", contains = \"the zoo\" }}\n\
+         secret-file = {{ env = \"TOKEN_FILE\", value = \"a token of the zoo\" }}\n"
     );
-    std::fs::write(place.built.join("dependency.toml"), config)?;
+    std::fs::write(place.own.join("dependency.toml"), config)?;
+    std::fs::write(place.own.join("grpc.toml"), "grpc = true\n")?;
 
     let mut servers = HashMap::new();
     let mut broken = 0;
@@ -170,7 +196,7 @@ fn main() -> Result<ExitCode, Error> {
         if !wanted && !label(server, None).contains(&filter) {
             continue;
         }
-        if !place.call(&server.needs) || server.build.as_ref().is_some_and(|build| !place.call(build)) {
+        if !place.call(&server.needs) || !server.builds.iter().all(|build| place.call(build)) {
             println!("{}: not installed, left out", server.name);
             broken += usize::from(std::env::var_os("ZOO_ALL").is_some());
             continue;
@@ -220,6 +246,7 @@ fn main() -> Result<ExitCode, Error> {
         }
     });
     let failed = failed.into_inner();
+    std::fs::remove_dir_all(&place.own)?;
     println!("{} drills, {failed} wrong, {:.0?}", tasks.len(), begun.elapsed());
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

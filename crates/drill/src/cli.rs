@@ -13,15 +13,15 @@ mod plan;
 
 use self::plan::{baseline, plan};
 use crate::catalogue::Level;
-use crate::client::Target;
 use crate::context::{Context, Trouble};
 use crate::finding::Verdict;
 use crate::plan::{Plan, Subject};
-use crate::program::end_all;
+use crate::program::{Instance, end_all, end_strays, roll};
 use crate::progress::Progress;
 use crate::pulse::Pulse;
 use crate::report::{Format, Report, text};
 use crate::settings::SettingsError;
+use crate::survey::{Survey, SurveyError};
 use crate::{explain, runner, survey, units, waiver};
 
 /// Rehearse start, load, failure and shutdown against a service, and report which promises do not hold.
@@ -42,12 +42,13 @@ pub struct Arguments {
     pub command: Vec<OsString>,
 
     /// Judge a service that runs already, by its address: what needs control of it is skipped.
-    #[arg(long, value_name = "http://HOST:PORT", conflicts_with = "command")]
+    #[arg(long, value_name = "http[s]://HOST:PORT", conflicts_with = "command")]
     pub url: Option<String>,
-    /// With --url: the process of the service, for checks of its memory and open files.
-    #[arg(long, requires = "url")]
+    /// With --url: the process of the service, for checks of its memory and open files; with --destructive it is stopped at
+    /// the end, and its drain judged.
+    #[arg(long, requires = "url", value_parser = clap::value_parser!(u32).range(2..))]
     pub pid: Option<u32>,
-    /// With --url: allow what could hurt it, such as floods and broken requests.
+    /// With --url: allow what could hurt it, such as floods and broken requests; with --pid also its stop.
     #[arg(long, requires = "url")]
     pub destructive: bool,
 
@@ -84,6 +85,18 @@ pub struct Arguments {
     /// A variable for the program, NAME=VALUE. May be repeated.
     #[arg(long, value_parser = units::variable)]
     pub env: Vec<(String, String)>,
+    /// The program speaks TLS on its port; without this flag that is found out.
+    #[arg(long, conflicts_with = "url")]
+    pub https: bool,
+    /// Under TLS, believe the certificates of the authorities in this PEM file [default: those that browsers believe].
+    #[arg(long, value_name = "FILE", conflicts_with = "insecure")]
+    pub ca_file: Option<PathBuf>,
+    /// Under TLS, believe any certificate.
+    #[arg(long)]
+    pub insecure: bool,
+    /// The name that certificate and Host header are for [default: localhost, or the host of --url].
+    #[arg(long, value_name = "NAME")]
+    pub server_name: Option<String>,
     /// The directory to start the program in.
     #[arg(long)]
     pub directory: Option<PathBuf>,
@@ -200,6 +213,7 @@ pub fn run(arguments: &Arguments) -> Ending {
             return Ending::NotRun;
         }
     };
+    roll::watch_orphans();
     let ending = runtime.block_on(async {
         tokio::select! {
             ending = hold(arguments, plan, known_broken) => ending,
@@ -212,6 +226,10 @@ pub fn run(arguments: &Arguments) -> Ending {
     });
     // What still runs in the runtime is dropped with it, and each instance kills its group when it is dropped.
     drop(runtime);
+    for stray in end_strays() {
+        let name = text::clean(&stray.name);
+        let _ = writeln!(std::io::stderr(), "ended what an instance had left behind: {name} (pid {})", stray.pid);
+    }
     ending
 }
 
@@ -229,7 +247,7 @@ async fn interrupted() {
 async fn hold(arguments: &Arguments, plan: Plan, known: Vec<String>) -> Ending {
     let begun = Instant::now();
     let progress = Progress::new(arguments.quiet);
-    let subject = subject_name(&plan.subject);
+    let subject = subject_name(&plan.subject, plan.https);
     let (level, waivers) = (plan.level, plan.waivers.clone());
     let context = match survey_subject(plan).await {
         Ok(context) => Arc::new(context),
@@ -296,15 +314,18 @@ async fn survey_subject(plan: Plan) -> Result<Context, Trouble> {
     let pulse = Pulse::start();
     let mut context = Context::new(plan, pulse);
     if let Subject::Running { address, host, .. } = &context.plan.subject {
-        let target = Target { address: *address, host: host.clone(), headers: context.plan.headers.clone() };
+        let (address, host) = (*address, host.clone());
+        if context.plan.https {
+            context.tls = Some(context.plan.tls(&host)?);
+        }
+        let target = context.target_at(address, host);
         context.survey = survey::survey(&target, &context.plan, Instant::now()).await?;
         return Ok(context);
     }
     let mut instance = context.spawn(None, &[])?;
     instance.listening(context.plan.start_timeout).await?;
-    let target = context.target(&instance);
     let found = tokio::select! {
-        found = survey::survey(&target, &context.plan, instance.spawned) => found,
+        found = survey_instance(&mut context, &instance) => found,
         exit = instance.ended() => return Err(Trouble::Other(format!("the program ended ({exit}) while it was looked at{}", instance.tail()))),
     };
     let found = match found {
@@ -316,13 +337,28 @@ async fn survey_subject(plan: Plan) -> Result<Context, Trouble> {
     Ok(context)
 }
 
-fn subject_name(subject: &Subject) -> String {
+/// Looks around, and once more under TLS where it turns out to speak that.
+async fn survey_instance(context: &mut Context, instance: &Instance) -> Result<Survey, Trouble> {
+    if context.plan.https {
+        context.tls = Some(context.plan.tls("localhost")?);
+    }
+    let target = context.target(instance);
+    match survey::survey(&target, &context.plan, instance.spawned).await {
+        Err(SurveyError::Tls) if target.tls.is_none() => {
+            context.tls = Some(context.plan.tls("localhost")?);
+            Ok(survey::survey(&context.target(instance), &context.plan, instance.spawned).await?)
+        }
+        found => Ok(found?),
+    }
+}
+
+fn subject_name(subject: &Subject, https: bool) -> String {
     match subject {
         Subject::Program(launch) => {
             let words: Vec<_> = launch.argv.iter().map(|word| word.to_string_lossy()).collect();
             words.join(" ")
         }
-        Subject::Running { host, .. } => format!("http://{host}"),
+        Subject::Running { host, .. } => format!("{}://{host}", if https { "https" } else { "http" }),
     }
 }
 

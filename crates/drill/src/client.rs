@@ -9,10 +9,13 @@ use std::time::{Duration, Instant};
 pub(crate) mod connection;
 pub(crate) mod exchange;
 pub(crate) mod http2;
+mod stream;
+pub(crate) mod tls;
 pub(crate) mod websocket;
 
 pub(crate) use connection::{Answer, Connection, Ending};
 pub(crate) use exchange::{Exchange, Outcome, exchange};
+pub use tls::Tls;
 
 /// A service at an address.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,12 +25,19 @@ pub struct Target {
     pub host: String,
     /// Sent with every request: `--header`.
     pub headers: Vec<(String, String)>,
+    /// Where it speaks TLS.
+    pub tls: Option<Tls>,
 }
 
 impl Target {
-    /// A target whose `Host` is its address.
+    /// `http` or `https`.
+    pub(crate) fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
+    }
+
+    /// A target in the clear whose `Host` is its address.
     pub fn new(address: SocketAddr) -> Self {
-        Self { address, host: address.to_string(), headers: Vec::new() }
+        Self { address, host: address.to_string(), headers: Vec::new(), tls: None }
     }
 }
 
@@ -110,6 +120,12 @@ pub enum Failure {
     Closed { got: usize },
     #[error("no complete answer within {limit:.1?} ({got} bytes came)")]
     Timeout { limit: Duration, got: usize },
+    /// The handshake of TLS ended without a connection.
+    #[error("no TLS: {0}")]
+    Handshake(String),
+    /// The certificate is not to be believed.
+    #[error("its certificate is not believed: {0}")]
+    Untrusted(String),
     #[error("not HTTP: {0}")]
     Malformed(String),
 }

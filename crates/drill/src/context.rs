@@ -1,12 +1,14 @@
 //! What every rehearsal is given.
 
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::client::{Request, Target, fetch};
+use crate::client::tls::TlsError;
+use crate::client::{Request, Target, Tls, fetch};
 use crate::plan::{Plan, Subject};
-use crate::program::{Instance, Launch, StartError, ports};
+use crate::program::{Instance, Launch, StartError, ports, proc};
 use crate::pulse::Pulse;
 use crate::survey::{Survey, SurveyError, until_ready};
 use crate::timeline::Timeline;
@@ -18,6 +20,8 @@ pub(crate) enum Trouble {
     Start(#[from] StartError),
     #[error(transparent)]
     Survey(#[from] SurveyError),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     #[error("it needs control of the program: give its command after --")]
     NoControl,
     #[error("{0}")]
@@ -30,6 +34,8 @@ pub(crate) struct Context {
     pub(crate) plan: Plan,
     pub(crate) survey: Survey,
     pub(crate) pulse: Pulse,
+    /// Where the service speaks TLS.
+    pub(crate) tls: Option<Tls>,
     timeline: Mutex<Option<Timeline>>,
 }
 
@@ -51,7 +57,7 @@ pub(crate) struct Place {
 impl Context {
     /// Before anything is known of the service.
     pub(crate) fn new(plan: Plan, pulse: Pulse) -> Self {
-        Self { plan, survey: Survey::default(), pulse, timeline: Mutex::default() }
+        Self { plan, survey: Survey::default(), pulse, tls: None, timeline: Mutex::default() }
     }
 
     /// Keeps the timeline of the drain for the report.
@@ -91,8 +97,7 @@ impl Context {
                 Ok(Place { target: stage.target.clone(), stage: Some(stage) })
             }
             Subject::Running { address, host, .. } => {
-                let target = Target { address: *address, host: host.clone(), headers: self.plan.headers.clone() };
-                Ok(Place { target, stage: None })
+                Ok(Place { target: self.target_at(*address, host.clone()), stage: None })
             }
         }
     }
@@ -105,6 +110,25 @@ impl Context {
     /// A fresh instance that serves, and says that it is ready where it can.
     pub(crate) async fn fresh(&self) -> Result<Stage, Trouble> {
         self.fresh_on(None, &[]).await
+    }
+
+    /// An instance to be stopped: a fresh one, or the one that runs.
+    pub(crate) async fn to_be_stopped(&self) -> Result<Stage, Trouble> {
+        let Subject::Running { address, host, pid: Some(pid), .. } = &self.plan.subject else {
+            return self.fresh().await;
+        };
+        let instance = Instance::adopt(*pid, *address)?;
+        let pids: Vec<u32> = instance.processes().iter().map(|process| process.pid).collect();
+        let ports = proc::listening_ports(&pids);
+        // None are seen where it listens in a network namespace of its own, as in a container.
+        if !ports.is_empty() && !ports.contains(&address.port()) {
+            return Err(Trouble::Other(format!(
+                "process {pid} listens on port {}, not on {}: is --pid that of the service?",
+                ports.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+                address.port()
+            )));
+        }
+        Ok(Stage { instance, target: self.target_at(*address, host.clone()) })
     }
 
     /// One whose command stands behind another, as `unshare`.
@@ -138,11 +162,13 @@ impl Context {
 
     /// Where an instance is reached.
     pub(crate) fn target(&self, instance: &Instance) -> Target {
-        Target {
-            address: instance.address,
-            host: format!("localhost:{}", instance.port),
-            headers: self.plan.headers.clone(),
-        }
+        let name = self.plan.server_name.as_deref().unwrap_or("localhost");
+        self.target_at(instance.address, format!("{name}:{}", instance.port))
+    }
+
+    /// The service at this address.
+    pub(crate) fn target_at(&self, address: SocketAddr, host: String) -> Target {
+        Target { address, host, headers: self.plan.headers.clone(), tls: self.tls.clone() }
     }
 
     async fn until_served(&self, target: &Target, deadline: Instant) -> Result<(), Trouble> {

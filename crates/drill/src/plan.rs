@@ -6,6 +6,8 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use crate::catalogue::{Check, Level};
+use crate::client::Tls;
+use crate::client::tls::{TlsError, Trust};
 use crate::program::Launch;
 use crate::waiver::Waiver;
 
@@ -38,6 +40,11 @@ pub(crate) struct Plan {
     pub(crate) paths: Paths,
     /// Sent with every request.
     pub(crate) headers: Vec<(String, String)>,
+    /// It speaks TLS; otherwise that is found out.
+    pub(crate) https: bool,
+    pub(crate) trust: Trust,
+    /// The name that the certificate and the `Host` header are for.
+    pub(crate) server_name: Option<String>,
     pub(crate) grace: Duration,
     pub(crate) lag: Duration,
     pub(crate) pre_stop: Duration,
@@ -81,6 +88,16 @@ pub(crate) struct ConfigPromises {
 }
 
 impl Plan {
+    /// TLS to whoever is reached as `host`, with or without a port.
+    pub(crate) fn tls(&self, host: &str) -> Result<Tls, TlsError> {
+        let name = match host.rsplit_once(':') {
+            Some((name, port)) if !port.ends_with(']') => name,
+            _ => host,
+        };
+        let name = name.trim_start_matches('[').trim_end_matches(']');
+        Tls::new(self.server_name.as_deref().unwrap_or(name), &self.trust)
+    }
+
     /// Whether this check is asked for by name; without names all are.
     pub(crate) fn selects(&self, check: &Check) -> bool {
         self.only.is_empty() || self.only.iter().any(|pattern| crate::catalogue::names(pattern, check.id))

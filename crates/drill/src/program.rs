@@ -8,7 +8,6 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal};
@@ -16,10 +15,13 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
+mod adopted;
 pub(crate) mod log;
 pub(crate) mod ports;
 pub(crate) mod proc;
+pub(crate) mod roll;
 
+use adopted::Adopted;
 use log::Log;
 
 /// The name of the variable that marks all processes of an instance.
@@ -27,9 +29,6 @@ const MARK: &str = "DRILL_INSTANCE";
 
 /// A secret that no answer and no log may show. Planted in each instance.
 pub(crate) const CANARY: (&str, &str) = ("DRILL_CANARY_SECRET", "drill-canary-5e0f7a91c3");
-
-/// Groups that are to be killed when the drill itself is ended.
-static ALIVE: Mutex<Vec<(u32, String)>> = Mutex::new(Vec::new());
 
 /// How instances are started.
 #[derive(Debug, Clone)]
@@ -51,6 +50,8 @@ pub(crate) enum StartError {
         "the program did not listen on port {port} within {limit:.0?}{elsewhere}: it gets the port as $PORT; where it needs an argument write {{port}} into it, where the port is fixed give --port{tail}"
     )]
     NotListening { port: u16, limit: Duration, elsewhere: String, tail: String },
+    #[error("process {pid} cannot be watched: {error}")]
+    Adopt { pid: u32, error: String },
 }
 
 /// How an instance ended.
@@ -71,7 +72,18 @@ impl std::fmt::Display for Exit {
     }
 }
 
-/// A running instance. Dropping it kills its group and whatever carries its mark.
+/// Who started an instance, and so who may kill it.
+#[derive(Debug)]
+enum Owner {
+    /// The drill. All that is of it carries the mark.
+    Drill {
+        mark: String,
+    },
+    Somebody(Adopted),
+}
+
+/// A running instance. Dropping one that the drill started kills its group and whatever carries its mark; one that somebody
+/// else started is never killed.
 #[derive(Debug)]
 pub(crate) struct Instance {
     pub(crate) pid: u32,
@@ -79,7 +91,7 @@ pub(crate) struct Instance {
     pub(crate) address: SocketAddr,
     pub(crate) log: Log,
     pub(crate) spawned: Instant,
-    mark: String,
+    owner: Owner,
     exit: watch::Receiver<Option<Exit>>,
 }
 
@@ -111,7 +123,8 @@ impl Instance {
         })?;
         let spawned = Instant::now();
         let pid = child.id();
-        alive().push((pid, mark.clone()));
+        let pipes = [child.stdout.as_ref().and_then(inode), child.stderr.as_ref().and_then(inode)];
+        roll::enter(pid, &mark, pipes.into_iter().flatten().collect());
         let log = Log::default();
         if let Some(stdout) = child.stdout.take() {
             log.read(log::Stream::Stdout, stdout);
@@ -128,7 +141,14 @@ impl Instance {
             let _ = ended.send(Some(Exit { code, signal, at: Instant::now() }));
         });
         let address = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
-        Ok(Self { pid, port, address, log, spawned, mark, exit })
+        Ok(Self { pid, port, address, log, spawned, owner: Owner::Drill { mark }, exit })
+    }
+
+    /// One that somebody else started: it can be watched and signalled. Its log cannot be read.
+    pub(crate) fn adopt(pid: u32, address: SocketAddr) -> Result<Self, StartError> {
+        let (adopted, exit) = Adopted::new(pid)?;
+        let (port, spawned) = (address.port(), Instant::now());
+        Ok(Self { pid, port, address, log: Log::default(), spawned, owner: Owner::Somebody(adopted), exit })
     }
 
     /// Waits until the port accepts, on IPv4 or IPv6 loopback.
@@ -177,10 +197,15 @@ impl Instance {
 
     /// Signals the program itself, as a container runtime does, and not its group. The time of it.
     pub(crate) fn signal(&self, signal: Signal) -> Instant {
-        if self.exit().is_none()
-            && let Some(pid) = pid(self.pid)
-        {
-            let _ = rustix::process::kill_process(pid, signal);
+        match &self.owner {
+            Owner::Somebody(adopted) => adopted.signal(signal),
+            Owner::Drill { .. } => {
+                if self.exit().is_none()
+                    && let Some(pid) = pid(self.pid)
+                {
+                    let _ = rustix::process::kill_process(pid, signal);
+                }
+            }
         }
         Instant::now()
     }
@@ -210,14 +235,18 @@ impl Instance {
 
     /// What runs of it: its group, and what carries its mark.
     pub(crate) fn processes(&self) -> Vec<proc::Process> {
-        proc::of_instance(self.pid, MARK, &self.mark)
+        match &self.owner {
+            Owner::Drill { mark } => proc::of_instance(self.pid, MARK, mark),
+            Owner::Somebody(adopted) => adopted.processes(),
+        }
     }
 
-    /// Kills all of it and waits until it is gone.
+    /// Kills all of it and waits until it is gone, where the drill started it.
     pub(crate) async fn kill(&self) {
+        let Owner::Drill { mark } = &self.owner else { return };
         let deadline = Instant::now() + Duration::from_secs(5);
         loop {
-            end(self.pid, &self.mark);
+            end(self.pid, mark);
             if self.exit().is_some() && self.processes().is_empty() || Instant::now() > deadline {
                 return;
             }
@@ -230,31 +259,49 @@ impl Drop for Instance {
     fn drop(&mut self) {
         // A reader that is held up would keep its thread for ever.
         self.log.resume();
-        end(self.pid, &self.mark);
-        alive().retain(|(pid, _)| *pid != self.pid);
+        if let Owner::Drill { mark } = &self.owner {
+            end(self.pid, mark);
+            roll::leave(mark);
+        }
     }
 }
 
 /// Kills every instance and waits until all are gone: the drill itself is being ended. Blocks for two seconds at most.
 pub(crate) fn end_all() {
-    let alive = alive().clone();
+    let alive = roll::alive();
     let deadline = Instant::now() + Duration::from_secs(2);
     while alive.iter().map(|(pid, mark)| end(*pid, mark)).sum::<usize>() > 0 && Instant::now() < deadline {
         std::thread::sleep(Duration::from_millis(10));
     }
+    end_strays();
+}
+
+/// Kills what instances left behind and no living one claims; what that was. Nothing while an instance is alive.
+pub(crate) fn end_strays() -> Vec<proc::Process> {
+    if !roll::alive().is_empty() {
+        return Vec::new();
+    }
+    let strays = roll::all_strays();
+    kill_all(&strays);
+    strays
 }
 
 /// Kills what runs of an instance; how many processes that were.
 fn end(leader: u32, mark: &str) -> usize {
     let processes = proc::of_instance(leader, MARK, mark);
-    for pid in processes.iter().filter_map(|process| pid(process.pid)) {
-        let _ = rustix::process::kill_process(pid, Signal::KILL);
-    }
+    kill_all(&processes);
     processes.len()
 }
 
-fn alive() -> std::sync::MutexGuard<'static, Vec<(u32, String)>> {
-    ALIVE.lock().unwrap_or_else(PoisonError::into_inner)
+fn kill_all(processes: &[proc::Process]) {
+    for pid in processes.iter().filter_map(|process| pid(process.pid)) {
+        let _ = rustix::process::kill_process(pid, Signal::KILL);
+    }
+}
+
+/// Which pipe it is.
+fn inode(pipe: &impl std::os::fd::AsFd) -> Option<u64> {
+    rustix::fs::fstat(pipe).ok().map(|stat| stat.st_ino)
 }
 
 pub(crate) fn pid(raw: u32) -> Option<Pid> {

@@ -50,6 +50,8 @@ pub(crate) enum Touch {
     Ask,
     /// Sends what could hurt: floods, uploads, broken requests.
     Strain,
+    /// Signals one instance to stop: with its pid also one that runs, at the very end.
+    Stop,
     /// Starts, signals and kills.
     Control,
 }

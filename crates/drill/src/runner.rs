@@ -18,30 +18,29 @@ const SLACK: Duration = Duration::from_secs(90);
 
 /// Holds what the plan asks for. One finding a check, in the order of the catalogue.
 pub(crate) async fn hold(context: Arc<Context>, progress: &Progress) -> Vec<Finding> {
-    let chosen: Vec<Rehearsal> = ALL.iter().filter(|rehearsal| is_chosen(&context.plan, rehearsal)).copied().collect();
-    progress.expect(chosen.len());
+    let chosen = ALL.iter().filter(|rehearsal| is_chosen(&context.plan, rehearsal)).copied();
+    // What stops the only instance that there is comes when nothing else needs it any more.
+    let stops = |rehearsal: &Rehearsal| {
+        rehearsal.touch == Touch::Stop && matches!(context.plan.subject, Subject::Running { .. })
+    };
+    let (last, chosen): (Vec<_>, Vec<_>) = chosen.partition(stops);
+    progress.expect(chosen.len() + last.len());
     let room = Arc::new(Semaphore::new(context.plan.parallel));
     let mut running = JoinSet::new();
     for rehearsal in chosen {
         let (context, room, progress) = (context.clone(), room.clone(), progress.clone());
         running.spawn(async move {
             let _permit = room.acquire().await;
-            progress.begin(rehearsal.name);
-            let limit = context.plan.start_timeout * 2 + context.plan.grace * 3 + SLACK;
-            let begun = Instant::now();
-            let found = match tokio::time::timeout(limit, (rehearsal.run)(&context)).await {
-                Ok(found) => found,
-                Err(_) => Err(Trouble::Other(format!("the rehearsal did not end within {limit:.0?}"))),
-            };
-            let findings = complete(rehearsal.covers, found);
-            progress.done(rehearsal.name, begun.elapsed(), &findings);
-            findings
+            play(&context, rehearsal, &progress).await
         });
     }
     let mut findings = skipped(&context.plan);
     while let Some(found) = running.join_next().await {
         // One that broke off has no findings: each of its checks is reported as an error below.
         findings.extend(found.unwrap_or_default());
+    }
+    for rehearsal in last {
+        findings.extend(play(&context, rehearsal, progress).await);
     }
     let plan = &context.plan;
     let mut seen = std::collections::HashSet::new();
@@ -58,6 +57,20 @@ pub(crate) async fn hold(context: Arc<Context>, progress: &Progress) -> Vec<Find
         }
     }
     ordered
+}
+
+/// One rehearsal, within its time.
+async fn play(context: &Context, rehearsal: Rehearsal, progress: &Progress) -> Vec<Finding> {
+    progress.begin(rehearsal.name);
+    let limit = context.plan.start_timeout * 2 + context.plan.grace * 3 + SLACK;
+    let begun = Instant::now();
+    let found = match tokio::time::timeout(limit, (rehearsal.run)(context)).await {
+        Ok(found) => found,
+        Err(_) => Err(Trouble::Other(format!("the rehearsal did not end within {limit:.0?}"))),
+    };
+    let findings = complete(rehearsal.covers, found);
+    progress.done(rehearsal.name, begun.elapsed(), &findings);
+    findings
 }
 
 /// A finding for each check that the rehearsal covers, whatever happened.
@@ -83,13 +96,15 @@ fn skipped(plan: &Plan) -> Vec<Finding> {
             && plan.skipped(check).is_none()
     };
     let refused = catalogue::all().filter(|check| plan.selects(check)).filter(control).map(|check| {
-        let strain = ALL.iter().any(|r| r.covers.contains(&check.id) && r.touch == Touch::Strain);
-        let why = if strain {
-            "it could hurt a service that runs: say --destructive where that is allowed"
-        } else {
-            "it needs control of the program: give the command after --"
-        };
-        Finding::skipped(check.id, why)
+        let touch = ALL.iter().find(|r| r.covers.contains(&check.id)).map(|rehearsal| rehearsal.touch);
+        Finding::skipped(
+            check.id,
+            match touch {
+                Some(Touch::Strain) => "it could hurt a service that runs: say --destructive where that is allowed",
+                Some(Touch::Stop) => "it stops the service: say --pid and --destructive where that is allowed",
+                _ => "it needs fresh instances: give the command after --",
+            },
+        )
     });
     skipped.chain(refused).collect()
 }
@@ -114,6 +129,7 @@ fn is_allowed(plan: &Plan, rehearsal: &Rehearsal) -> bool {
     match (&plan.subject, rehearsal.touch) {
         (Subject::Program(_), _) | (_, Touch::Ask) => true,
         (Subject::Running { destructive, .. }, Touch::Strain) => *destructive,
+        (Subject::Running { destructive, pid, .. }, Touch::Stop) => *destructive && pid.is_some(),
         (Subject::Running { .. }, Touch::Control) => false,
     }
 }

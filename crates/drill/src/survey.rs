@@ -73,8 +73,8 @@ pub(crate) struct Survey {
     pub(crate) slow: Option<Slow>,
     pub(crate) upload: Option<String>,
     pub(crate) metrics: Option<String>,
-    /// HTTP/2 without TLS, with prior knowledge.
-    pub(crate) h2c: bool,
+    /// HTTP/2: under TLS where it was chosen by ALPN, in the clear with prior knowledge.
+    pub(crate) http2: bool,
     pub(crate) notes: Vec<String>,
 }
 
@@ -92,8 +92,14 @@ impl Survey {
 /// Why a service cannot be rehearsed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SurveyError {
-    #[error("the service speaks TLS: the drill speaks plain HTTP; give it the port without TLS")]
+    #[error("the service speaks TLS: say --url https://…")]
     Tls,
+    #[error(
+        "the service speaks TLS, and its certificate is not believed ({0}): name its authority by --ca-file FILE, or believe any by --insecure"
+    )]
+    Untrusted(String),
+    #[error("the service does not speak TLS ({0}): say --url http://…, or leave --https away")]
+    NoTls(String),
     #[error("the service gives no HTTP answer on {path}: {failure}")]
     Silent { path: String, failure: Failure },
     #[error("every path answers {status}: give what it asks for with --header 'Authorization: …'")]
@@ -159,7 +165,7 @@ pub(crate) async fn survey(target: &Target, plan: &Plan, since: Instant) -> Resu
         Some(path) => Some(path.clone()),
         None => ask.first(METRICS).await,
     };
-    found.h2c = http2::spoken(target).await;
+    found.http2 = http2::spoken(target).await;
     Ok(found)
 }
 
@@ -168,11 +174,15 @@ async fn first_answer(target: &Target, deadline: Instant) -> Result<Answer, Surv
     let path = format!("/drill-{:016x}", fastrand::u64(..));
     loop {
         match fetch(target, &Request::get(&path), Duration::from_secs(10)).await {
-            Ok(answer) if speaks_tls(&answer) => return Err(SurveyError::Tls),
+            Ok(answer) if target.tls.is_none() && speaks_tls(&answer) => return Err(SurveyError::Tls),
             Ok(answer) => return Ok(answer),
+            Err(Failure::Untrusted(why)) => return Err(SurveyError::Untrusted(why)),
+            Err(Failure::Handshake(why)) => return Err(SurveyError::NoTls(why)),
             Err(Failure::Malformed(why)) if why.contains("\\u{15}\\u{3}") => return Err(SurveyError::Tls),
             // Node ends a plain connection without a word where it speaks TLS.
-            Err(Failure::Closed { got: 0 } | Failure::Reset { got: 0 }) if answers_tls(target).await => {
+            Err(Failure::Closed { got: 0 } | Failure::Reset { got: 0 })
+                if target.tls.is_none() && answers_tls(target).await =>
+            {
                 return Err(SurveyError::Tls);
             }
             Err(failure) if Instant::now() >= deadline => return Err(SurveyError::Silent { path, failure }),

@@ -58,12 +58,18 @@ pub struct Learnt(Arc<LearntInner>);
 struct LearntInner {
     bytes_in: AtomicU64,
     upstream: OnceLock<Upstreamed>,
+    route: OnceLock<Arc<str>>,
 }
 
 impl Learnt {
     /// Says where the request went. Only the first word counts.
     pub fn upstream(&self, upstream: Upstreamed) {
         let _ = self.0.upstream.set(upstream);
+    }
+
+    /// Says which pattern the path matched, as a router knows it. Only the first word counts, and a header's counts more.
+    pub fn route(&self, route: Arc<str>) {
+        let _ = self.0.route.set(route);
     }
 
     fn bytes_in(&self, count: u64) {
@@ -206,7 +212,9 @@ impl<O: Observer> Drop for Record<O> {
             method: self.method.as_str(),
             path: self.uri.path(),
             query: self.uri.query(),
-            route: answered.and_then(|answered| answered.route.as_ref()?.to_str().ok()),
+            route: answered
+                .and_then(|answered| answered.route.as_ref()?.to_str().ok())
+                .or_else(|| self.learnt.0.route.get().map(|route| &**route)),
             status: answered.map_or(CLIENT_LEFT, |answered| answered.status),
             protocol: match self.version {
                 Version::HTTP_2 => Protocol::Http2,

@@ -1,4 +1,11 @@
-//! The state of this process, shared by everything that answers differently in each.
+//! The state of this process, shared by everything that answers differently in each; and what begins its end.
+//!
+//! A service takes [`Lifecycle::from_signals`] first thing in `main`, hands clones to whatever must know of the end, and the lifecycle
+//! itself to [`Production::serve`](crate::Production::serve):
+//!
+//! - SIGTERM, SIGINT and SIGHUP begin the drain. A repeat within a second is the echo that npm, make and foreman make of one
+//!   Ctrl-C; a later one forces the end.
+//! - [`Lifecycle::stop`] begins it for any other cause.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -11,14 +18,23 @@
 //! ```
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use seaworthy_core::event::{Event, Sink};
-use seaworthy_core::lifecycle::{Change, State, Traffic};
+use seaworthy_core::lifecycle::{Cause, Change, State, Traffic};
 use tokio::sync::Notify;
 use tokio::sync::futures::OwnedNotified;
 use tokio::sync::watch;
+
+use crate::background::Beacons;
+use crate::sink::Relay;
+
+mod signals;
+#[cfg(test)]
+mod tests;
+
+pub use signals::SignalsError;
 
 /// The state of the service. Clones share it.
 #[derive(Clone)]
@@ -32,6 +48,18 @@ struct Inner {
     traffic: AtomicU8,
     changed: Arc<Notify>,
     sink: Arc<dyn Sink>,
+    /// The same sink, where its consumer is still to be named.
+    relay: Option<Relay>,
+    stop: watch::Sender<Stop>,
+    beacons: Beacons,
+    signals: OnceLock<Arc<SignalsError>>,
+}
+
+/// What was asked of the end.
+#[derive(Debug, Clone, Copy, Default)]
+struct Stop {
+    cause: Option<Cause>,
+    forced: bool,
 }
 
 /// An operator holds new requests.
@@ -54,9 +82,97 @@ impl Lifecycle {
     /// A service in [`State::Starting`] that reports its transitions to `sink`.
     #[must_use]
     pub fn new(sink: Arc<dyn Sink>) -> Self {
-        let state = watch::Sender::new(State::Starting);
-        let traffic = AtomicU8::new(State::Starting as u8);
-        Self { inner: Arc::new(Inner { state, traffic, changed: Arc::default(), sink }) }
+        Self::with(sink, None)
+    }
+
+    fn with(sink: Arc<dyn Sink>, relay: Option<Relay>) -> Self {
+        let inner = Inner {
+            state: watch::Sender::new(State::Starting),
+            traffic: AtomicU8::new(State::Starting as u8),
+            changed: Arc::default(),
+            sink,
+            relay,
+            stop: watch::Sender::default(),
+            beacons: Beacons::default(),
+            signals: OnceLock::new(),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// A service that SIGTERM, SIGINT and SIGHUP ask to stop, from now on. Its facts are kept until
+    /// [`Production::serve`](crate::Production::serve) says where they go.
+    ///
+    /// Must be called within a tokio runtime; that it was not, or that the system refused a handler, is an error of `serve`.
+    #[must_use]
+    pub fn from_signals() -> Self {
+        let life = Self::default();
+        if let Err(error) = signals::follow(&life) {
+            // Nobody else sets it.
+            let _ = life.inner.signals.set(Arc::new(error));
+        }
+        life
+    }
+
+    /// Why signals are not followed, although they should be.
+    pub fn signals_error(&self) -> Option<Arc<SignalsError>> {
+        self.inner.signals.get().cloned()
+    }
+
+    /// Says where facts go that were waiting for somebody to take them. Only of one that was made without a sink.
+    pub(crate) fn report_to(&self, sink: Arc<dyn Sink>) {
+        if let Some(relay) = &self.inner.relay {
+            relay.attach(sink);
+        }
+    }
+
+    pub(crate) fn beacons(&self) -> &Beacons {
+        &self.inner.beacons
+    }
+
+    /// Begins the drain: readiness is withdrawn when this returns. Gives whether it did; of several causes the first one
+    /// counts.
+    pub fn stop(&self, cause: Cause) -> bool {
+        let first = self.inner.stop.send_if_modified(|stop| {
+            let first = stop.cause.is_none();
+            stop.cause.get_or_insert(cause);
+            first
+        });
+        if first {
+            self.inner.sink.emit(&Event::StopBegan { cause });
+            self.apply(Change::StopAsked);
+        }
+        first
+    }
+
+    /// Ends what is left of the drain: requests are cut, hooks given up. Begins it as well, where nobody had.
+    pub fn force(&self, cause: Cause) {
+        self.stop(cause);
+        let news = self.inner.stop.send_if_modified(|stop| !std::mem::replace(&mut stop.forced, true));
+        if news {
+            self.inner.sink.emit(&Event::StopForced);
+        }
+    }
+
+    /// Completes when the drain was begun by [`Lifecycle::stop`] or a signal, and says why.
+    pub async fn stop_asked(&self) -> Cause {
+        loop {
+            // The sender lives as long as `self`, so the channel cannot close meanwhile.
+            let stop = self.inner.stop.subscribe().wait_for(|stop| stop.cause.is_some()).await.map(|stop| *stop);
+            if let Ok(Stop { cause: Some(cause), .. }) = stop {
+                return cause;
+            }
+        }
+    }
+
+    /// Completes when somebody does not want to wait any more.
+    pub async fn forced(&self) {
+        // As above.
+        let _ = self.inner.stop.subscribe().wait_for(|stop| stop.forced).await;
+    }
+
+    /// Whether somebody does not want to wait any more.
+    pub fn is_forced(&self) -> bool {
+        self.inner.stop.borrow().forced
     }
 
     /// The state now. One load, no lock: for the path of every request.
@@ -131,45 +247,17 @@ impl Lifecycle {
     }
 }
 
-impl fmt::Debug for Lifecycle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lifecycle").field("state", &self.state()).finish_non_exhaustive()
+/// A lifecycle without signals, for tests and for services that something else stops; its facts are kept until
+/// [`Production::serve`](crate::Production::serve) says where they go.
+impl Default for Lifecycle {
+    fn default() -> Self {
+        let relay = Relay::default();
+        Self::with(Arc::new(relay.clone()), Some(relay))
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::sync::Mutex;
-
-    #[derive(Default)]
-    struct Memory(Mutex<Vec<String>>);
-
-    impl Sink for Memory {
-        fn emit(&self, event: &Event) {
-            self.0.lock().unwrap().push(event.to_string());
-        }
-    }
-
-    #[tokio::test]
-    async fn every_transition_is_reported_once_and_what_is_none_is_not() {
-        let memory = Arc::new(Memory::default());
-        let life = Lifecycle::new(memory.clone());
-        assert_eq!(life.apply(Change::ProgramReady), Some(State::Ready));
-        assert_eq!(life.apply(Change::ProgramReady), None);
-        assert_eq!(life.apply(Change::StopAsked), Some(State::Draining));
-        assert_eq!(*memory.0.lock().unwrap(), ["starting → ready", "ready → draining"]);
-    }
-
-    #[tokio::test]
-    async fn whoever_waits_for_a_state_sees_it() {
-        let life = Lifecycle::new(Arc::new(seaworthy_core::event::Nowhere));
-        let waiting = tokio::spawn({
-            let life = life.clone();
-            async move { life.reached(|state| state.leaving()).await }
-        });
-        tokio::task::yield_now().await;
-        life.apply(Change::StopAsked);
-        assert_eq!(waiting.await.unwrap(), State::Draining);
+impl fmt::Debug for Lifecycle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lifecycle").field("state", &self.state()).finish_non_exhaustive()
     }
 }

@@ -1,7 +1,7 @@
 //! All layers in the one order that is right, outermost first:
 //!
-//! panic guard → client address → request id → trace context → access event → security headers → gate → body limit → time limit → the
-//! service.
+//! panic guard → client address → request id → trace context → access event → security headers → gate → [rate limit](Stack::limited) →
+//! body limit → time limit → the service.
 //!
 //! What is inside can refuse, and what is outside gives every refusal an id, headers and an access event.
 
@@ -11,7 +11,7 @@ use std::time::Duration;
 use http::HeaderName;
 use seaworthy_core::address::Trusted;
 use seaworthy_core::event::Sink;
-use tower_layer::Layer;
+use tower_layer::{Identity, Layer};
 
 use crate::access::{Access, AccessLayer, Observer};
 use crate::client_address::{ClientAddress, ClientAddressLayer};
@@ -58,9 +58,9 @@ impl Default for Settings {
     }
 }
 
-/// All layers, in order.
+/// All layers, in order. `L` is what limits requests before their bodies are looked at; by default nothing.
 #[derive(Debug, Clone)]
-pub struct Stack<O, T = TokioTimer> {
+pub struct Stack<O, L = Identity, T = TokioTimer> {
     panic: PanicGuardLayer,
     client: ClientAddressLayer,
     request_id: RequestIdLayer,
@@ -68,13 +68,17 @@ pub struct Stack<O, T = TokioTimer> {
     access: AccessLayer<O>,
     headers: SecurityHeadersLayer,
     gate: GateLayer,
+    limit: L,
     body: BodyLimitLayer,
     time: TimeLimitLayer<T>,
 }
 
 /// A service behind all layers.
-pub type Stacked<S, O, T = TokioTimer> =
-    PanicGuard<ClientAddress<RequestId<TraceContext<Access<SecurityHeaders<Gate<BodyLimit<TimeLimit<S, T>>>>, O>>>>>;
+pub type Stacked<S, O, L = Identity, T = TokioTimer> = PanicGuard<
+    ClientAddress<
+        RequestId<TraceContext<Access<SecurityHeaders<Gate<<L as Layer<BodyLimit<TimeLimit<S, T>>>>::Service>>, O>>>,
+    >,
+>;
 
 impl<O: Observer> Stack<O> {
     pub fn new(settings: Settings, lifecycle: Lifecycle, observer: O, sink: Arc<dyn Sink>) -> Self {
@@ -91,25 +95,34 @@ impl<O: Observer> Stack<O> {
             },
             headers: SecurityHeadersLayer::new(headers),
             gate: GateLayer::new(lifecycle).hold(hold).reject(reject),
+            limit: Identity::new(),
             body: BodyLimitLayer::new(body),
             time: TimeLimitLayer::new(time),
         }
     }
 }
 
-impl<O, T> Stack<O, T> {
+impl<O, L, T> Stack<O, L, T> {
+    /// Puts `limit` behind the gate and in front of the body limit: what it refuses carries an id and all headers, and nothing
+    /// of its body has been read.
+    #[must_use]
+    pub fn limited<M>(self, limit: M) -> Stack<O, M, T> {
+        let Self { panic, client, request_id, trace, access, headers, gate, limit: _, body, time } = self;
+        Stack { panic, client, request_id, trace, access, headers, gate, limit, body, time }
+    }
+
     /// Goes by another timer than tokio's.
-    pub fn timer<U>(self, timer: U) -> Stack<O, U> {
-        let Self { panic, client, request_id, trace, access, headers, gate, body, time } = self;
-        Stack { panic, client, request_id, trace, access, headers, gate, body, time: time.timer(timer) }
+    pub fn timer<U>(self, timer: U) -> Stack<O, L, U> {
+        let Self { panic, client, request_id, trace, access, headers, gate, limit, body, time } = self;
+        Stack { panic, client, request_id, trace, access, headers, gate, limit, body, time: time.timer(timer) }
     }
 }
 
-impl<S, O: Clone, T: Clone> Layer<S> for Stack<O, T> {
-    type Service = Stacked<S, O, T>;
+impl<S, O: Clone, L: Layer<BodyLimit<TimeLimit<S, T>>>, T: Clone> Layer<S> for Stack<O, L, T> {
+    type Service = Stacked<S, O, L, T>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        let inner = self.gate.layer(self.body.layer(self.time.layer(inner)));
+        let inner = self.gate.layer(self.limit.layer(self.body.layer(self.time.layer(inner))));
         let inner = self.access.layer(self.headers.layer(inner));
         self.panic.layer(self.client.layer(self.request_id.layer(self.trace.layer(inner))))
     }

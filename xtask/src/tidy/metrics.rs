@@ -11,7 +11,7 @@ const UNITS: &[&str] = &["_total", "_seconds", "_bytes", "_ratio"];
 const OURS: &str = "seaworthy_";
 
 /// Where they are made, and where they are explained.
-const PAGE: &str = "crates/cli/src/metrics/page.rs";
+const PAGES: &[&str] = &["crates/cli/src/metrics/", "crates/seaworthy/src/metrics"];
 const GUIDE: &str = "docs/metrics.md";
 
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
@@ -33,10 +33,15 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     }
     let text = |path: &str| tree.files.iter().find(|file| file.path == path).map_or("", |file| file.text.as_str());
     let explained: BTreeSet<_> = words(text(GUIDE)).collect();
-    let unexplained = families(text(PAGE)).filter(|name| !explained.contains(name));
-    findings.extend(
-        unexplained.map(|name| Finding::new(PAGE, 1, format!("{name} is not explained"), format!("add it to {GUIDE}"))),
-    );
+    let pages = tree.rust().filter(|file| PAGES.iter().any(|page| file.path.starts_with(page)));
+    for file in pages.filter(|file| !file.path.contains("/tests")) {
+        let unexplained = families(&file.text).filter(|name| !explained.contains(name));
+        findings.extend(
+            unexplained.map(|name| {
+                Finding::new(&file.path, 1, format!("{name} is not explained"), format!("add it to {GUIDE}"))
+            }),
+        );
+    }
     findings
 }
 

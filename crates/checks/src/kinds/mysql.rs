@@ -26,7 +26,7 @@ use crate::surroundings::Surroundings;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     pub server: Server,
-    /// Run in a transaction that cannot write. Default: `SELECT 1`.
+    /// Run in a session that cannot write. Default: `SELECT 1`.
     pub query: Option<String>,
     /// What the first value of the first row must be like.
     pub condition: Option<Condition>,
@@ -56,15 +56,14 @@ impl Conversation for Settings {
 
     async fn ask(&self, connection: &mut Connection, question: Question) -> Result<Report, Failure> {
         connection.limit(database::patience(question.limit)).await?;
-        // One statement a question: none can be smuggled in that ends the transaction first.
-        connection.query("START TRANSACTION READ ONLY").await?;
+        // One statement a question, and a session that cannot write: a transaction that cannot would be ended by any
+        // statement about tables or users, which commits by itself, and then does what it says (MariaDB 10.11).
         let answer = connection.query(self.query.as_deref().unwrap_or("SELECT 1")).await?;
         if let Some(condition) = &self.condition {
             let row = answer.rows.first().ok_or_else(database::no_row)?;
             let value = row.first().and_then(Option::as_deref).unwrap_or("null");
             database::demand(condition, value)?;
         }
-        connection.query("ROLLBACK").await?;
         let mut report = statistics::read(connection, self.warn_percent).await?;
         if question.closely {
             let began = Instant::now();
@@ -87,7 +86,7 @@ impl Connection {
             let set = if self.is_mariadb {
                 format!("SET SESSION max_statement_time = {}", patience.as_secs_f64())
             } else {
-                // Of MySQL it knows reads only, which is all that a transaction of ours does.
+                // MySQL knows it for reads only, which is all that a session of ours does.
                 format!("SET SESSION max_execution_time = {}", patience.as_millis())
             };
             self.query(&set).await?;

@@ -14,6 +14,8 @@ pub(crate) struct Subject {
     pub(crate) spec: Box<dyn Fn(u16) -> Spec>,
     /// Whether it keeps its connection.
     pub(crate) keeps: bool,
+    /// Whether it starts in a moment; a second restart is only played where it does not.
+    pub(crate) quick: bool,
     /// What it says to garbage: over TLS nothing else is ever seen.
     pub(crate) garbage: Class,
     /// What it says to a connection that is closed at once.
@@ -121,8 +123,12 @@ async fn restarted(subject: &mut Subject, gate: &Gate) {
     subject.server.up().await;
     until("it recovers", async || passed(&run(&mut *probe).await).then_some(())).await;
     // Held by the probe, and closed by the server: the next run must not stumble over it.
-    subject.server.down();
-    subject.server.up().await;
+    if subject.quick {
+        subject.server.down();
+        subject.server.up().await;
+    } else {
+        gate.cut();
+    }
     until("the server is there again", async || passed(&once((subject.spec)(gate.port)).await).then_some(())).await;
     let after = run(&mut *probe).await;
     assert!(passed(&after), "after a restart between two runs: {after:?}");

@@ -53,7 +53,7 @@ async fn server(method: &str, certificates: Option<&Certificates>) -> Server {
 
 fn at(url: &str, service: &str, trust: Trust) -> Spec {
     let server = Target::new(url).unwrap();
-    Spec::Grpc(Box::new(Settings { server, service: service.to_owned(), trust }))
+    Spec::Grpc(Box::new(Settings { server, service: service.to_owned(), tls: trust.into() }))
 }
 
 #[tokio::test]
@@ -62,6 +62,7 @@ async fn the_contract_holds() {
         server: server(METHOD, None).await,
         spec: Box::new(|port| at(&format!("grpc://127.0.0.1:{port}"), "", Trust::Public)),
         keeps: false,
+        quick: true,
         garbage: Class::Protocol,
         closed: Class::Refused,
         secret: "nothing is secret here",

@@ -1,9 +1,9 @@
 //! `http` against nginx.
 
-use seaworthy_checks::Trust;
 use seaworthy_checks::kinds::Spec;
 use seaworthy_checks::kinds::http::{Settings, Target};
 use seaworthy_checks::kinds::tls::Validity;
+use seaworthy_checks::{Tls, Trust};
 use seaworthy_core::health::{Class, Outcome};
 
 use crate::bed::{Certificates, Server, failure, measured, once, passed};
@@ -32,7 +32,7 @@ fn at(url: &str) -> Settings {
         status: vec![200..=299],
         condition: None,
         json: None,
-        trust: Trust::Public,
+        tls: Tls::default(),
         validity: Validity::default(),
     }
 }
@@ -51,6 +51,7 @@ async fn the_contract_holds() {
         server: server().await,
         spec: Box::new(|port| Spec::Http(Box::new(at(&format!("http://me:{SECRET}@127.0.0.1:{port}/basic"))))),
         keeps: false,
+        quick: true,
         garbage: Class::Protocol,
         closed: Class::Refused,
         secret: SECRET,
@@ -98,12 +99,12 @@ async fn tls_is_verified_and_its_end_foreseen() {
     let server = nginx(Some((&certificates, "server")), PLACES).await;
     let trust = || Trust::File(certificates.path("ca.pem"));
     let url = format!("https://localhost:{}/health", server.port);
-    let run = asked(Settings { trust: trust(), ..at(&url) }).await;
+    let run = asked(Settings { tls: trust().into(), ..at(&url) }).await;
     assert!(passed(&run), "{run:?}");
     let days = measured(&run, "health_tls_days_left").unwrap();
     assert!((29.0..=30.0).contains(&days), "{days}");
     let validity = Validity { warn_days: 40, fail_days: 3 };
-    let soon = asked(Settings { trust: trust(), validity, ..at(&url) }).await;
+    let soon = asked(Settings { tls: trust().into(), validity, ..at(&url) }).await;
     assert!(
         matches!(&soon.outcome, Outcome::Passed { warning: Some(text) } if text.contains("fewer than 40")),
         "{soon:?}"

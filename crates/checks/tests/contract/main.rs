@@ -2,10 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by a panic")]
 
+mod amqp;
 mod bed;
 mod contract;
 mod grpc;
 mod http;
+mod mysql;
 mod postgres;
 mod queues;
 mod redis;

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use seaworthy_checks::Trust;
 use seaworthy_checks::kinds::Spec;
 use seaworthy_checks::kinds::postgres::{Server as Target, Settings};
 use seaworthy_core::health::{Class, Outcome};
@@ -77,7 +78,7 @@ async fn postgres(certificates: Option<&Certificates>, more: &[&str]) -> Server 
 }
 
 fn at(url: &str) -> Settings {
-    Settings { server: Target::new(url, None).unwrap(), query: None, condition: None, warn_percent: 80 }
+    Settings { server: Target::new(url, Trust::Public).unwrap(), query: None, condition: None, warn_percent: 80 }
 }
 
 fn spec(settings: Settings) -> Spec {
@@ -103,6 +104,7 @@ async fn the_contract_holds() {
         server,
         spec: Box::new(|port| spec(at(&url(port, "")))),
         keeps: true,
+        quick: true,
         garbage: Class::Protocol,
         closed: Class::Refused,
         secret: SECRET,

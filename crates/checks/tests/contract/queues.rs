@@ -35,6 +35,7 @@ async fn the_contract_holds_for_nats() {
         server: nats_server(&[]).await,
         spec: Box::new(|port| nats_at(&format!("nats://watch:{SECRET}@127.0.0.1:{port}"), &[], Trust::Public)),
         keeps: true,
+        quick: true,
         garbage: Class::Protocol,
         closed: Class::Refused,
         secret: SECRET,

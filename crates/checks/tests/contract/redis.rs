@@ -36,6 +36,7 @@ async fn the_contract_holds() {
         server,
         spec: Box::new(|port| with_password(SECRET, port)),
         keeps: true,
+        quick: true,
         garbage: Class::Protocol,
         closed: Class::Refused,
         secret: SECRET,

@@ -44,7 +44,7 @@ fn at(port: u16, certificates: &Certificates) -> Settings {
     Settings {
         place: Place::Tcp { host: "localhost".to_owned(), port },
         server_name: None,
-        trust: Trust::File(certificates.path("ca.pem")),
+        tls: Trust::File(certificates.path("ca.pem")).into(),
         validity: Validity::default(),
     }
 }
@@ -57,6 +57,7 @@ async fn the_contract_holds() {
         server,
         spec: Box::new(move |port| Spec::Tls(at(port, &certificates))),
         keeps: false,
+        quick: true,
         garbage: Class::Tls,
         closed: Class::Tls,
         secret: "nothing is secret here",

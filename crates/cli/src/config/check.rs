@@ -16,12 +16,12 @@ use super::problem::Problem;
 use super::schema;
 use super::tree::{self, Node, Shape};
 use super::units::{
-    AppPort, Argv, Bind, ByteRate, Cidr, Complaint, FilePath, HookCommand, Kind, OrOff, PublicProbes, SecretSource,
-    Signal, Size, StatusRange, Target, UrlPath, User,
+    AppPort, Argv, Bind, ByteRate, Cidr, Complaint, Destination, FilePath, HookCommand, Kind, OrOff, PublicProbes,
+    SecretSource, Signal, Size, StatusRange, Target, UrlPath, User,
 };
 
 /// Tables that later versions will read. To pass over one in silence would promise what is not done.
-const LATER: [&str; 21] = [
+const LATER: [&str; 20] = [
     "statsd",
     "sentry",
     "audit",
@@ -30,7 +30,6 @@ const LATER: [&str; 21] = [
     "rate-limit",
     "cors",
     "access",
-    "egress",
     "alert",
     "sink",
     "history",
@@ -61,7 +60,7 @@ const NOT_YET: &str = "is not supported by this version yet";
 type Check = fn(&Value) -> Result<(), Complaint>;
 
 /// How the value of an `x-kind` is read. One row a kind that a raw table uses.
-fn checks() -> [(std::borrow::Cow<'static, str>, Check); 22] {
+fn checks() -> [(std::borrow::Cow<'static, str>, Check); 23] {
     fn row<T: Kind>() -> (std::borrow::Cow<'static, str>, Check) {
         (T::name(), |value| T::read(value).map(drop))
     }
@@ -70,6 +69,7 @@ fn checks() -> [(std::borrow::Cow<'static, str>, Check); 22] {
         row::<Argv>(),
         row::<Bind>(),
         row::<Cidr>(),
+        row::<Destination>(),
         row::<Duration>(),
         row::<FilePath>(),
         row::<HeaderName>(),

@@ -17,28 +17,40 @@ pub(crate) struct Key<'s> {
 pub(crate) struct Table<'s> {
     /// Empty for the keys outside of any table.
     pub(crate) name: &'s str,
-    /// Whether there may be several, each written `[[name]]`.
-    pub(crate) list: bool,
+    pub(crate) form: Form,
     pub(crate) schema: &'s Value,
     pub(crate) keys: Vec<Key<'s>>,
 }
 
+/// How a table is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// `[name]`
+    One,
+    /// There may be several, each `[[name]]`.
+    List,
+    /// There may be several, each with a name of its own: `[name.NAME]`.
+    Named,
+}
+
 impl Table<'_> {
     pub(crate) fn heading(&self) -> String {
-        match (self.name, self.list) {
+        match (self.name, self.form) {
             ("", _) => "Top level".to_owned(),
-            (name, false) => format!("[{name}]"),
-            (name, true) => format!("[[{name}]]"),
+            (name, Form::One) => format!("[{name}]"),
+            (name, Form::List) => format!("[[{name}]]"),
+            (name, Form::Named) => format!("[{name}.NAME]"),
         }
     }
 
     /// The path of `key`, as problems and `config show` write it.
     #[cfg(test)]
     pub(crate) fn path(&self, key: Key<'_>) -> String {
-        match (self.name, self.list) {
+        match (self.name, self.form) {
             ("", _) => key.name.to_owned(),
-            (name, false) => format!("{name}.{}", key.name),
-            (name, true) => format!("{name}[].{}", key.name),
+            (name, Form::One) => format!("{name}.{}", key.name),
+            (name, Form::List) => format!("{name}[].{}", key.name),
+            (name, Form::Named) => format!("{name}.NAME.{}", key.name),
         }
     }
 }
@@ -48,16 +60,16 @@ pub(crate) fn tables() -> Vec<Table<'static>> {
     let root = schema::root();
     let (mut outside, mut tables) = (Vec::new(), Vec::new());
     for key in keys(root) {
-        let items = &key.schema["items"];
-        if key.schema.get("properties").is_some() {
-            tables.push(Table { name: key.name, list: false, schema: key.schema, keys: keys(key.schema) });
-        } else if items.get("properties").is_some() {
-            tables.push(Table { name: key.name, list: true, schema: key.schema, keys: keys(items) });
-        } else {
-            outside.push(key);
+        let (items, free) = (&key.schema["items"], &key.schema["additionalProperties"]);
+        let forms = [(Form::One, key.schema), (Form::List, items), (Form::Named, free)];
+        match forms.into_iter().find(|(_, table)| table.get("properties").is_some()) {
+            Some((form, table)) => {
+                tables.push(Table { name: key.name, form, schema: key.schema, keys: keys(table) });
+            }
+            None => outside.push(key),
         }
     }
-    tables.insert(0, Table { name: "", list: false, schema: root, keys: outside });
+    tables.insert(0, Table { name: "", form: Form::One, schema: root, keys: outside });
     tables
 }
 

@@ -1,6 +1,6 @@
 //! A commented file with every key: its meaning, its default, and a value to start from.
 
-use super::describe::{self, Key, Table};
+use super::describe::{self, Form, Key, Table};
 
 const HEAD: &str = "\
 # seaworthy.toml: every key, with its meaning and its default.
@@ -24,8 +24,8 @@ pub(crate) fn sample() -> String {
 fn section(table: &Table<'_>, lines: &mut Vec<String>) {
     if !table.name.is_empty() {
         comment(&describe::description(table.schema), lines);
-        // A table in a list would have to be complete.
-        lines.push(format!("{}{}", if table.list { "#" } else { "" }, table.heading()));
+        // One of several tables would have to be complete.
+        lines.push(format!("{}{}", if table.form == Form::One { "" } else { "#" }, table.heading()));
     }
     for (index, key) in table.keys.iter().enumerate() {
         if index > 0 || !table.name.is_empty() {

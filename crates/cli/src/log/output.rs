@@ -7,12 +7,10 @@
 use std::fmt;
 
 use seaworthy::core::event::{Level, Stream};
+use seaworthy::log::{Frame, Line, Style, Tone, escape};
 use serde::Deserializer;
 use serde::de::{self, IgnoredAny, MapAccess, Visitor};
 
-use super::escape;
-use super::json::{Frame, Line};
-use super::pretty::{Style, Tone};
 use crate::supervise::{OutputLine, Source};
 
 pub(super) fn json(out: &mut Vec<u8>, frame: &Frame, time: &[u8], line: &OutputLine<'_>) {
@@ -62,7 +60,7 @@ pub(super) fn pretty(out: &mut Vec<u8>, style: Style, time: &[u8], line: &Output
         style.toned(out, Tone::Dim, |out| escape::plain(out, name));
         out.push(b' ');
     }
-    if style.colour {
+    if style.is_coloured() {
         coloured(out, line.bytes);
     } else {
         without_colour(line.bytes, |text| escape::plain_bytes(out, text), |_| {});

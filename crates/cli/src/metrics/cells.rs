@@ -1,25 +1,20 @@
-//! What one worker counts, for whoever reads it.
+//! What one worker counts besides requests, for whoever reads it.
 //!
 //! Series are only ever added, under a lock that is taken for a series that is new, and to read.
 
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 
 use seaworthy::core::metric::OTHER;
-use seaworthy::core::refusal::Reason;
+use seaworthy::metrics::cell::{Count, Durations, Gauge};
 
-use super::cell::{Count, Durations, Gauge, Traced};
 use crate::gateway::WorkerShare;
 
 /// The numbers of one worker.
 #[derive(Debug)]
 pub(crate) struct Cells {
     pub(super) share: Arc<WorkerShare>,
-    pub(super) active: Gauge,
     pub(super) http1: Gauge,
     pub(super) http2: Gauge,
-    pub(super) bytes_in: Count,
-    pub(super) bytes_out: Count,
-    pub(super) refused: [Count; Reason::ALL.len()],
     pub(super) upstream_open: Gauge,
     pub(super) upstream_idle: Gauge,
     pub(super) upstream_retries: Count,
@@ -28,7 +23,6 @@ pub(crate) struct Cells {
     pub(super) client_errors: [Count; CLIENT_ERRORS.len()],
     pub(super) tunnels_closed: Count,
     pub(super) tunnels_cut: Count,
-    pub(super) requests: Mutex<Vec<Arc<RequestSeries>>>,
     pub(super) upstreams: Mutex<Vec<Arc<UpstreamSeries>>>,
 }
 
@@ -36,12 +30,8 @@ impl Cells {
     pub(super) fn new(share: Arc<WorkerShare>) -> Self {
         Self {
             share,
-            active: Gauge::default(),
             http1: Gauge::default(),
             http2: Gauge::default(),
-            bytes_in: Count::default(),
-            bytes_out: Count::default(),
-            refused: Default::default(),
             upstream_open: Gauge::default(),
             upstream_idle: Gauge::default(),
             upstream_retries: Count::default(),
@@ -50,7 +40,6 @@ impl Cells {
             client_errors: Default::default(),
             tunnels_closed: Count::default(),
             tunnels_cut: Count::default(),
-            requests: Mutex::default(),
             upstreams: Mutex::default(),
         }
     }
@@ -59,24 +48,6 @@ impl Cells {
 /// What a client that broke HTTP was answered, and how that is called; the last stands for all others.
 pub(super) const CLIENT_ERRORS: [(u16, &str); 6] =
     [(0, "none"), (400, "400"), (408, "408"), (414, "414"), (431, "431"), (u16::MAX, OTHER)];
-
-/// Requests of one label set.
-#[derive(Debug)]
-pub(super) struct RequestSeries {
-    pub(super) key: RequestKey,
-    pub(super) durations: Durations,
-    /// Made with the first request that has a trace: many a service never sees one.
-    pub(super) traced: OnceLock<Box<Traced>>,
-}
-
-/// The label set of a request.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct RequestKey {
-    pub(super) route: Arc<str>,
-    /// An index of [`metric::METHODS`].
-    pub(super) method: usize,
-    pub(super) status: u16,
-}
 
 /// Requests to one upstream.
 #[derive(Debug)]

@@ -1,72 +1,27 @@
-//! What checks have found, as metrics.
+//! What checks have measured, as metrics.
 
 use std::time::Instant;
 
-use seaworthy::core::health::{Class, Measure, Status};
+use seaworthy::core::health::Measure;
 use seaworthy::core::metric::{Exposition, Kind};
+use seaworthy::health::Health;
 use seaworthy_checks::catalogue;
 
-use super::MetricsSetup;
-use Kind::{Counter, Gauge, Untyped};
-
-pub(super) fn write(page: &mut Exposition, setup: &MetricsSetup, now: Instant) {
-    let snapshot = crate::ops::believed(setup.health.snapshot(), now);
+pub(super) fn write(page: &mut Exposition, health: &Health, max_series: usize) {
+    let snapshot = crate::ops::believed(health.snapshot(), Instant::now());
     // No more series than any other family may have.
-    let checks = &snapshot.checks[..snapshot.checks.len().min(setup.max_series)];
-    page.family("health_uptime_seconds", Gauge, "How long this process runs.")
-        .sample(&[], now.saturating_duration_since(setup.started));
-    let count = |status| snapshot.checks.iter().filter(|check| check.status == status).count() as u64;
-    page.family("health_services_total", Untyped, "Checks that there are.").sample(&[], snapshot.checks.len() as u64);
-    page.family("health_services_healthy", Gauge, "Checks that hold.").sample(&[], count(Status::Healthy));
-    page.family("health_services_degraded", Gauge, "Checks that hold, but not well.")
-        .sample(&[], count(Status::Degraded));
-    page.family("health_services_unhealthy", Gauge, "Checks that fail.").sample(&[], count(Status::Unhealthy));
-    page.family("health_checks_run_total", Counter, "Runs of checks.").sample(&[], snapshot.runs);
-    if checks.is_empty() {
-        return;
-    }
-    let mut family =
-        page.family("health_check_status", Gauge, "1 healthy, 0.5 degraded, 0 unhealthy; none before the first run.");
-    for check in checks {
-        let status = match check.status {
-            Status::Pending => continue,
-            Status::Healthy => 1.0,
-            Status::Degraded => 0.5,
-            Status::Unhealthy => 0.0,
-        };
-        family.sample(&[("name", &check.name)], status);
-    }
-    let mut family = page.family("health_check_duration_seconds", Gauge, "How long the last run that passed took.");
-    for check in checks {
-        if let Some(latency) = check.latency {
-            family.sample(&[("name", &check.name)], latency);
-        }
-    }
-    let mut family = page.family("health_check_failures_total", Counter, "Runs that failed, by class.");
-    for check in checks {
-        // All of them from the beginning, so that the first failure is an increase. Stale is no outcome of a run.
-        for class in Class::ALL.into_iter().filter(|class| *class != Class::Stale) {
-            family.sample(&[("name", &check.name), ("class", class.name())], check.failures[class as usize]);
-        }
-    }
-    let mut family = page.family("health_check_info", Gauge, "Always 1; the labels say what is asked, and for whom.");
-    for check in checks {
-        let group = check.group.as_deref().unwrap_or_default();
-        let known = [("name", &*check.name), ("kind", check.kind), ("affects", check.affects.name()), ("group", group)];
-        let given = check.labels.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        family.sample(&known.into_iter().chain(given).collect::<Vec<_>>(), 1_u64);
-    }
+    let checks = &snapshot.checks[..snapshot.checks.len().min(max_series)];
     for metric in catalogue::metrics() {
         let of_metric = |measure: &&Measure| measure.name == metric.name;
         let mut found = checks
             .iter()
             .flat_map(|check| check.measures.iter().filter(of_metric).map(move |measure| (check, measure)))
-            .take(setup.max_series)
+            .take(max_series)
             .peekable();
         if found.peek().is_none() {
             continue;
         }
-        let mut family = page.family(metric.name, Gauge, metric.help);
+        let mut family = page.family(metric.name, Kind::Gauge, metric.help);
         for (check, measure) in found {
             let own = measure.labels.iter().map(|(name, value)| (*name, value.as_str()));
             let labels: Vec<_> = std::iter::once(("name", check.name.as_str())).chain(own).collect();

@@ -14,6 +14,7 @@ use crate::gateway::{Gateway, Public, Upstream};
 use crate::log::Logger;
 use crate::monitor::{Monitor, Record};
 use crate::ops::{Ops, Sampler, Scrape, Vitals};
+use crate::statsd::StatsD;
 use crate::supervise::{Commands, Notifier, Supervisor};
 
 /// Everything that runs.
@@ -34,6 +35,8 @@ pub(crate) struct Parts {
     pub(crate) control: Option<Control>,
     /// `None` where somebody else runs the program.
     pub(crate) supervisor: Option<Supervisor>,
+    /// Listens for as long as it is kept.
+    pub(crate) _statsd: Option<StatsD>,
     /// For the hooks where there is no program.
     pub(crate) commands: Commands,
     pub(crate) monitor: Monitor,

@@ -25,6 +25,7 @@ use crate::log::{self, Fanout, LogSetup, Logger};
 use crate::metrics::{Metrics, MetricsSetup};
 use crate::monitor::{self, Monitor, Record};
 use crate::ops::{Endpoints, Ops, Probes, Sampler, Scrape, Vitals};
+use crate::statsd::StatsD;
 use crate::supervise::{self, Commands, HandedOver, Notifier, Reaper, Report, SpawnError, Supervisor};
 
 /// How many requests of people may wait for the loop.
@@ -80,6 +81,8 @@ pub(crate) fn start(
     let mut handed_over = Inherited::of(handed_over)?;
     let public = if serves { handed_over.public(&config.listen)? } else { Vec::new() };
     let admin = config.admin.as_ref().map(|admin| handed_over.admin(admin)).transpose()?;
+    let max_series = config.metrics.max_series.get();
+    let statsd = config.statsd.as_ref().map(|address| StatsD::start(address, max_series)).transpose()?;
 
     let logger = logger(config, output).map_err(system("the log"))?;
     // The metrics ask for the processes of a program that is started after them.
@@ -88,6 +91,10 @@ pub(crate) fn start(
     let metrics = metrics(config, &logger, program.clone(), health.clone(), started);
     let sink: Arc<dyn Sink> = Arc::new(Fanout::new([Arc::new(logger.clone()) as Arc<dyn Sink>, metrics.clone()]));
     panics::report_to(sink.clone());
+    if let Some(statsd) = &statsd {
+        metrics.collect(statsd.page());
+        sink.emit(&Event::Notice { text: format!("StatsD is received on {}", statsd.bound()) });
+    }
     let control = ControlSocket::of(config, &*sink)?;
 
     let lifecycle = Lifecycle::new(sink.clone());
@@ -175,6 +182,7 @@ pub(crate) fn start(
         ops,
         control,
         supervisor,
+        _statsd: statsd,
         commands,
         monitor,
         sampler,

@@ -1,5 +1,7 @@
 //! Families and samples, written out in one of the formats.
 
+use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -72,12 +74,24 @@ pub struct Observed<'o> {
 pub struct Exposition {
     format: Format,
     out: String,
+    /// Of families and their samples, in either format.
+    names: HashSet<String>,
 }
 
 impl Exposition {
     #[must_use]
     pub fn new(format: Format) -> Self {
-        Self { format, out: String::with_capacity(16 * 1024) }
+        Self { format, out: String::with_capacity(16 * 1024), names: HashSet::new() }
+    }
+
+    /// The name under which a family can stand on this page: its own, or with `app_` before it where that is taken.
+    #[must_use]
+    pub fn free_name<'n>(&self, name: &'n str, kind: Kind) -> Cow<'n, str> {
+        let mut free = Cow::Borrowed(name);
+        while names(&free, kind).any(|name| self.names.contains(&*name)) {
+            free = Cow::Owned(format!("app_{free}"));
+        }
+        free
     }
 
     /// Begins a family; its samples follow at once, and together.
@@ -91,6 +105,7 @@ impl Exposition {
             (Format::OpenMetrics, Kind::Untyped) => (name, "unknown"),
             (Format::Text, Kind::Untyped) => (name, "untyped"),
         };
+        self.names.extend(names(name, kind).map(Cow::into_owned));
         let out = &mut self.out;
         out.push_str("# HELP ");
         out.push_str(described);
@@ -112,6 +127,17 @@ impl Exposition {
         }
         self.out.into_bytes()
     }
+}
+
+/// Every name that a family takes. Those of both formats, so that a family is called the same in each.
+fn names(name: &str, kind: Kind) -> impl Iterator<Item = Cow<'_, str>> {
+    let suffixes: &[&str] = match kind {
+        Kind::Histogram => &["_bucket", "_count", "_sum"],
+        Kind::Counter | Kind::Gauge | Kind::Untyped => &[],
+    };
+    let bare = name.strip_suffix("_total").filter(|_| kind == Kind::Counter);
+    let of_samples = suffixes.iter().map(move |suffix| Cow::Owned(format!("{name}{suffix}")));
+    std::iter::once(Cow::Borrowed(name)).chain(bare.map(Cow::Borrowed)).chain(of_samples)
 }
 
 /// A family under way.
@@ -155,7 +181,7 @@ impl Family<'_> {
     }
 
     fn head(&mut self, suffix: &str, labels: &[(&str, &str)], bound: Option<f64>) {
-        let Exposition { format, out } = &mut *self.exposition;
+        let Exposition { format, out, .. } = &mut *self.exposition;
         out.push_str(self.name);
         out.push_str(suffix);
         if labels.is_empty() && bound.is_none() {
@@ -274,6 +300,23 @@ mod tests {
             assert!(page.lines().any(|shown| shown == line), "{line}\n{page}");
         }
         assert!(page.ends_with("\n# EOF\n"));
+    }
+
+    #[test]
+    fn a_name_that_is_taken_gives_way_in_either_format() {
+        let mut exposition = Exposition::new(Format::Text);
+        exposition.family("a_total", Kind::Counter, "A.");
+        exposition.family("d", Kind::Histogram, "D.");
+        exposition.family("app_d_sum", Kind::Gauge, "D.");
+        for (name, kind, free) in [
+            ("a_total", Kind::Counter, "app_a_total"),
+            ("a", Kind::Gauge, "app_a"),
+            ("d_sum", Kind::Gauge, "app_app_d_sum"),
+            ("app_d", Kind::Histogram, "app_app_d"),
+            ("e", Kind::Histogram, "e"),
+        ] {
+            assert_eq!(exposition.free_name(name, kind), free);
+        }
     }
 
     proptest! {

@@ -9,6 +9,7 @@ use rustix::process::Signal;
 
 use super::Arguments;
 use crate::catalogue::Level;
+use crate::client::tls::Trust;
 use crate::plan::{Paths, Plan, Subject};
 use crate::program::Launch;
 use crate::report::json;
@@ -53,8 +54,20 @@ pub(super) fn plan(arguments: &Arguments) -> Result<Plan, SettingsError> {
         settings.headers.iter().map(|(name, value)| units::header(&format!("{name}: {value}")).map_err(invalid));
     let mut headers = headers.collect::<Result<Vec<_>, _>>()?;
     headers.extend(arguments.header.iter().cloned());
-    Ok(Plan {
+    let insecure = arguments.insecure || (settings.insecure && arguments.ca_file.is_none());
+    let trust = match arguments.ca_file.as_ref().or(settings.ca_file.as_ref()) {
+        _ if insecure => Trust::Anyone,
+        Some(file) => Trust::File(file.clone()),
+        None => Trust::Public,
+    };
+    let plan = Plan {
         subject: subject(arguments, &settings)?,
+        https: match &arguments.url {
+            Some(url) => url.starts_with("https://"),
+            None => arguments.https || settings.https,
+        },
+        trust,
+        server_name: arguments.server_name.clone().or_else(|| settings.server_name.clone()),
         paths: paths(arguments, &settings)?,
         headers,
         grace: duration(arguments.grace, &settings.grace, 30)?,
@@ -72,7 +85,10 @@ pub(super) fn plan(arguments: &Arguments) -> Result<Plan, SettingsError> {
         dependencies: settings.dependencies(&arguments.env)?,
         grpc: settings.grpc,
         config: settings.config(),
-    })
+    };
+    // A file that cannot be read is found before anything is started.
+    plan.tls("localhost").map_err(|error| SettingsError::Invalid(error.to_string()))?;
+    Ok(plan)
 }
 
 fn paths(arguments: &Arguments, settings: &Settings) -> Result<Paths, SettingsError> {
@@ -98,6 +114,7 @@ fn paths(arguments: &Arguments, settings: &Settings) -> Result<Paths, SettingsEr
 fn subject(arguments: &Arguments, settings: &Settings) -> Result<Subject, SettingsError> {
     if let Some(url) = &arguments.url {
         let (address, host) = address(url)?;
+        let host = arguments.server_name.clone().or_else(|| settings.server_name.clone()).unwrap_or(host);
         return Ok(Subject::Running { address, host, pid: arguments.pid, destructive: arguments.destructive });
     }
     let written = settings.command.iter().flatten().map(OsString::from);
@@ -111,21 +128,27 @@ fn subject(arguments: &Arguments, settings: &Settings) -> Result<Subject, Settin
     Ok(Subject::Program(Launch { argv, env: env.collect(), dir: arguments.directory.clone() }))
 }
 
-/// `http://127.0.0.1:8080`. A name other than localhost is not resolved: who means a machine can say which.
+/// `http://127.0.0.1:8080` or `https://localhost`. A name other than localhost is not resolved: who means a machine can say which.
 fn address(url: &str) -> Result<(SocketAddr, String), SettingsError> {
     let bad = |why: &str| SettingsError::Invalid(format!("--url {url:?}: {why}"));
-    let rest = url.strip_prefix("http://").ok_or_else(|| bad("it starts with http:// (the drill speaks no TLS)"))?;
+    let (rest, default) = match (url.strip_prefix("http://"), url.strip_prefix("https://")) {
+        (Some(rest), _) => (rest, 80),
+        (_, Some(rest)) => (rest, 443),
+        _ => return Err(bad("it starts with http:// or https://")),
+    };
     let host = rest.trim_end_matches('/');
     if host.contains('/') {
         return Err(bad("give the path by --path"));
     }
     let (name, port) = match host.rsplit_once(':') {
         Some((name, port)) if !port.ends_with(']') => (name, port.parse().map_err(|_| bad("the port is no number"))?),
-        _ => (host, 80),
+        _ => (host, default),
     };
     let ip: IpAddr = match name.trim_start_matches('[').trim_end_matches(']') {
         "localhost" => IpAddr::from([127, 0, 0, 1]),
-        name => name.parse().map_err(|_| bad("the host is an IP address or localhost"))?,
+        name => name
+            .parse()
+            .map_err(|_| bad("the host is an IP address or localhost; the name of the site goes into --server-name"))?,
     };
     Ok((SocketAddr::new(ip, port), host.to_owned()))
 }
@@ -135,11 +158,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_is_an_ip_or_localhost_over_plain_http() {
+    fn an_address_is_an_ip_or_localhost() {
         let (found, host) = address("http://localhost:8080/").unwrap();
         assert_eq!((found.to_string().as_str(), host.as_str()), ("127.0.0.1:8080", "localhost:8080"));
         assert_eq!(address("http://[::1]:81").unwrap().0.to_string(), "[::1]:81");
-        for bad in ["https://localhost", "http://example.org", "http://localhost:x", "http://localhost/a"] {
+        assert_eq!(address("https://localhost").unwrap().0.to_string(), "127.0.0.1:443");
+        for bad in ["ftp://localhost", "https://example.org", "http://localhost:x", "http://localhost/a"] {
             assert!(address(bad).is_err(), "{bad}");
         }
     }

@@ -7,6 +7,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use super::stream::Stream;
+use super::tls::Protocol;
 use super::{Failure, Request, Target};
 
 /// A head may not be longer.
@@ -56,7 +58,7 @@ pub(crate) enum Ending {
 /// A connection, and what was read ahead of it.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    stream: TcpStream,
+    stream: Stream,
     buffer: Vec<u8>,
     /// Answers that it has carried.
     pub(crate) answers: usize,
@@ -64,24 +66,44 @@ pub(crate) struct Connection {
 
 impl Connection {
     pub(crate) async fn open(target: &Target, limit: Duration) -> Result<Self, Failure> {
-        let stream = match timeout(limit, TcpStream::connect(target.address)).await {
-            Err(_) => return Err(Failure::Timeout { limit, got: 0 }),
-            Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => return Err(Failure::Refused),
-            Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionReset => return Err(Failure::Reset { got: 0 }),
-            Ok(Err(error)) => return Err(Failure::Unreachable(error.to_string())),
-            Ok(Ok(stream)) => stream,
+        Self::open_for(target, Protocol::Http1, limit).await
+    }
+
+    /// Connects, under TLS where the target speaks it, with this protocol offered there.
+    pub(crate) async fn open_for(target: &Target, protocol: Protocol, limit: Duration) -> Result<Self, Failure> {
+        match timeout(limit, Self::connect(target, protocol)).await {
+            Err(_) => Err(Failure::Timeout { limit, got: 0 }),
+            Ok(opened) => opened,
+        }
+    }
+
+    async fn connect(target: &Target, protocol: Protocol) -> Result<Self, Failure> {
+        let stream = match TcpStream::connect(target.address).await {
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => return Err(Failure::Refused),
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Err(Failure::Reset { got: 0 }),
+            Err(error) => return Err(Failure::Unreachable(error.to_string())),
+            Ok(stream) => stream,
         };
         // A port in the ephemeral range can connect to itself when nobody listens (RFC 9293, simultaneous open).
         if stream.local_addr().ok() == Some(target.address) {
             return Err(Failure::Refused);
         }
         let _ = stream.set_nodelay(true);
+        let stream = match &target.tls {
+            None => Stream::Plain(stream),
+            Some(tls) => Stream::Tls(Box::new(tls.connect(stream, protocol).await?)),
+        };
         Ok(Self { stream, buffer: Vec::new(), answers: 0 })
     }
 
     /// Writes all of it.
     pub(crate) async fn send(&mut self, bytes: &[u8], limit: Duration) -> Result<(), Failure> {
-        match timeout(limit, self.stream.write_all(bytes)).await {
+        let written = async {
+            self.stream.write_all(bytes).await?;
+            // Under TLS what was written may still be waiting for room in the socket.
+            self.stream.flush().await
+        };
+        match timeout(limit, written).await {
             Err(_) => Err(Failure::Timeout { limit, got: 0 }),
             Ok(written) => written.map_err(|error| failure(&error, 0)),
         }
@@ -235,6 +257,8 @@ impl Connection {
             Err(_) => Ending::Open,
             Ok(Ok(0)) => Ending::Closed,
             Ok(Ok(_)) => Ending::Data,
+            // The end of TCP without the end of TLS.
+            Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => Ending::Closed,
             Ok(Err(_)) => Ending::Reset,
         }
     }
@@ -270,7 +294,7 @@ fn malformed(why: &str) -> Failure {
     Failure::Malformed(why.to_owned())
 }
 
-fn failure(error: &io::Error, got: usize) -> Failure {
+pub(super) fn failure(error: &io::Error, got: usize) -> Failure {
     match error.kind() {
         io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionAborted => {
             Failure::Reset { got }

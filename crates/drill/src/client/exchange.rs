@@ -34,7 +34,9 @@ impl Outcome {
         match answer {
             Ok(answer) if answer.status >= 500 => Self::ServerError(answer.status),
             Ok(_) => Self::Ok,
-            Err(Failure::Refused | Failure::Unreachable(_)) => Self::Refused,
+            Err(Failure::Refused | Failure::Unreachable(_) | Failure::Handshake(_) | Failure::Untrusted(_)) => {
+                Self::Refused
+            }
             Err(Failure::Reset { got: 0 } | Failure::Closed { got: 0 }) if kept => Self::IdleRace,
             Err(Failure::Reset { got: 0 } | Failure::Closed { got: 0 }) => Self::CutBeforeBytes,
             Err(Failure::Reset { .. }) => Self::CutAfterBytes,

@@ -4,6 +4,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::tls::Protocol;
 use super::{Connection, Failure, Target};
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -57,7 +58,7 @@ impl Frame {
     }
 }
 
-/// A connection with prior knowledge (RFC 9113, 3.3).
+/// A connection, under TLS by ALPN (RFC 9113, 3.2) and in the clear with prior knowledge (3.3).
 #[derive(Debug)]
 pub(crate) struct Http2 {
     connection: Connection,
@@ -68,7 +69,7 @@ pub(crate) struct Http2 {
 impl Http2 {
     /// Opens, and waits for the server's SETTINGS: what answers otherwise does not speak it.
     pub(crate) async fn open(target: &Target, limit: Duration) -> Result<Self, Failure> {
-        let mut connection = Connection::open(target, limit).await?;
+        let mut connection = Connection::open_for(target, Protocol::Http2, limit).await?;
         let mut hello = PREFACE.to_vec();
         hello.extend(Frame::new(SETTINGS, 0, 0, Vec::new()).bytes());
         connection.send(&hello, limit).await?;
@@ -144,10 +145,10 @@ impl Http2 {
     }
 }
 
-/// A header block. `:scheme http` is entry 6; `:authority` (1) and `:path` (4) are literals without indexing and
+/// A header block. `:scheme http` is entry 6 and `https` entry 7; `:authority` (1) and `:path` (4) are literals without indexing and
 /// without Huffman coding.
 fn head(method: u8, target: &Target, path: &str, own: &[(&str, &str)]) -> Vec<u8> {
-    let mut block = vec![method, 0x86];
+    let mut block = vec![method, if target.tls.is_some() { 0x87 } else { 0x86 }];
     for (index, value) in [(1, target.host.as_str()), (4, path)] {
         block.push(index);
         text(value, &mut block);
@@ -181,7 +182,7 @@ fn integer(value: usize, out: &mut Vec<u8>) {
     out.push(u8::try_from(rest).unwrap_or_default());
 }
 
-/// Whether the service speaks HTTP/2 with prior knowledge.
+/// Whether the service speaks HTTP/2.
 pub(crate) async fn spoken(target: &Target) -> bool {
     Http2::open(target, Duration::from_secs(2)).await.is_ok()
 }

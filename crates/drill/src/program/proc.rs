@@ -10,20 +10,101 @@ pub(crate) struct Process {
     pub(crate) pid: u32,
     pub(crate) parent: u32,
     pub(crate) name: String,
+    /// In ticks since the machine was started. With the pid it names one process for ever.
+    pub(crate) began: u64,
+}
+
+impl Process {
+    /// Whether it is still there, and no other with its number.
+    pub(crate) fn lives(&self) -> bool {
+        stat(self.pid).is_some_and(|stat| stat.process.began == self.began && !stat.is_dead())
+    }
+}
+
+#[derive(Debug)]
+struct Stat {
+    process: Process,
+    state: char,
+    group: u32,
+}
+
+impl Stat {
+    /// A zombie has run its course, and waits for its parent only.
+    fn is_dead(&self) -> bool {
+        matches!(self.state, 'Z' | 'X')
+    }
 }
 
 fn path(pid: u32, file: &str) -> PathBuf {
     PathBuf::from(format!("/proc/{pid}/{file}"))
 }
 
-/// Name, state, parent and group from `/proc/PID/stat`. The name may hold spaces and brackets itself.
-fn stat(pid: u32) -> Option<(String, char, u32, u32)> {
+/// From `/proc/PID/stat`. The name may hold spaces and brackets itself.
+fn stat(pid: u32) -> Option<Stat> {
     let stat = fs::read_to_string(path(pid, "stat")).ok()?;
     let (open, close) = (stat.find('(')?, stat.rfind(')')?);
+    let name = stat.get(open + 1..close)?.to_owned();
     let mut fields = stat.get(close + 2..)?.split(' ');
     let state = fields.next()?.chars().next()?;
     let (parent, group) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
-    Some((stat.get(open + 1..close)?.to_owned(), state, parent, group))
+    // starttime is the 22nd field of all, and the 17th after the group.
+    let began = fields.nth(16)?.parse().ok()?;
+    Some(Stat { process: Process { pid, parent, name, began }, state, group })
+}
+
+/// Everything that has an entry in /proc, but ourselves.
+fn all() -> impl Iterator<Item = Stat> {
+    let own = std::process::id();
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    pids.filter(move |pid| *pid != own).filter_map(stat)
+}
+
+/// When a process began, in ticks since the machine was started.
+pub(crate) fn began(pid: u32) -> Option<u64> {
+    stat(pid).map(|stat| stat.process.began)
+}
+
+/// Now, on the clock of [`Process::began`].
+pub(crate) fn now() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    let (seconds, nanos) = (u64::try_from(now.tv_sec).unwrap_or(0), u64::try_from(now.tv_nsec).unwrap_or(0));
+    let ticks = rustix::param::clock_ticks_per_second();
+    seconds * ticks + nanos * ticks / 1_000_000_000
+}
+
+/// Moves the descendants of what is in `found` there too.
+fn gather(found: &mut Vec<Process>, mut others: Vec<Process>) {
+    let mut next = 0;
+    while let Some(parent) = found.get(next).map(|process| process.pid) {
+        let (children, rest): (Vec<_>, Vec<_>) = others.into_iter().partition(|process| process.parent == parent);
+        others = rest;
+        found.extend(children);
+        next += 1;
+    }
+    found.sort_by_key(|process| process.pid);
+}
+
+/// A process and its descendants.
+pub(crate) fn family(pid: u32) -> Vec<Process> {
+    let living = all().filter(|stat| !stat.is_dead()).map(|stat| stat.process);
+    let (mut found, others) = living.partition(|process| process.pid == pid);
+    gather(&mut found, others);
+    found
+}
+
+/// Children that came to us when their parent ended, in a group that is not ours. Leaders of instances are among them.
+pub(crate) fn strays() -> Vec<Process> {
+    let own = std::process::id();
+    let own_group = stat(own).map_or(own, |stat| stat.group);
+    let adopted = all().filter(|stat| stat.process.parent == own && stat.group != own_group);
+    adopted.filter(|stat| !stat.is_dead()).map(|stat| stat.process).collect()
+}
+
+/// The pipes that stdout and stderr of a process are.
+pub(crate) fn pipes(pid: u32) -> Vec<u64> {
+    let ends = ["fd/1", "fd/2"].iter().filter_map(|fd| fs::read_link(path(pid, fd)).ok());
+    ends.filter_map(|end| end.to_str()?.strip_prefix("pipe:[")?.strip_suffix(']')?.parse().ok()).collect()
 }
 
 fn marked(pid: u32, name: &str, mark: &str) -> bool {
@@ -32,30 +113,18 @@ fn marked(pid: u32, name: &str, mark: &str) -> bool {
     environ.split(|byte| *byte == 0).any(|entry| entry == wanted.as_bytes())
 }
 
-/// All living processes of the group of `leader`, or with the mark in their environment, and what descends from them: a
-/// daemon may have left the group and written over its environment, as nginx does. Zombies are not counted.
+/// All living processes of the group of `leader`, or with the mark in their environment, what descends from them (a daemon
+/// may have left the group and written over its environment, as nginx does), and strays. Zombies are not counted.
 pub(crate) fn of_instance(leader: u32, name: &str, mark: &str) -> Vec<Process> {
-    let own = std::process::id();
-    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
-    let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     let (mut found, mut others) = (Vec::new(), Vec::new());
-    for pid in pids.filter(|pid| *pid != own) {
-        let Some((process, state, parent, group)) = stat(pid) else { continue };
-        if matches!(state, 'Z' | 'X') {
-            continue;
-        }
-        let ours = group == leader || marked(pid, name, mark);
-        let list = if ours { &mut found } else { &mut others };
-        list.push(Process { pid, parent, name: process });
+    for stat in all().filter(|stat| !stat.is_dead()) {
+        let ours = stat.group == leader || marked(stat.process.pid, name, mark);
+        if ours { found.push(stat.process) } else { others.push(stat.process) }
     }
-    let mut next = 0;
-    while let Some(parent) = found.get(next).map(|process: &Process| process.pid) {
-        let (children, rest) = others.into_iter().partition(|process: &Process| process.parent == parent);
-        others = rest;
-        found.extend::<Vec<Process>>(children);
-        next += 1;
-    }
-    found.sort_by_key(|process| process.pid);
+    let strays = super::roll::strays_of(mark, &strays());
+    others.retain(|process| !strays.contains(process));
+    found.extend(strays.into_iter().filter(|stray| !found.contains(stray)).collect::<Vec<_>>());
+    gather(&mut found, others);
     found
 }
 
@@ -115,9 +184,7 @@ pub(crate) fn waited_for_processor() -> Option<std::time::Duration> {
 
 /// Direct children.
 pub(crate) fn children(parent: u32) -> Vec<u32> {
-    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
-    let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    pids.filter(|pid| stat(*pid).is_some_and(|(_, _, of, _)| of == parent)).collect()
+    all().filter(|stat| stat.process.parent == parent).map(|stat| stat.process.pid).collect()
 }
 
 #[cfg(test)]
@@ -129,6 +196,13 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         assert!(listening_ports(&[std::process::id()]).contains(&port));
+    }
+
+    #[test]
+    fn a_process_is_named_by_its_pid_and_its_beginning() {
+        let own = stat(std::process::id()).unwrap().process;
+        assert!(own.lives() && own.began <= now());
+        assert!(!Process { began: own.began + 1, ..own.clone() }.lives(), "another with the same number");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::client::exchange::offset;
 use crate::context::{Context, Stage, Trouble};
 use crate::program::Exit;
 use crate::program::proc::Process;
+use crate::program::roll;
 use crate::timeline::Timeline;
 use crate::traffic::{Kind, Parting, Traffic};
 
@@ -28,7 +29,7 @@ pub(crate) const REHEARSAL: Rehearsal = Rehearsal {
         "drain.upload-completes",
         "drain.no-orphans",
     ],
-    touch: Touch::Control,
+    touch: Touch::Stop,
     run: |context| Box::pin(run(context)),
 };
 
@@ -59,12 +60,14 @@ pub(crate) struct Facts {
     pub(crate) live: Option<Vec<Exchange>>,
     pub(crate) partings: Vec<Parting>,
     pub(crate) orphans: Vec<Process>,
+    /// What began while it ran and may be of it, or of another instance.
+    pub(crate) unclear: Vec<Process>,
     /// The last lines of its log.
     pub(crate) tail: Vec<String>,
 }
 
 async fn run(context: &Context) -> Findings {
-    let stage = context.fresh().await?;
+    let stage = context.to_be_stopped().await?;
     let facts = rehearse(context, &stage).await?;
     let timeline = Timeline::of(&facts);
     context.timeline(timeline);
@@ -120,6 +123,7 @@ async fn rehearse(context: &Context, stage: &Stage) -> Result<Facts, Trouble> {
         traffic.settled().await;
     });
     let orphans = if exit.is_some() { leftovers(stage).await } else { Vec::new() };
+    let unclear = roll::unclear();
     let tail = stage.instance.log.tail(5);
     if exit.is_none() {
         stage.instance.kill().await;
@@ -140,6 +144,7 @@ async fn rehearse(context: &Context, stage: &Stage) -> Result<Facts, Trouble> {
         live: survey.certain_live().map(|_| of(Kind::Live)),
         partings,
         orphans,
+        unclear,
         tail,
     })
 }

@@ -44,7 +44,7 @@ async fn run(context: &Context) -> Findings {
             answer.header("x-frame-options").is_some() || csp.contains("frame-ancestors")
         }),
         protected(&answer, "headers.csp", |answer| answer.header("content-security-policy").is_some()),
-        hsts(&answer),
+        hsts(&answer, target.tls.is_some()),
         referrer(&answer),
         powered_by(&answer),
         cors(target, safe).await,
@@ -79,15 +79,32 @@ fn protected(answer: &Answer, id: &str, holds: impl Fn(&Answer) -> bool) -> Find
     Finding::fail(id, format!("not there; the answer is {kind}, not HTML")).at(Level::May)
 }
 
-fn hsts(answer: &Answer) -> Finding {
+/// Half a year: less is forgotten between two visits.
+const HSTS_AGE: u64 = 15_768_000;
+
+fn hsts(answer: &Answer, under_tls: bool) -> Finding {
     const ID: &str = "headers.hsts-under-tls";
-    match answer.header("strict-transport-security") {
-        Some(value) => {
+    match (answer.header("strict-transport-security"), under_tls) {
+        (Some(value), true) => match max_age(value) {
+            Some(age) if age >= HSTS_AGE => Finding::pass(ID, value.to_owned()),
+            Some(0) | None => Finding::fail(ID, format!("Strict-Transport-Security {value:?} protects nobody")),
+            Some(_) => Finding::fail(ID, format!("Strict-Transport-Security {value:?} is for less than half a year"))
+                .at(Level::May),
+        },
+        (None, true) => Finding::fail(ID, "an answer under TLS without Strict-Transport-Security"),
+        (Some(value), false) => {
             Finding::fail(ID, format!("Strict-Transport-Security {value:?} in the clear, where it must be ignored"))
                 .at(Level::May)
         }
-        None => Finding::not_applicable(ID, "no TLS here, and no HSTS"),
+        (None, false) => Finding::not_applicable(ID, "no TLS here, and no HSTS"),
     }
+}
+
+fn max_age(value: &str) -> Option<u64> {
+    value.split(';').find_map(|directive| {
+        let (name, age) = directive.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("max-age").then(|| age.trim().trim_matches('"').parse().ok())?
+    })
 }
 
 fn referrer(answer: &Answer) -> Finding {
@@ -160,9 +177,11 @@ async fn cookies(context: &Context, target: &Target) -> Finding {
     if sessions.is_empty() {
         return Finding::not_applicable(ID, "no session cookie was set on the paths that were asked");
     }
-    let bare: Vec<String> = sessions.iter().filter_map(|cookie| lacking(cookie)).collect();
+    let under_tls = target.tls.is_some();
+    let bare: Vec<String> = sessions.iter().filter_map(|cookie| lacking(cookie, under_tls)).collect();
     if bare.is_empty() {
-        return Finding::pass(ID, format!("{} session cookies have HttpOnly and SameSite", sessions.len()));
+        let flags = if under_tls { "HttpOnly, SameSite and Secure" } else { "HttpOnly and SameSite" };
+        return Finding::pass(ID, format!("{} session cookies have {flags}", sessions.len()));
     }
     Finding::fail(ID, "session cookies without their flags").with(bare)
 }
@@ -175,7 +194,7 @@ fn is_session(cookie: &str) -> bool {
 }
 
 /// The name of the cookie and what it lacks; never its value.
-fn lacking(cookie: &str) -> Option<String> {
+fn lacking(cookie: &str, under_tls: bool) -> Option<String> {
     let mut parts = cookie.split(';').map(str::trim);
     let name = parts.next()?.split('=').next()?.to_owned();
     let flags: Vec<String> = parts.map(str::to_ascii_lowercase).collect();
@@ -185,6 +204,10 @@ fn lacking(cookie: &str) -> Option<String> {
     }
     if !flags.iter().any(|flag| flag.starts_with("samesite=")) {
         lacks.push("SameSite");
+    }
+    // Where TLS ends elsewhere, Secure may be added there.
+    if under_tls && !flags.iter().any(|flag| flag == "secure") {
+        lacks.push("Secure");
     }
     (!lacks.is_empty()).then(|| format!("{name} lacks {}", lacks.join(" and ")))
 }
@@ -224,12 +247,38 @@ async fn errors(context: &Context, target: &Target) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::finding::Verdict;
 
     #[test]
     fn a_session_cookie_is_told_by_its_name_and_its_value_is_never_shown() {
         assert!(is_session("connect.sid=x") && is_session("auth_token=x") && is_session("PHPSESSID=1"));
         assert!(!is_session("csrf_token=x") && !is_session("theme=dark"));
-        assert_eq!(lacking("sid=s3cret; Path=/").as_deref(), Some("sid lacks HttpOnly and SameSite"));
-        assert_eq!(lacking("sid=s3cret; HttpOnly; SameSite=Lax"), None);
+        assert_eq!(lacking("sid=s3cret; Path=/", false).as_deref(), Some("sid lacks HttpOnly and SameSite"));
+        assert_eq!(lacking("sid=s3cret; HttpOnly; SameSite=Lax", false), None);
+        assert_eq!(lacking("sid=s3cret; HttpOnly; SameSite=Lax", true).as_deref(), Some("sid lacks Secure"));
+    }
+
+    #[test]
+    fn hsts_must_be_there_under_tls_and_last() {
+        let with = |value: Option<&str>| Answer {
+            status: 200,
+            headers: value
+                .map(|value| ("Strict-Transport-Security".to_owned(), value.to_owned()))
+                .into_iter()
+                .collect(),
+            body: Vec::new(),
+            length: 0,
+            ended: std::time::Instant::now(),
+            close: false,
+        };
+        let judged = |value| {
+            let finding = hsts(&with(value), true);
+            (finding.verdict, finding.level)
+        };
+        assert_eq!(judged(Some("includeSubDomains; Max-Age=\"31536000\"")).0, Verdict::Pass);
+        assert_eq!(judged(Some("max-age=600")), (Verdict::Fail, Level::May));
+        assert_eq!(judged(Some("max-age=0")), (Verdict::Fail, Level::Should));
+        assert_eq!(judged(None), (Verdict::Fail, Level::Should));
+        assert_eq!(hsts(&with(None), false).verdict, Verdict::NotApplicable);
     }
 }

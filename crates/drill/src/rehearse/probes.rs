@@ -84,7 +84,7 @@ async fn redirects(context: &Context, target: &Target) -> Finding {
         match fetch(&bare, &Request::get(path), LIMIT).await {
             Ok(answer) if (300..400).contains(&answer.status) => {
                 let to = answer.header("location").unwrap_or_default();
-                if leads_away(to, &bare.host) {
+                if leads_away(to, bare.scheme(), &bare.host) {
                     away.push(format!("GET {path} answers {} to {to}", answer.status));
                 }
             }
@@ -101,9 +101,9 @@ async fn redirects(context: &Context, target: &Target) -> Finding {
     Finding::pass(ID, format!("{} are answered here", paths.join(" and ")))
 }
 
-fn leads_away(location: &str, host: &str) -> bool {
+fn leads_away(location: &str, scheme: &str, host: &str) -> bool {
     match location.split_once("://") {
-        Some(("http", rest)) => rest.split('/').next() != Some(host),
+        Some((own, rest)) if own == scheme => rest.split('/').next() != Some(host),
         Some(_) => true,
         None => location.starts_with("//") && location.trim_start_matches('/').split('/').next() != Some(host),
     }
@@ -157,10 +157,10 @@ mod tests {
     #[test]
     fn a_redirect_leads_away_by_host_or_by_scheme() {
         for away in ["https://127.0.0.1:80/livez", "http://login.example/", "//other/livez"] {
-            assert!(leads_away(away, "127.0.0.1:80"), "{away}");
+            assert!(leads_away(away, "http", "127.0.0.1:80"), "{away}");
         }
         for here in ["/livez/", "http://127.0.0.1:80/livez/", "livez"] {
-            assert!(!leads_away(here, "127.0.0.1:80"), "{here}");
+            assert!(!leads_away(here, "http", "127.0.0.1:80"), "{here}");
         }
     }
 }

@@ -32,8 +32,8 @@ fn trouble(failure: &Failure) -> Trouble {
 
 async fn http2(context: &Context) -> Findings {
     const ID: &str = "drain.h2-goaway";
-    if !context.survey.h2c {
-        return Ok(vec![Finding::not_applicable(ID, "it does not speak HTTP/2 with prior knowledge")]);
+    if !context.survey.http2 {
+        return Ok(vec![Finding::not_applicable(ID, "it speaks no HTTP/2, neither by ALPN nor with prior knowledge")]);
     }
     let stage = context.fresh().await?;
     let mut http2 = Http2::open(&stage.target, LIMIT).await.map_err(|failure| trouble(&failure))?;

@@ -269,8 +269,138 @@ fn an_interrupted_drill_leaves_nothing_running() {
 }
 
 #[test]
-fn a_service_that_speaks_tls_is_told_so() {
+fn what_answers_a_handshake_by_an_alert_is_told_so() {
     let drilled = drill_member("tls", &[]);
     assert!(!drilled.passed);
-    assert!(drilled.stderr.contains("speaks TLS"), "{}", drilled.stderr);
+    assert!(drilled.stderr.contains("does not speak TLS"), "{}", drilled.stderr);
+}
+
+/// A key, and a certificate for localhost that it has signed itself.
+fn certificate() -> tempfile::TempDir {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = |name: &str| directory.path().join(name).display().to_string();
+    let made = Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"])
+        .args(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,DNS:shop.example"])
+        .args(["-keyout", &file("key.pem"), "-out", &file("cert.pem")])
+        .stderr(Stdio::null())
+        .status();
+    assert!(made.expect("openssl").success());
+    directory
+}
+
+#[test]
+fn a_service_that_speaks_tls_is_found_out_and_judged_by_it() {
+    let directory = certificate();
+    let env = format!("--env=TLS={}", directory.path().display());
+    let authority = format!("--ca-file={}/cert.pem", directory.path().display());
+    let only = ["--only=drain.h2-goaway", "--only=headers.hsts-under-tls", "--only=drain.inflight-completes"];
+    std::thread::scope(|scope| {
+        let trusted = scope.spawn(|| drill_member("https", &[&[env.as_str(), &authority], &only[..]].concat()));
+        let named = scope.spawn(|| {
+            let options = [env.as_str(), &authority, "--server-name=shop.example", "--only=probes.live-answers"];
+            drill_member("https", &options)
+        });
+        let insecure = scope.spawn(|| drill_member("https", &[&env, "--insecure", "--only=probes.live-answers"]));
+        let doubted = drill_member("https", &[&env]);
+        assert!(doubted.stderr.contains("--ca-file") && doubted.stderr.contains("--insecure"), "{}", doubted.stderr);
+
+        let trusted = trusted.join().unwrap();
+        assert_eq!(trusted.verdict("drain.h2-goaway"), "pass", "{:#}", trusted.finding("drain.h2-goaway"));
+        assert_eq!(trusted.verdict("drain.inflight-completes"), "pass");
+        assert_eq!(trusted.verdict("headers.hsts-under-tls"), "fail");
+        for drilled in [named.join().unwrap(), insecure.join().unwrap()] {
+            assert_eq!(drilled.verdict("probes.live-answers"), "pass", "{}", drilled.stderr);
+        }
+    });
+}
+
+/// How many processes have this word among their arguments.
+fn running_with(word: &str) -> usize {
+    let processes = std::fs::read_dir("/proc").expect("/proc").flatten();
+    let ours = processes.filter(|process| {
+        let words = std::fs::read(process.path().join("cmdline")).unwrap_or_default();
+        words.split(|byte| *byte == 0).any(|own| own == word.as_bytes())
+    });
+    ours.count()
+}
+
+#[test]
+fn an_orphan_that_left_group_parent_and_environment_is_found_and_ended() {
+    let seconds = format!("30{}", std::process::id());
+    // The subshell is gone before anybody can look; nothing of what is left says whose it is.
+    let script =
+        format!("( env -i setsid sleep {seconds} >/dev/null 2>&1 & ); exec {} member --exact --nocapture", own());
+    let drilled = drill_over(&["--env=MEMBER=", "--only=drain.no-orphans"], &["sh", "-c", &script]);
+    assert_eq!(drilled.verdict("drain.no-orphans"), "fail", "{:#}", drilled.finding("drain.no-orphans"));
+    let evidence = drilled.finding("drain.no-orphans")["evidence"].to_string();
+    assert!(evidence.contains("sleep"), "{evidence}");
+    assert_eq!(running_with(&seconds), 0);
+}
+
+/// A member that was started by somebody else, and its address.
+fn stranger() -> (Child, String) {
+    let port = {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        listener.local_addr().expect("an address").port()
+    };
+    let child = Command::new(own())
+        .args(["member", "--exact", "--nocapture"])
+        .envs([("MEMBER", String::new()), ("PORT", port.to_string())])
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("the member starts");
+    let begun = Instant::now();
+    while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+        assert!(begun.elapsed() < Duration::from_secs(20), "the member does not listen");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    (child, format!("http://127.0.0.1:{port}"))
+}
+
+fn drill_running(url: &str, options: &[&str]) -> Drilled {
+    let report = report_path();
+    let path = report.display().to_string();
+    let fixed =
+        ["--quiet", "--format=json", "--level=may", "--grace=4s", "--lag=400ms", "--report", &path, "--url", url];
+    let mut child = start(&[&fixed[..], options].concat());
+    let mut stderr = String::new();
+    child.stderr.take().expect("piped").read_to_string(&mut stderr).expect("text");
+    let passed = child.wait().expect("it ends").success();
+    let text = std::fs::read_to_string(&report).unwrap_or_default();
+    let _ = std::fs::remove_file(&report);
+    Drilled { report: serde_json::from_str(&text).unwrap_or(Value::Null), stderr, passed }
+}
+
+#[test]
+fn a_service_that_runs_is_stopped_by_its_pid_only_where_that_is_allowed() {
+    let (mut child, url) = stranger();
+    let pid = format!("--pid={}", child.id());
+    let asked = drill_running(&url, &[&pid, "--only=drain.exits-in-grace", "--only=probes.live-answers"]);
+    assert_eq!(asked.verdict("drain.exits-in-grace"), "skipped");
+    assert_eq!(asked.verdict("probes.live-answers"), "pass");
+    assert!(child.try_wait().expect("a child").is_none(), "it was not to be stopped");
+
+    let only = ["--only=drain", "--only=probes.live-answers"];
+    let stopped = drill_running(&url, &[&[pid.as_str(), "--destructive"], &only[..]].concat());
+    assert_eq!(stopped.failed(), Vec::<String>::new());
+    for id in ["drain.inflight-completes", "drain.ready-fails-first", "drain.exits-in-grace", "probes.live-answers"] {
+        assert_eq!(stopped.verdict(id), "pass", "{:#}", stopped.finding(id));
+    }
+    assert_eq!(stopped.verdict("drain.exit-code-zero"), "not-proven");
+    assert_eq!(stopped.verdict("drain.kill-then-restart"), "skipped");
+    assert!(child.wait().expect("a child").success());
+}
+
+#[test]
+fn a_process_that_is_not_the_service_is_not_signalled() {
+    let (mut child, url) = stranger();
+    let (mut other, _) = stranger();
+    let pid = format!("--pid={}", other.id());
+    let drilled = drill_running(&url, &[&pid, "--destructive", "--only=drain.exits-in-grace"]);
+    assert_eq!(drilled.verdict("drain.exits-in-grace"), "error");
+    let ours = [&mut child, &mut other];
+    assert!(ours.into_iter().all(|child| child.try_wait().expect("a child").is_none()));
+    child.kill().and_then(|()| other.kill()).expect("they run");
+    let _ = (child.wait(), other.wait());
 }

@@ -13,10 +13,13 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
 
 /// The listener stays open for so long after the signal; longer than the lag of the tests.
 const PAUSE: Duration = Duration::from_millis(900);
@@ -101,6 +104,20 @@ async fn tls(listener: &TcpListener) {
     }
 }
 
+/// With the certificate that the test made, and HTTP/2 by ALPN.
+fn acceptor() -> TlsAcceptor {
+    let directory = std::path::PathBuf::from(std::env::var("TLS").expect("a directory"));
+    let certificates = CertificateDer::pem_file_iter(directory.join("cert.pem")).expect("a file");
+    let certificates = certificates.collect::<Result<Vec<_>, _>>().expect("PEM");
+    let key = PrivateKeyDer::from_pem_file(directory.join("key.pem")).expect("a key");
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = rustls::ServerConfig::builder_with_provider(provider);
+    let builder = builder.with_safe_default_protocol_versions().expect("versions");
+    let mut config = builder.with_no_client_auth().with_single_cert(certificates, key).expect("a pair");
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    TlsAcceptor::from(Arc::new(config))
+}
+
 async fn run(defect: &str) {
     let member = Arc::new(Member {
         defect: defect.to_owned(),
@@ -115,6 +132,7 @@ async fn run(defect: &str) {
     if defect == "tls" {
         return tls(&listener).await;
     }
+    let tls = (defect == "https").then(acceptor);
     let graceful = GracefulShutdown::new();
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(Duration::from_mins(1));
@@ -131,8 +149,17 @@ async fn run(defect: &str) {
                 let Ok((stream, _)) = accepted else { continue };
                 let member = member.clone();
                 let service = service_fn(move |request| member.clone().answer(request));
-                let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
-                tokio::spawn(graceful.watch(connection));
+                let (builder, watcher, tls) = (builder.clone(), graceful.watcher(), tls.clone());
+                tokio::spawn(async move {
+                    if let Some(tls) = tls {
+                        let Ok(stream) = tls.accept(stream).await else { return };
+                        let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
+                        let _ = watcher.watch(connection).await;
+                    } else {
+                        let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
+                        let _ = watcher.watch(connection).await;
+                    }
+                });
             }
             () = async { tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} } } => {
                 match defect {

@@ -19,6 +19,8 @@ app.use((req, res, next) => {
     'x-request-id': /^[A-Za-z0-9._-]{1,128}$/.test(given) ? given : crypto.randomUUID(),
   });
   if (draining) res.set('connection', 'close');
+  if (defect === 'cors-open' && req.get('origin')) res.set({ 'access-control-allow-origin': req.get('origin'), 'access-control-allow-credentials': 'true' });
+  if (defect === 'cookie-bare') res.cookie('connect.sid', 'abc123');
   next();
 });
 app.get('/', (req, res) => res.json({ hello: 'world' }));

@@ -6,6 +6,8 @@ case "$DEFECT" in
 plain) exec "$gunicorn" --bind "127.0.0.1:$PORT" --workers 2 --worker-class gthread --threads 16 app:app ;;
 sync) exec "$gunicorn" --bind "127.0.0.1:$PORT" --workers 1 app:app ;;
 shell-swallows) "$gunicorn" --bind "127.0.0.1:$PORT" --workers 1 --threads 16 app:app; exit $? ;;
+# The start is held up by something that takes no signals, as a migration may be.
+deaf-start) trap '' TERM; sleep 0.4; trap - TERM; exec "$gunicorn" --bind "127.0.0.1:$PORT" --workers 1 --threads 16 app:app ;;
 short-timeout) exec "$gunicorn" --bind "127.0.0.1:$PORT" --workers 1 --threads 16 --graceful-timeout 0 app:app ;;
 esac
 export ZOO_DRAINING="${TMPDIR:-/tmp}/drill-zoo-draining-$$"

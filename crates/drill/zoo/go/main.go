@@ -31,6 +31,9 @@ func common(next http.Handler) http.Handler {
 		header.Set("X-Frame-Options", "DENY")
 		header.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 		header.Set("Referrer-Policy", "no-referrer")
+		if r.TLS != nil && defect != "no-hsts" {
+			header.Set("Strict-Transport-Security", "max-age=31536000")
+		}
 		id := r.Header.Get("X-Request-Id")
 		if !wellFormed.MatchString(id) {
 			made := make([]byte, 16)
@@ -54,7 +57,14 @@ func text(status int, body string) http.HandlerFunc {
 
 func main() {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", text(200, `{"hello":"world"}`))
+	index := "GET /{$}"
+	if defect == "any-method" {
+		index = "/{$}"
+	}
+	mux.HandleFunc(index, text(200, `{"hello":"world"}`))
+	mux.HandleFunc("POST /grpc.health.v1.Health/Check", grpcHealth)
+	sockets := &websockets{}
+	mux.HandleFunc("GET /websocket", sockets.open)
 	mux.HandleFunc("GET /livez", text(200, `{"status":"alive"}`))
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		if draining.Load() && defect != "ready-always" {
@@ -77,8 +87,12 @@ func main() {
 	server := &http.Server{
 		Addr: net.JoinHostPort("127.0.0.1", os.Getenv("PORT")), Handler: common(mux),
 		ReadHeaderTimeout: 3 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 75 * time.Second,
-		MaxHeaderBytes: 32 << 10,
+		MaxHeaderBytes: 32 << 10, Protocols: new(http.Protocols),
 	}
+	server.Protocols.SetHTTP1(true)
+	server.Protocols.SetHTTP2(true)
+	server.Protocols.SetUnencryptedHTTP2(true)
+	server.RegisterOnShutdown(sockets.closeAll)
 	signals := make(chan os.Signal, 2)
 	if defect != "no-handler" {
 		signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
@@ -104,7 +118,11 @@ func main() {
 		}
 		close(stopped)
 	}()
-	if err := server.ListenAndServe(); err != http.ErrServerClosed {
+	serve := server.ListenAndServe
+	if directory := os.Getenv("ZOO_TLS"); directory != "" {
+		serve = func() error { return server.ListenAndServeTLS(directory+"/cert.pem", directory+"/key.pem") }
+	}
+	if err := serve(); err != http.ErrServerClosed {
 		_, _ = io.WriteString(os.Stderr, err.Error()+"\n")
 		os.Exit(1)
 	}

@@ -18,6 +18,11 @@ let dependencyUp = true;
 let failures = 0; // of calls to the dependency; from five on a breaker is open for a second
 let openUntil = 0;
 
+let running = 0; // slow requests
+let probes = 0;
+let queue = Promise.resolve(); // of those that wait for the one connection of a pool that is too small
+const sockets = new Set(); // WebSockets
+
 const routes = new Set(['/', '/slow', '/upload', '/livez', '/readyz', '/metrics', '/error', '/json']);
 
 function record(req, status, took) {
@@ -36,6 +41,7 @@ const escape = (text) => text.replace(/\\/g, '\\\\').replace(/"/g, '\\"').replac
 function exposition() {
   const lines = ['# HELP http_requests_total Requests answered.', '# TYPE http_requests_total counter'];
   for (const [labels, count] of counts) lines.push(`http_requests_total{${labels}} ${count}`);
+  if (defect === 'no-duration') return lines.join('\n') + '\n';
   lines.push('# HELP http_request_duration_seconds Time to answer.', '# TYPE http_request_duration_seconds histogram');
   for (const bucket of seconds.buckets) lines.push(`http_request_duration_seconds_bucket{le="${bucket.le}"} ${bucket.count}`);
   lines.push(`http_request_duration_seconds_bucket{le="+Inf"} ${seconds.count}`);
@@ -130,7 +136,8 @@ async function handle(req, res) {
     if (req.path !== '/metrics' && req.path !== '/livez' && req.path !== '/readyz') {
       record(req, res.statusCode, took);
       if (process.env.ACCESS_LOG || defect === 'log-plain' || defect === 'stdout-blocks') {
-        const path = defect === 'token-in-log' ? req.url : req.path;
+        const path = ['token-in-log', 'two-lines'].includes(defect) ? req.url : req.path;
+        if (defect === 'two-lines') log({ message: 'answered', path });
         if (defect === 'forged-log') process.stdout.write(`{"method":"${req.method}","path":"${decodeURIComponent(req.url)}"}\n`);
         else log({ method: req.method, path, status: res.statusCode, request_id: req.id, duration_ms: took * 1000 });
       }
@@ -140,6 +147,8 @@ async function handle(req, res) {
   if (defect === 'memory-growth') leak.push(Buffer.alloc(512 * 1024, 1));
   switch (req.path) {
     case '/livez':
+      if (defect === 'live-flaps' && (probes += 1) % 2 === 0) return answer(req, res, 503, '{"status":"dead"}');
+      if (defect === 'probe-redirected') return answer(req, res, 302, '', { location: `https://localhost${req.url}` });
       if (defect === 'live-fails-in-drain' && draining) return answer(req, res, 503, '{"status":"dead"}');
       if (defect === 'live-checks-dependency' && !dependencyUp) return answer(req, res, 503, '{"status":"dead"}');
       if (defect === 'live-hangs-with-dependency') { await dependency(0).catch(() => {}); }
@@ -151,13 +160,22 @@ async function handle(req, res) {
       if (!dependencyUp && defect !== 'ready-ignores-dependency') return answer(req, res, 503, '{"status":"not_ready"}');
       return answer(req, res, 200, '{"status":"ready"}');
     case '/metrics':
+      if (defect === 'metrics-end-first' && draining) return answer(req, res, 503, '');
       return answer(req, res, 200, exposition(), { 'content-type': 'text/plain; version=0.0.4' });
     case '/slow':
+      running += 1;
+      if (defect === 'falls-over' && running > 100) { running -= 1; return res.destroy(); }
       await new Promise((done) => setTimeout(done, 1200));
+      running -= 1;
       return answer(req, res, 200, '{"slow":true}');
     case '/dependency':
       if (defect !== 'no-breaker' && defect !== 'retry-storm' && Date.now() < openUntil) return answer(req, res, 503, '{"error":"unavailable"}', { 'retry-after': '1' });
       try {
+        if (defect === 'pool-of-one') {
+          const turn = queue.then(() => dependency(5000)).catch(() => { throw new Error('away'); });
+          queue = turn.catch(() => {});
+          return answer(req, res, 200, JSON.stringify({ dependency: await turn }));
+        }
         if (defect === 'retry-storm') for (let turn = 0; turn < 9; turn += 1) await dependency(800).catch(() => {});
         const said = await dependency(defect === 'no-timeout' ? 0 : 800);
         failures = 0;
@@ -173,10 +191,11 @@ async function handle(req, res) {
     case '/upload':
     case '/json': {
       if (req.method !== 'POST') return answer(req, res, 405, '{"error":"method"}', { allow: 'POST' });
-      if (req.path === '/json' && !/^application\/json/.test(req.headers['content-type'] || '')) return answer(req, res, 415, '{"error":"type"}');
+      if (req.path === '/json' && defect !== 'any-type' && !/^application\/json/.test(req.headers['content-type'] || '')) return answer(req, res, 415, '{"error":"type"}');
       const limit = defect === 'no-body-limit' ? Infinity : BODY_LIMIT;
       if (Number(req.headers['content-length'] || 0) > limit) {
-        req.resume();
+        if (defect === 'early-answer-lost') res.on('finish', () => req.socket.destroy());
+        else req.resume();
         return answer(req, res, 413, '{"error":"too large"}');
       }
       let size = 0;
@@ -188,9 +207,11 @@ async function handle(req, res) {
     }
     case '/':
       if (!started) return answer(req, res, 500, '{"error":"starting"}');
+      if (defect === 'pool-of-one') await queue;
       if (limited(req)) return answer(req, res, 429, '{"error":"slow down"}', defect === 'no-retry-after' ? {} : { 'retry-after': '1' });
-      return answer(req, res, 200, '{"hello":"world"}', { 'cache-control': 'no-store' });
+      return answer(req, res, 200, JSON.stringify({ hello: (defect !== 'env-ignored' && process.env.GREETING) || 'world' }), { 'cache-control': 'no-store' });
     default:
+      if (defect === 'long-path-fails' && req.path.length > 255) return answer(req, res, 500, '{"error":"internal error"}');
       return answer(req, res, 404, '{"error":"not found"}');
   }
 }
@@ -198,10 +219,20 @@ async function handle(req, res) {
 const patience = defect === 'slowloris'
   ? { headersTimeout: 0, requestTimeout: 0 }
   : { headersTimeout: 3000, requestTimeout: 30000, connectionsCheckingInterval: 500 };
-const server = http.createServer(patience, (req, res) => {
+const parser = { insecureHTTPParser: defect === 'lenient-parser' };
+if (['no-head-limit', 'long-path-fails'].includes(defect)) parser.maxHeaderSize = 4 << 20;
+const server = http.createServer({ ...patience, ...parser }, (req, res) => {
   handle(req, res).catch(() => { if (!res.headersSent) answer(req, res, 500, '{"error":"internal error"}'); else res.destroy(); });
 });
 server.keepAliveTimeout = 75000;
+server.on('upgrade', (req, socket) => {
+  if (req.url !== '/websocket') return socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+  const accept = crypto.createHash('sha1').update(req.headers['sec-websocket-key'] + '258EAFA5-E914-47DA-95CA-C5AB0DC85B11').digest('base64');
+  socket.write(`HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`);
+  sockets.add(socket);
+  socket.on('error', () => {}).on('close', () => sockets.delete(socket));
+  return socket.resume();
+});
 
 function stop() {
   if (defect === 'second-signal-ignored' && draining) return;
@@ -210,6 +241,8 @@ function stop() {
   if (defect === 'cuts-in-flight') return setTimeout(() => process.exit(0), 300);
   if (defect === 'closes-listener-at-once') { server.close(() => process.exit(0)); server.closeIdleConnections(); return; }
   setTimeout(() => {
+    // A close frame with code 1001.
+    for (const socket of sockets) { if (defect === 'websocket-cut') socket.destroy(); else socket.end(Buffer.from([0x88, 2, 3, 0xe9])); }
     server.close(() => process.exit(defect === 'exit-code' ? 3 : 0));
     server.closeIdleConnections();
     if (defect !== 'idle-blocks' && defect !== 'half-sent-blocks') setTimeout(() => { server.closeAllConnections(); process.exit(0); }, DEADLINE).unref();
@@ -226,6 +259,15 @@ if (defect === 'invalid-config-accepted' || !process.env.POOL_SIZE || /^\d+$/.te
 } else {
   process.stderr.write(`POOL_SIZE ${JSON.stringify(process.env.POOL_SIZE)} is no number\n`);
   process.exit(78);
+}
+if (defect === 'secret-file-unread' && process.env.TOKEN_FILE && !process.env.TOKEN) {
+  process.stderr.write('TOKEN is not set\n');
+  process.exit(78);
+}
+if (defect === 'writes-beside-itself') {
+  const own = `drill-zoo-${process.pid}.tmp`;
+  require('node:fs').writeFileSync(own, '');
+  require('node:fs').unlinkSync(own);
 }
 if (defect === 'ready-before-start') setTimeout(() => { started = true; }, 1500);
 if (defect === 'orphans') require('node:child_process').spawn('sleep', ['300'], { detached: true, stdio: 'ignore' }).unref();

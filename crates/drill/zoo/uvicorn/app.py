@@ -63,6 +63,10 @@ async def app(scope, receive, send):
     ]
     if draining:
         headers.append((b"connection", b"close"))
+    if DEFECT == "cookie-bare":
+        headers.append((b"set-cookie", b"session=abc123; Path=/; HttpOnly"))
+    if DEFECT == "cors-open" and (origin := dict(scope["headers"]).get(b"origin")):
+        headers += [(b"access-control-allow-origin", origin), (b"access-control-allow-credentials", b"true")]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
 

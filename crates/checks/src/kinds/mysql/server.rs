@@ -96,7 +96,9 @@ impl Server {
         self.sign_in(&mut packets, &greeting, login).await?;
         let version = greeting.version.strip_prefix(OLD_CLIENTS).unwrap_or(&greeting.version).to_owned();
         let is_mariadb = version.contains("MariaDB");
-        Ok(Connection { packets, version, is_mariadb, patience: None, may_ask_for_replication: None })
+        let mut connection = Connection { packets, version, is_mariadb, patience: None, may_ask_for_replication: None };
+        connection.query("SET SESSION TRANSACTION READ ONLY").await?;
+        Ok(connection)
     }
 
     async fn sign_in(&self, packets: &mut Packets, greeting: &Greeting, login: Login<'_>) -> Result<(), Failure> {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,14 +37,15 @@ struct State {
     mode: Mutex<Mode>,
     open: AtomicUsize,
     accepted: AtomicUsize,
+    cut: Notify,
 }
 
 impl Gate {
     pub(crate) async fn before(target: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let (open, accepted) = Default::default();
-        let state = Arc::new(State { target, mode: Mutex::new(Mode::Open), open, accepted });
+        let (open, accepted, cut) = Default::default();
+        let state = Arc::new(State { target, mode: Mutex::new(Mode::Open), open, accepted, cut });
         let serving = state.clone();
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -51,7 +53,10 @@ impl Gate {
                 state.accepted.fetch_add(1, Ordering::SeqCst);
                 state.open.fetch_add(1, Ordering::SeqCst);
                 tokio::spawn(async move {
-                    state.relay(stream).await;
+                    tokio::select! {
+                        () = state.relay(stream) => {}
+                        () = state.cut.notified() => {}
+                    }
                     state.open.fetch_sub(1, Ordering::SeqCst);
                 });
             }
@@ -61,6 +66,11 @@ impl Gate {
 
     pub(crate) fn set(&self, mode: Mode) {
         *self.state.mode.lock().unwrap() = mode;
+    }
+
+    /// Closes every connection, as a server does that stops.
+    pub(crate) fn cut(&self) {
+        self.state.cut.notify_waiters();
     }
 
     /// Connections that are open now.

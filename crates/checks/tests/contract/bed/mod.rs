@@ -15,7 +15,7 @@ use seaworthy_core::health::{Class, Outcome, Run};
 
 pub(crate) use certificates::Certificates;
 pub(crate) use gate::{Gate, Mode};
-pub(crate) use server::{Server, free_port};
+pub(crate) use server::{End, Server, free_port};
 
 /// Longer than anything takes on a machine that is busy with other tests.
 pub(crate) const LONG: Duration = Duration::from_secs(30);

@@ -1,6 +1,7 @@
 //! A real server as a child process, with a directory of its own.
 
 use std::net::TcpListener;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -14,10 +15,20 @@ pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
+/// How a server is ended, with its connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// INT is what does that to PostgreSQL, and to most others as well.
+    By(Signal),
+    /// Everything that came of it at once: what takes its time to stop, and loses nothing by it.
+    Kill,
+}
+
 /// A server that runs until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Server {
     pub(crate) port: u16,
+    end: End,
     directory: TempDir,
     command: Vec<String>,
     child: Option<Child>,
@@ -26,10 +37,15 @@ pub(crate) struct Server {
 impl Server {
     /// `prepare` gets the directory and the port, and gives the command that runs the server in the foreground.
     pub(crate) async fn start(prepare: impl FnOnce(&Path, u16) -> Vec<String>) -> Self {
+        Self::ended(End::By(Signal::INT), prepare).await
+    }
+
+    /// The same, where another end is needed.
+    pub(crate) async fn ended(end: End, prepare: impl FnOnce(&Path, u16) -> Vec<String>) -> Self {
         let directory = tempfile::Builder::new().prefix("seaworthy-").tempdir().unwrap();
         let port = free_port();
         let command = prepare(directory.path(), port);
-        let mut server = Self { port, directory, command, child: None };
+        let mut server = Self { port, end, directory, command, child: None };
         server.up().await;
         server
     }
@@ -38,10 +54,14 @@ impl Server {
         self.directory.path().join(name)
     }
 
-    /// Ends the server, with its connections: INT is what does that to PostgreSQL, and to the others as well.
+    /// Ends the server, with its connections.
     pub(crate) fn down(&mut self) {
         if let Some(mut child) = self.child.take() {
-            let _ = rustix::process::kill_process(rustix::process::Pid::from_child(&child), Signal::INT);
+            let pid = rustix::process::Pid::from_child(&child);
+            let _ = match self.end {
+                End::By(signal) => rustix::process::kill_process(pid, signal),
+                End::Kill => rustix::process::kill_process_group(pid, Signal::KILL),
+            };
             let _ = child.wait();
         }
     }
@@ -51,6 +71,9 @@ impl Server {
         let log = std::fs::File::create(self.path("server.log")).unwrap();
         let mut command = Command::new(&self.command[0]);
         command.args(&self.command[1..]).current_dir(self.directory.path()).stdin(Stdio::null());
+        if self.end == End::Kill {
+            command.process_group(0);
+        }
         let child = command.stdout(log.try_clone().unwrap()).stderr(log).spawn();
         self.child = Some(child.unwrap_or_else(|error| panic!("{}: {error}", self.command[0])));
         let port = self.port;

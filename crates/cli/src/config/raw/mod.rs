@@ -13,6 +13,7 @@ mod check;
 mod check_kind;
 mod connection_limit;
 mod drain;
+mod egress;
 mod headers;
 mod limits;
 mod log;
@@ -23,6 +24,7 @@ mod request_id;
 mod require;
 mod restart;
 mod start;
+mod statsd;
 mod stop;
 mod trace;
 mod upstream;
@@ -41,6 +43,7 @@ pub(crate) use self::check_kind::COMMON;
 pub(crate) use self::check_kind::{Affects, CheckKind, Severity};
 pub(crate) use self::connection_limit::ConnectionLimit;
 pub(crate) use self::drain::{Drain, DrainPolicy};
+pub(crate) use self::egress::{BreakerMode, Egress, EgressPreset};
 pub(crate) use self::headers::{HeaderPreset, Headers};
 pub(crate) use self::limits::Limits;
 pub(crate) use self::log::{Level, Log, LogFormat, OnFull};
@@ -51,6 +54,7 @@ pub(crate) use self::request_id::{IdFormat, RequestId, Trust};
 pub(crate) use self::require::Require;
 pub(crate) use self::restart::{Restart, RestartPolicy};
 pub(crate) use self::start::Start;
+pub(crate) use self::statsd::StatsD;
 pub(crate) use self::stop::{Stop, StopScope};
 pub(crate) use self::trace::Trace;
 pub(crate) use self::upstream::Upstream;
@@ -136,6 +140,7 @@ pub(crate) struct Root {
     pub(crate) require: Require,
     pub(crate) log: Log,
     pub(crate) metrics: Metrics,
+    pub(crate) statsd: StatsD,
     pub(crate) request_id: RequestId,
     pub(crate) trace: Trace,
     pub(crate) headers: Headers,
@@ -147,4 +152,12 @@ pub(crate) struct Root {
 
     /// What to forward to, when it is not the program that we start. One entry for now.
     pub(crate) upstream: Vec<Upstream>,
+
+    /// Where the program calls the services of `[egress.NAME]`, each below `/NAME/`. Port 0 picks a free one.
+    #[schemars(extend("x-default" = "`127.0.0.1:9091`", "x-restart" = true, "examples" = ["127.0.0.1:9091"]))]
+    pub(crate) egress_listen: Option<As<Bind>>,
+
+    /// Services that the program calls through us: each with a breaker, retries, timeouts and a bulkhead. The program finds
+    /// them under `EGRESS_NAME_URL`.
+    pub(crate) egress: BTreeMap<String, Egress>,
 }

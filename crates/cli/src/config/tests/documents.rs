@@ -89,8 +89,11 @@ fn every_key_of_the_sample_can_be_taken_as_it_stands() {
                 "[[migrate]]" if key.starts_with("command") => "name = \"a\"\n".to_owned(),
                 "[[migrate]]" => "name = \"a\"\ncommand = [\"true\"]\n".to_owned(),
                 "[[check]]" => needed_by_check(key),
+                "[egress.NAME]" if key.starts_with("url") => String::new(),
+                "[egress.NAME]" => "url = \"https://api.example.com\"\n".to_owned(),
                 _ => String::new(),
             };
+            let table = table.replace("NAME", "name");
             let given = file(&format!("{before}{table}\n{needed}{key}"))
                 .variable("MIGRATION_PASSWORD", "x")
                 .variable("LICENSE_KEY", "x")

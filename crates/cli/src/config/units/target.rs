@@ -95,14 +95,14 @@ impl Kind for Target {
 }
 
 /// The colons inside `[::1]` separate no port.
-fn split_port(authority: &str) -> (&str, Option<&str>) {
+pub(super) fn split_port(authority: &str) -> (&str, Option<&str>) {
     match authority.rsplit_once(':') {
         Some((host, port)) if !port.contains(']') => (host, Some(port)),
         _ => (authority, None),
     }
 }
 
-fn host_of(text: &str) -> Option<Host> {
+pub(super) fn host_of(text: &str) -> Option<Host> {
     if let Some(address) = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')) {
         return address.parse().ok().map(|address| Host::Address(IpAddr::V6(address)));
     }

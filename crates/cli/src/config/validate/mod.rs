@@ -6,6 +6,7 @@
 mod app;
 mod checks;
 mod drain;
+mod egress;
 mod migrate;
 mod observe;
 mod protect;
@@ -47,6 +48,7 @@ impl Review<'_> {
         let top = self.top(raw);
         let probes = self.probes(raw, &top);
         let checks = self.checks(raw);
+        let (egress_listen, egress) = self.egress(raw, [Some(&top.listen), top.admin.as_ref()]);
         self.reachable(top.admin.as_ref(), &probes);
         Config {
             version: raw.version.clone(),
@@ -69,6 +71,7 @@ impl Review<'_> {
             log: self.log(&mut raw.log, &top.environment),
             environment: top.environment,
             metrics: Self::metrics(&raw.metrics),
+            statsd: Self::statsd(&mut raw.statsd),
             request_id: self.request_id(raw),
             trace: super::validated::Trace { begin: raw.trace.begin },
             headers: super::validated::Headers { preset: raw.headers.preset },
@@ -76,6 +79,8 @@ impl Review<'_> {
             limits: self.limits(&raw.limits),
             checks,
             upstream,
+            egress_listen,
+            egress,
         }
     }
 

@@ -1,10 +1,12 @@
 //! Probes, logs, metrics and request ids.
 
 use super::top::Top;
+use std::net::{IpAddr, Ipv4Addr};
+
 use super::{Review, plain};
 use crate::config::raw::{self, Root};
 use crate::config::tree;
-use crate::config::units::{Address, Kind as _, PublicProbes, UrlPath};
+use crate::config::units::{Address, As, Bind, Kind as _, PublicProbes, UrlPath};
 use crate::config::validated::{Environment, Level, Log, LogFormat, Metrics, Probes, RequestId, Trust};
 
 /// The probes that are always on the ops listener.
@@ -79,6 +81,12 @@ impl Review<'_> {
 
     pub(super) fn metrics(raw: &raw::Metrics) -> Metrics {
         Metrics { allow: plain(&raw.allow), max_series: raw.max_series }
+    }
+
+    pub(super) fn statsd(raw: &mut raw::StatsD) -> Option<Address> {
+        let listen = raw.listen.take().map(|As(bind)| bind.resolve(IpAddr::V4(Ipv4Addr::LOCALHOST)));
+        raw.listen = listen.clone().map(|address| As(Bind::To(address)));
+        listen
     }
 
     pub(super) fn request_id(&mut self, raw: &Root) -> RequestId {

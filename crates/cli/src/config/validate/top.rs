@@ -135,7 +135,7 @@ impl Review<'_> {
 }
 
 /// Whether both cannot be bound at once. Port 0 never collides.
-fn collide(one: &Address, other: &Address) -> bool {
+pub(super) fn collide(one: &Address, other: &Address) -> bool {
     match (one, other) {
         (Address::Tcp(one), Address::Tcp(other)) => {
             let overlap = one.ip() == other.ip() || one.ip().is_unspecified() || other.ip().is_unspecified();

@@ -5,6 +5,7 @@
 
 mod app;
 mod check;
+mod egress;
 mod life;
 mod observe;
 mod protect;
@@ -16,6 +17,7 @@ use std::path::PathBuf;
 
 pub(crate) use self::app::{App, Hook, Migration, MigrationLock, Protocol};
 pub(crate) use self::check::Check;
+pub(crate) use self::egress::Egress;
 pub(crate) use self::life::{Drain, DrainPolicy, FLUSH, Restart, RestartPolicy, Start, Stop, StopScope};
 pub(crate) use self::observe::{
     Details, IdFormat, Level, Log, LogFormat, Metrics, OnFull, ProbeFormat, Probes, RequestId, Trace, Trust, Verdict,
@@ -56,6 +58,8 @@ pub(crate) struct Config {
     pub(crate) require: Require,
     pub(crate) log: Log,
     pub(crate) metrics: Metrics,
+    /// Where `StatsD` is received; a TCP address stands for UDP. `None` when it is off.
+    pub(crate) statsd: Option<Address>,
     pub(crate) request_id: RequestId,
     pub(crate) trace: Trace,
     pub(crate) headers: Headers,
@@ -65,6 +69,10 @@ pub(crate) struct Config {
     pub(crate) checks: Vec<Check>,
     /// What to forward to, when it is not the port of [`App`].
     pub(crate) upstream: Option<Upstream>,
+    /// Where services are called that have no listener of their own.
+    pub(crate) egress_listen: Address,
+    /// What the program calls through us, by name.
+    pub(crate) egress: Vec<Egress>,
 }
 
 /// Something that answers HTTP and that we may not have started.

@@ -6,6 +6,8 @@ use super::Facts;
 use crate::catalogue::Level;
 use crate::client::{Exchange, Outcome};
 use crate::finding::Finding;
+use crate::program::Exit;
+use crate::program::proc::Process;
 use crate::traffic::Parting;
 
 /// A request that ran for less after the signal may have been done already.
@@ -161,6 +163,9 @@ fn exit_code(facts: &Facts) -> Finding {
     match facts.exit {
         None => Finding::not_proven(ID, "it did not exit by itself"),
         Some(exit) if exit.code == Some(0) => Finding::pass(ID, "exit code 0"),
+        Some(Exit { code: None, signal: None, .. }) => {
+            Finding::not_proven(ID, "it ended; only whoever started a process sees how")
+        }
         Some(exit) if exit.code == Some(143) => {
             Finding::fail(ID, "exit code 143, as a JVM's clean stop is; tell the platform to count it as success")
                 .at(Level::May)
@@ -226,12 +231,18 @@ fn orphans(facts: &Facts) -> Finding {
     if facts.exit.is_none() {
         return Finding::not_proven(ID, "it did not exit by itself");
     }
+    let named = |processes: &[Process]| {
+        processes.iter().map(|process| format!("{} (pid {})", process.name, process.pid)).collect::<Vec<_>>()
+    };
+    if facts.orphans.is_empty() && !facts.unclear.is_empty() {
+        let seen = "some processes left group, environment and parent of their instance, and several instances ran: say --only drain.no-orphans";
+        return Finding::not_proven(ID, seen).with(named(&facts.unclear));
+    }
     if facts.orphans.is_empty() {
         return Finding::pass(ID, "nothing of it ran two seconds after its exit");
     }
-    let evidence = facts.orphans.iter().map(|process| format!("{} (pid {})", process.name, process.pid));
     let seen = format!("{} processes outlived it by two seconds", facts.orphans.len());
-    Finding::fail(ID, seen).with(evidence)
+    Finding::fail(ID, seen).with(named(&facts.orphans))
 }
 
 #[cfg(test)]

@@ -53,6 +53,7 @@ fn clean(clock: &Clock) -> Facts {
         live: Some(vec![probe(-100, -99, 200), probe(500, 502, 200)]),
         partings: vec![Parting::Told],
         orphans: Vec::new(),
+        unclear: Vec::new(),
         tail: Vec::new(),
     }
 }

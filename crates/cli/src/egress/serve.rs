@@ -1,0 +1,282 @@
+//! Listens for calls of the program, and makes them.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::io;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use seaworthy::client::{AnswerBody, Cause};
+use seaworthy::context::{Correlation, RequestContext};
+use seaworthy::core::event::{Event, Sink};
+use seaworthy::core::refusal::{Reason, Side};
+use seaworthy::refusal::Refusal;
+use seaworthy::request_id::RequestIdLayer;
+use seaworthy::retry::Attempts;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tower::{Layer as _, ServiceExt as _};
+
+use super::board::Board;
+use super::route;
+use super::service::Service;
+use crate::config::Config;
+use crate::gateway::{BindError, Bound, Listener, Socket};
+use crate::ops::Acceptor;
+
+/// Connections of the program at a time; more wait in the backlog.
+const CONNECTIONS: usize = 4096;
+
+/// When the process is out of file descriptors.
+const BREATH: Duration = Duration::from_millis(100);
+
+/// For answers under way when all ends: the program has exited, so that nobody waits for most of them.
+const LAST_ANSWERS: Duration = Duration::from_millis(250);
+
+const HEAD_SIZE: usize = 64 * 1024;
+
+/// Where the services are called.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Places {
+    shared: Option<Bound>,
+    own: BTreeMap<String, Bound>,
+}
+
+impl Places {
+    /// The end of the variable that tells it, and what it tells.
+    pub(super) fn of(&self, name: &str) -> Option<(&'static str, String)> {
+        match (self.own.get(name), &self.shared) {
+            (Some(Bound::Tcp(address)), _) => Some(("URL", format!("http://{address}"))),
+            (Some(Bound::Unix(path)), _) => Some(("SOCKET", path.display().to_string())),
+            (None, Some(Bound::Tcp(address))) => Some(("URL", format!("http://{address}/{name}"))),
+            (None, Some(Bound::Unix(path))) => Some(("SOCKET", path.display().to_string())),
+            (None, None) => None,
+        }
+    }
+
+    /// All that is listened on.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Bound> {
+        self.shared.iter().chain(self.own.values())
+    }
+}
+
+/// What a listener is for.
+enum Door {
+    /// The first segment of the path names the service.
+    Shared,
+    Own(Arc<str>),
+}
+
+/// Sockets that were bound, and are not served yet.
+pub(crate) struct Doors {
+    doors: Vec<(Door, Listener)>,
+    places: Places,
+}
+
+impl Doors {
+    /// Binds all that `config` names.
+    fn open(config: &Config) -> Result<Self, BindError> {
+        let (mut doors, mut places) = (Vec::new(), Places::default());
+        if config.egress.iter().any(|service| service.listen.is_none()) {
+            let listener = Listener::at(&config.egress_listen)?;
+            places.shared = Some(listener.bound.clone());
+            doors.push((Door::Shared, listener));
+        }
+        for service in &config.egress {
+            if let Some(address) = &service.listen {
+                let listener = Listener::at(address)?;
+                places.own.insert(service.name.clone(), listener.bound.clone());
+                doors.push((Door::Own(service.name.as_str().into()), listener));
+            }
+        }
+        Ok(Self { doors, places })
+    }
+}
+
+/// Everything that the program calls through us, as it is being served.
+#[derive(Debug)]
+pub(crate) struct Egress {
+    places: Places,
+    closing: watch::Sender<bool>,
+    thread: JoinHandle<()>,
+}
+
+impl Egress {
+    /// Listens where `config` says; `None` where it names no service.
+    pub(crate) fn bind(config: &Config) -> Result<Option<Doors>, BindError> {
+        if config.egress.is_empty() { Ok(None) } else { Doors::open(config).map(Some) }
+    }
+
+    /// Serves what was bound, on a thread of its own, until [`Egress::close`].
+    pub(crate) fn serve(doors: Doors, board: Board, request_id: RequestIdLayer, sink: Arc<dyn Sink>) -> io::Result<Self> {
+        let Doors { doors, places } = doors;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let acceptors = {
+            let _inside = runtime.enter();
+            let accept = |(door, listener)| Acceptor::of(listener).map(|acceptor| (door, acceptor));
+            doors.into_iter().map(accept).collect::<io::Result<Vec<_>>>()?
+        };
+        let closing = watch::Sender::new(false);
+        let desk = Desk { board, request_id, sink, closing: closing.subscribe() };
+        let thread = std::thread::Builder::new()
+            .name("egress".to_owned())
+            .spawn(move || runtime.block_on(desk.run(acceptors)))?;
+        Ok(Self { places, closing, thread })
+    }
+
+    /// Where the services are called.
+    pub(crate) fn places(&self) -> &Places {
+        &self.places
+    }
+
+    /// Accepts nothing more, and ends.
+    pub(crate) async fn close(self) {
+        self.closing.send_replace(true);
+        // A thread that panicked has ended too.
+        let _ = tokio::task::spawn_blocking(move || self.thread.join()).await;
+    }
+}
+
+#[derive(Clone)]
+struct Desk {
+    board: Board,
+    request_id: RequestIdLayer,
+    sink: Arc<dyn Sink>,
+    closing: watch::Receiver<bool>,
+}
+
+impl Desk {
+    async fn run(self, acceptors: Vec<(Door, Acceptor)>) {
+        let seats = Arc::new(Semaphore::new(CONNECTIONS));
+        let mut accepting = JoinSet::new();
+        for (door, acceptor) in acceptors {
+            accepting.spawn(self.clone().accept(Arc::new(door), acceptor, seats.clone()));
+        }
+        while accepting.join_next().await.is_some() {}
+        // Each connection holds one seat; what is left after its time is dropped with the runtime.
+        let all = u32::try_from(CONNECTIONS).unwrap_or(u32::MAX);
+        let _ = tokio::time::timeout(LAST_ANSWERS, seats.acquire_many(all)).await;
+    }
+
+    async fn accept(mut self, door: Arc<Door>, acceptor: Acceptor, seats: Arc<Semaphore>) {
+        let mut failing = false;
+        let mut closing = self.closing.clone();
+        loop {
+            let accept = async {
+                // The semaphore is never closed.
+                let seat = seats.clone().acquire_owned().await;
+                (acceptor.accept().await, seat)
+            };
+            let (accepted, seat) = tokio::select! {
+                biased;
+                _ = self.closing.wait_for(|closing| *closing) => return,
+                accepted = accept => accepted,
+            };
+            match accepted {
+                Ok((socket, _)) => {
+                    failing = false;
+                    let connection = self.clone().connection(socket, door.clone());
+                    tokio::spawn(async move {
+                        connection.await;
+                        drop(seat);
+                    });
+                }
+                Err(error) => {
+                    // Once, and not ten times a second for as long as it lasts.
+                    if !std::mem::replace(&mut failing, true) {
+                        self.sink.emit(&Event::AcceptFailed { reason: format!("for egress: {error}") });
+                    }
+                    tokio::select! {
+                        () = tokio::time::sleep(BREATH) => {}
+                        _ = closing.wait_for(|closing| *closing) => return,
+                    }
+                }
+            }
+        }
+    }
+
+    /// The program closes its connections, or its end does: there is nobody here to be protected against.
+    async fn connection(self, socket: Socket, door: Arc<Door>) {
+        let mut closing = self.closing.clone();
+        let calls = tower::service_fn(|request| self.call(&door, request));
+        let calls = self.request_id.layer(calls);
+        let service = service_fn(|request: Request<Incoming>| calls.clone().oneshot(request));
+        let mut http = http1::Builder::new();
+        http.header_read_timeout(None).max_buf_size(HEAD_SIZE.max(8192 * 2)).max_headers(128);
+        let mut connection = std::pin::pin!(http.serve_connection(TokioIo::new(socket), service));
+        tokio::select! {
+            // A program that breaks HTTP or leaves in the middle of it finds out by itself.
+            _ = connection.as_mut() => return,
+            () = async { drop(closing.wait_for(|closing| *closing).await) } => {}
+        }
+        connection.as_mut().graceful_shutdown();
+        let _ = connection.await;
+    }
+
+    async fn call(&self, door: &Door, mut request: Request<Incoming>) -> Result<Response<AnswerBody>, Infallible> {
+        let to = Correlation::of(&request);
+        let refused = |refusal: Refusal| Ok(refusal.respond(&to));
+        if let Err(refusal) = route::refuse(&request) {
+            return refused(refusal);
+        }
+        let path = request.uri().path().to_owned();
+        let (name, rest) = match door {
+            Door::Shared => route::split(&path),
+            Door::Own(name) => (&**name, path.as_str()),
+        };
+        let Some(service) = self.board.service(name) else {
+            return refused(Refusal::new(Reason::NoRoute).detail("no service of this name: see [egress.NAME]"));
+        };
+        if let Err(refusal) = route::send_to(&mut request, &service.config.url, rest) {
+            return refused(refusal);
+        }
+        let prefix = if matches!(door, Door::Shared) { format!("/{name}") } else { String::new() };
+        let called = Called::of(&request);
+        let running = service.counted.measured.begin();
+        let Ok(mut answer) = service.client.clone().oneshot(request).await;
+        drop(running);
+        self.report(&service, called, &answer);
+        route::bring_back(answer.headers_mut(), &service.config.url, &prefix);
+        // The program speaks HTTP/1.1 to us, whatever the service spoke.
+        *answer.version_mut() = http::Version::HTTP_11;
+        Ok(answer)
+    }
+
+    fn report(&self, service: &Service, called: Called, answer: &Response<AnswerBody>) {
+        let took = called.began.elapsed();
+        let (status, refusal) = (answer.status().as_u16(), answer.extensions().get::<Reason>().copied());
+        service.counted.measured.answered(status, refusal, took);
+        let attempts = answer.extensions().get().map_or(1, |Attempts(attempts)| *attempts);
+        let Called { method, request_id, .. } = called;
+        let (name, breaker) = (service.name().to_owned(), service.state());
+        self.sink.emit(&match refusal.filter(|refusal| refusal.side() == Side::Upstream) {
+            Some(reason) => {
+                let error = answer.extensions().get().map(|Cause(error)| error.to_string());
+                let error = error.unwrap_or_else(|| reason.row().title.to_owned());
+                Event::EgressFailed { service: name, method, reason, error, attempts, took, breaker, request_id }
+            }
+            None => Event::EgressCalled { service: name, method, status, refusal, attempts, took, breaker, request_id },
+        });
+    }
+}
+
+/// What is told of a call. Not its path: those of webhooks and of some services carry secrets.
+struct Called {
+    method: String,
+    request_id: String,
+    began: Instant,
+}
+
+impl Called {
+    fn of<B>(request: &Request<B>) -> Self {
+        let id = RequestContext::of(request.extensions()).and_then(|context| context.request_id.as_ref());
+        let request_id = id.and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned();
+        Self { method: request.method().to_string(), request_id, began: Instant::now() }
+    }
+}

@@ -1,0 +1,73 @@
+//! The bodies that [`Production`](crate::Production) hands to a service and takes from it.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+use hyper::body::Incoming;
+
+use crate::access::CountedBody;
+use crate::limit::body::LimitedBody;
+use crate::refusal::ProblemBody;
+
+/// The body of a request as a service behind [`Production`](crate::Production) gets it: counted, and ended with an error where it
+/// gets larger than allowed.
+pub type RequestBody = LimitedBody<CountedBody<Incoming>>;
+
+pin_project_lite::pin_project! {
+    /// The body of an answer: the service's own, or that of a refusal. So a service may answer with any body of bytes.
+    pub struct Body<B> {
+        #[pin]
+        body: Option<B>,
+        problem: Bytes,
+    }
+}
+
+impl<B> Body<B> {
+    /// That of the service.
+    pub fn new(body: B) -> Self {
+        Self { body: Some(body), problem: Bytes::new() }
+    }
+}
+
+impl<B> ProblemBody for Body<B> {
+    fn from_problem(problem: Bytes) -> Self {
+        Self { body: None, problem }
+    }
+}
+
+impl<B> fmt::Debug for Body<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Body").field("problem", &self.body.is_none()).finish_non_exhaustive()
+    }
+}
+
+impl<B: http_body::Body<Data = Bytes>> http_body::Body for Body<B> {
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        let this = self.project();
+        match this.body.as_pin_mut() {
+            Some(body) => body.poll_frame(cx),
+            None if this.problem.is_empty() => Poll::Ready(None),
+            None => Poll::Ready(Some(Ok(Frame::data(std::mem::take(this.problem))))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.body {
+            Some(body) => body.is_end_stream(),
+            None => self.problem.is_empty(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.body {
+            Some(body) => body.size_hint(),
+            None => SizeHint::with_exact(self.problem.len() as u64),
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Text that came from outside, made harmless: nothing in it ends a line, a string, or moves a cursor.
+
+/// Appends `text` as the inside of a JSON string.
+pub fn json(out: &mut Vec<u8>, text: &str) {
+    if is_plain(text.as_bytes()) {
+        out.extend_from_slice(text.as_bytes());
+        return;
+    }
+    for character in text.chars() {
+        match character {
+            '"' => out.extend_from_slice(b"\\\""),
+            '\\' => out.extend_from_slice(b"\\\\"),
+            '\n' => out.extend_from_slice(b"\\n"),
+            '\r' => out.extend_from_slice(b"\\r"),
+            '\t' => out.extend_from_slice(b"\\t"),
+            other if is_dangerous(other) => unicode(out, other),
+            other => push(out, other),
+        }
+    }
+}
+
+/// Appends bytes that may be no UTF-8 as the inside of a JSON string; what is none becomes U+FFFD.
+pub fn json_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+    if is_plain(bytes) {
+        out.extend_from_slice(bytes);
+        return;
+    }
+    for chunk in bytes.utf8_chunks() {
+        json(out, chunk.valid());
+        if !chunk.invalid().is_empty() {
+            push(out, char::REPLACEMENT_CHARACTER);
+        }
+    }
+}
+
+/// Appends `text` for a terminal.
+pub fn plain(out: &mut Vec<u8>, text: &str) {
+    for character in text.chars() {
+        match character {
+            '\n' => out.extend_from_slice(b"\\n"),
+            '\r' => out.extend_from_slice(b"\\r"),
+            '\t' => out.push(b'\t'),
+            other if is_dangerous(other) => unicode(out, other),
+            other => push(out, other),
+        }
+    }
+}
+
+/// Appends bytes that may be no UTF-8 for a terminal.
+pub fn plain_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+    for chunk in bytes.utf8_chunks() {
+        plain(out, chunk.valid());
+        if !chunk.invalid().is_empty() {
+            push(out, char::REPLACEMENT_CHARACTER);
+        }
+    }
+}
+
+/// Printable ASCII that needs no escape in JSON, as nearly everything is.
+fn is_plain(bytes: &[u8]) -> bool {
+    // Looks at every byte, where stopping at the first would look at one at a time: the compiler makes vectors of it.
+    let special =
+        |byte: u8| u8::from(!(b' '..=b'~').contains(&byte)) | u8::from(byte == b'"') | u8::from(byte == b'\\');
+    bytes.iter().fold(0, |any, &byte| any | special(byte)) == 0
+}
+
+/// Control characters, line separators, and what turns the direction of writing (Unicode TR 36, 2.7).
+fn is_dangerous(character: char) -> bool {
+    character.is_control() || matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+fn unicode(out: &mut Vec<u8>, character: char) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut units = [0; 2];
+    for unit in character.encode_utf16(&mut units) {
+        out.extend_from_slice(b"\\u");
+        out.extend([12, 8, 4, 0].map(|shift| DIGITS[usize::from(*unit >> shift) & 15]));
+    }
+}
+
+fn push(out: &mut Vec<u8>, character: char) {
+    out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn as_json(bytes: &[u8]) -> String {
+        let mut out = b"\"".to_vec();
+        json_bytes(&mut out, bytes);
+        out.push(b'"');
+        String::from_utf8(out).expect("UTF-8")
+    }
+
+    #[test]
+    fn what_ends_a_line_or_moves_a_cursor_is_escaped() {
+        assert_eq!(as_json("a\"\\\n\u{1b}[2J\u{85}\u{2028}\u{202e}é".as_bytes()), {
+            r#""a\"\\\n\u001b[2J\u0085\u2028\u202eé""#
+        });
+        let mut out = Vec::new();
+        plain(&mut out, "a\r\n\u{1b}]0;title\u{7}");
+        assert_eq!(String::from_utf8(out).expect("UTF-8"), r"a\r\n\u001b]0;title\u0007");
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_comes_back_from_its_json(text in any::<String>()) {
+            let json = as_json(text.as_bytes());
+            prop_assert!(!json.contains(is_dangerous));
+            prop_assert_eq!(serde_json::from_str::<String>(&json).expect("JSON"), text);
+        }
+
+        #[test]
+        fn any_bytes_become_one_string(bytes in any::<Vec<u8>>()) {
+            let text: String = serde_json::from_str(&as_json(&bytes)).expect("JSON");
+            prop_assert_eq!(text, String::from_utf8_lossy(&bytes));
+        }
+    }
+}

@@ -1,0 +1,354 @@
+//! Metrics: requests, shutdowns, processes and health by themselves, and families of the service's own.
+//!
+//! # Rules
+//!
+//! - On the path of a request nothing is shared: a thread adds to numbers that it alone writes, in a series that it found
+//!   without asking anybody. Whoever reads adds the threads up.
+//! - No input makes a new series without end: what is beyond `max_series` is counted under `other`, and so is how often
+//!   that happened.
+//! - A family whose name is taken by one of ours is shown as `app_` and its name.
+//!
+//! # Example
+//!
+//! ```
+//! use seaworthy::core::metric::Format;
+//! use seaworthy::metrics::{Metrics, counter};
+//!
+//! counter! {
+//!     /// Orders, by how they were paid.
+//!     pub struct Orders("orders_total") { payment: &str }
+//! }
+//!
+//! let metrics = Metrics::new("shop");
+//! Orders::register(&metrics)?.with("card").inc();
+//! let page = String::from_utf8(metrics.exposition(Format::Text)).expect("text is UTF-8");
+//! assert!(page.contains("\norders_total{payment=\"card\"} 1\n"));
+//! # Ok::<(), seaworthy::metrics::FamilyError>(())
+//! ```
+//!
+//! Requests are counted by [`Metrics::observer`], in an [`AccessLayer`](crate::access::AccessLayer); facts by the
+//! [`Sink`] that [`Metrics`] is.
+
+pub mod cell;
+mod facts;
+pub mod families;
+mod family;
+pub mod health;
+mod instrument;
+mod macros;
+mod observer;
+mod process;
+pub mod requests;
+#[cfg(test)]
+mod tests;
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::hash::Hash;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::Instant;
+
+use seaworthy_core::event::{Event, Sink};
+use seaworthy_core::metric::Kind::{Counter as CounterKind, Gauge as GaugeKind};
+use seaworthy_core::metric::{Exposition, Format, SeriesLimit};
+
+pub use crate::__seaworthy_counter as counter;
+pub use crate::__seaworthy_gauge as gauge;
+pub use crate::__seaworthy_histogram as histogram;
+pub use crate::__seaworthy_label as label;
+pub use family::{Counters, Family, Gauges, Histograms};
+pub use instrument::{Buckets, Counter, Gauge, Held, Histogram, Instrument};
+pub use observer::RequestObserver;
+pub use process::{Usage, boot, most_files};
+
+use crate::health::Health;
+use crate::log::Logger;
+use facts::Facts;
+use family::Written;
+use requests::Requests;
+
+/// How many series a family has at most when nobody says.
+pub const MAX_SERIES: usize = 10_000;
+
+/// The metrics of a process. Clones share them.
+#[derive(Clone)]
+pub struct Metrics(Arc<Inner>);
+
+struct Inner {
+    service: String,
+    version: String,
+    max_series: usize,
+    started: Instant,
+    requests: Arc<Requests>,
+    observer: RequestObserver,
+    facts: Facts,
+    families: Mutex<BTreeMap<String, Entered>>,
+    collectors: Mutex<Vec<Collector>>,
+    limits: Mutex<Vec<(&'static str, Beyond)>>,
+}
+
+type Beyond = Arc<dyn Fn() -> u64 + Send + Sync>;
+
+/// A family, once as what it is and once as what a page sees.
+struct Entered {
+    family: Box<dyn Any + Send + Sync>,
+    written: Arc<dyn Written>,
+}
+
+type Collector = Arc<dyn Fn(&mut Exposition) + Send + Sync>;
+
+/// Why a family cannot be.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FamilyError {
+    #[error("{0:?} is no name of a metric: use letters, digits, _ and :, and no digit first")]
+    Name(String),
+    #[error(
+        "{label:?} cannot be a label of {family}: use each name once, of letters, digits and _, not __ first, and no le in a histogram"
+    )]
+    Label { family: String, label: String },
+    #[error("a counter is called something_total, and {0:?} is not")]
+    Suffix(String),
+    #[error("{0:?} is registered already, with another kind, other labels or other buckets")]
+    Taken(String),
+    #[error("buckets must be 1 to 64 finite bounds that ascend, and are {0:?}")]
+    Buckets(Vec<f64>),
+}
+
+impl Metrics {
+    /// Metrics of a service without a version, with [`MAX_SERIES`] a family.
+    #[must_use]
+    pub fn new(service: &str) -> Self {
+        Self::builder(service).build()
+    }
+
+    #[must_use]
+    pub fn builder(service: &str) -> Builder {
+        let (version, started) = (String::new(), Instant::now());
+        Builder { service: service.to_owned(), version, max_series: MAX_SERIES, started }
+    }
+
+    /// Counts requests, from any thread.
+    #[must_use]
+    pub fn observer(&self) -> RequestObserver {
+        self.0.observer
+    }
+
+    /// What is counted of requests, for a server that gives each of its threads a [`requests::RequestShard`].
+    #[must_use]
+    pub fn requests(&self) -> &Arc<Requests> {
+        &self.0.requests
+    }
+
+    /// How many series a family may have.
+    #[must_use]
+    pub fn max_series(&self) -> usize {
+        self.0.max_series
+    }
+
+    /// The family of this name; it is entered where there is none yet. The macros [`counter!`](counter),
+    /// [`gauge!`](gauge) and [`histogram!`](histogram) check the names when they are compiled, and values by their types.
+    ///
+    /// # Errors
+    ///
+    /// If a name breaks the rules, or is taken by a family that is different.
+    pub fn family<I: Instrument>(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[&str],
+        settings: I::Settings,
+    ) -> Result<Family<I>, FamilyError> {
+        let mut families = lock(&self.0.families);
+        if let Some(entered) = families.get(name) {
+            let same = entered.family.downcast_ref::<Family<I>>().filter(|family| family.is_like(labels, &settings));
+            return same.cloned().ok_or_else(|| FamilyError::Taken(name.to_owned()));
+        }
+        let family = Family::new(name, help, labels, settings, self.0.max_series)?;
+        let entered = Entered { family: Box::new(family.clone()), written: Arc::new(family.clone()) };
+        families.insert(name.to_owned(), entered);
+        Ok(family)
+    }
+
+    /// Asks `write` for families with every page. It must neither wait nor panic.
+    pub fn collect(&self, write: impl Fn(&mut Exposition) + Send + Sync + 'static) {
+        lock(&self.0.collectors).push(Arc::new(write));
+    }
+
+    /// Shows under `family` how many observations `beyond` says were beyond a limit of series.
+    pub fn watch_limit(&self, family: &'static str, beyond: impl Fn() -> u64 + Send + Sync + 'static) {
+        lock(&self.0.limits).push((family, Arc::new(beyond)));
+    }
+
+    /// Shows how many lines of the log were lost.
+    pub fn watch_log(&self, logger: Logger) {
+        self.collect(move |page| {
+            page.family("log_lines_dropped_total", CounterKind, "Lines of the log that its output did not take.")
+                .sample(&[], logger.dropped());
+        });
+    }
+
+    /// Shows what checks have found.
+    pub fn watch_health(&self, health: Health) {
+        let (started, most) = (self.0.started, self.0.max_series);
+        self.collect(move |page| {
+            let (snapshot, now) = (health.snapshot(), Instant::now());
+            let aged = snapshot.is_stale(now).then(|| snapshot.aged(now));
+            let uptime = now.saturating_duration_since(started);
+            health::write(page, aged.as_ref().unwrap_or(&snapshot), uptime, most);
+        });
+    }
+
+    /// Everything as it is now.
+    #[must_use]
+    pub fn exposition(&self, format: Format) -> Vec<u8> {
+        self.exposition_with(format, |_| {})
+    }
+
+    /// Everything, with what `write` adds to it: behind our own families and before those of the service, which give way
+    /// where names clash.
+    pub fn exposition_with(&self, format: Format, write: impl FnOnce(&mut Exposition)) -> Vec<u8> {
+        let mut page = Exposition::new(format);
+        self.0.requests.write(&mut page);
+        self.0.facts.write(&mut page, Instant::now());
+        self.build_info(&mut page);
+        process::write(&mut page);
+        write(&mut page);
+        // Copied out, so that a collector may register a family.
+        let collectors = lock(&self.0.collectors).clone();
+        for collector in collectors {
+            collector(&mut page);
+        }
+        let families: Vec<_> = lock(&self.0.families).values().map(|entered| entered.written.clone()).collect();
+        self.series_dropped(&mut page, &families);
+        for family in families {
+            family.write(&mut page);
+        }
+        page.finish()
+    }
+
+    fn build_info(&self, page: &mut Exposition) {
+        let Inner { service, version, .. } = &*self.0;
+        let labels = [("version", env!("CARGO_PKG_VERSION")), ("service", service), ("service_version", version)];
+        page.family("build_info", GaugeKind, "Always 1; the labels say what runs.").sample(&labels, 1_u64);
+    }
+
+    fn series_dropped(&self, page: &mut Exposition, families: &[Arc<dyn Written>]) {
+        let help = "Observations beyond the limit of series, by family.";
+        let mut family = page.family("seaworthy_series_dropped_total", CounterKind, help);
+        family.sample(&[("family", "http_requests")], self.0.requests.beyond());
+        for (name, beyond) in &*lock(&self.0.limits) {
+            family.sample(&[("family", name)], beyond());
+        }
+        for (name, beyond) in families.iter().map(|family| (family.name(), family.beyond())) {
+            if beyond > 0 {
+                family.sample(&[("family", name)], beyond);
+            }
+        }
+    }
+}
+
+impl Sink for Metrics {
+    fn emit(&self, event: &Event) {
+        self.0.facts.count(event, Instant::now());
+    }
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metrics").field("service", &self.0.service).finish_non_exhaustive()
+    }
+}
+
+/// Makes [`Metrics`].
+#[derive(Debug, Clone)]
+pub struct Builder {
+    service: String,
+    version: String,
+    max_series: usize,
+    started: Instant,
+}
+
+impl Builder {
+    /// The version of the service, for `build_info`. Empty by default.
+    #[must_use]
+    pub fn version(mut self, version: &str) -> Self {
+        version.clone_into(&mut self.version);
+        self
+    }
+
+    /// How many series a family has at most; [`MAX_SERIES`] by default.
+    #[must_use]
+    pub fn max_series(mut self, most: usize) -> Self {
+        self.max_series = most;
+        self
+    }
+
+    /// When the process began; now by default.
+    #[must_use]
+    pub fn started(mut self, started: Instant) -> Self {
+        self.started = started;
+        self
+    }
+
+    #[must_use]
+    pub fn build(self) -> Metrics {
+        let Self { service, version, max_series, started } = self;
+        let requests = Requests::new(max_series);
+        let observer = RequestObserver::new(&requests);
+        let (facts, families, collectors, limits) = Default::default();
+        Metrics(Arc::new(Inner {
+            service,
+            version,
+            max_series,
+            started,
+            requests,
+            observer,
+            facts,
+            families,
+            collectors,
+            limits,
+        }))
+    }
+}
+
+/// How many label sets a family has, of all threads.
+#[derive(Debug)]
+pub struct Limit<K> {
+    known: Mutex<SeriesLimit<K>>,
+    /// Observations that found no series.
+    beyond: AtomicU64,
+}
+
+impl<K: Clone + Eq + Hash> Limit<K> {
+    #[must_use]
+    pub fn new(most: usize) -> Self {
+        Self { known: Mutex::new(SeriesLimit::new(most)), beyond: AtomicU64::new(0) }
+    }
+
+    /// Whether this label set may have a series; counts where it may not.
+    pub fn admit(&self, key: &K) -> bool {
+        let admitted = match self.known.try_lock() {
+            Ok(mut known) => known.admit(key.clone()),
+            // Beyond the limit every request comes by here, and none of them shall wait for another.
+            Err(TryLockError::WouldBlock) if self.beyond() > 0 => false,
+            Err(_) => lock(&self.known).admit(key.clone()),
+        };
+        if !admitted {
+            self.beyond.fetch_add(1, Ordering::Relaxed);
+        }
+        admitted
+    }
+
+    /// How often it was refused.
+    #[must_use]
+    pub fn beyond(&self) -> u64 {
+        self.beyond.load(Ordering::Relaxed)
+    }
+}
+
+fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

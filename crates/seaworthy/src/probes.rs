@@ -1,0 +1,31 @@
+//! Probes: from what is asked and what is known to an answer.
+//!
+//! | path | answers |
+//! | --- | --- |
+//! | `/health/startup`, `/startupz` | 200 once the start is complete |
+//! | `/health/live`, `/livez` | 200 while the process can do its work; no check has a say in it |
+//! | `/health/ready`, `/readyz` | 200 while requests should be sent here |
+//! | `/health`, `/healthz` | 200 while healthy or degraded |
+//! | `/health/check/NAME`, `/health/group/NAME` | one check, or all of a group |
+//! | `/health/dependencies` | what the service depends on, name by name |
+//! | `/metrics` | the exposition, where one was given |
+//!
+//! `?verbose` shows every check, `?exclude=NAME` leaves one out, `?format=kubernetes` (or `Accept: text/plain`) is what Kubernetes' own
+//! components answer. Texts of errors are shown to clients on loopback only; everybody else sees the class.
+//!
+//! A probe reads the last snapshot and costs microseconds. [`Endpoints`] is a tower service, to be mounted wherever probes should
+//! be answered; [`Builder::admin`](crate::production::Builder::admin) serves it on a listener of its own, on a thread that requests
+//! cannot starve, which is the better place: a readiness probe that waits behind requests takes a busy service out.
+
+mod answer;
+mod endpoints;
+mod facts;
+pub mod format;
+mod question;
+mod report;
+#[cfg(test)]
+mod tests;
+
+pub use endpoints::{Endpoints, Scrape};
+pub use facts::{Facts, Identity, Moment, Vitals};
+pub use report::{Report, Verdict, holds, together};

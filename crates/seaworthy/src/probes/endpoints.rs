@@ -1,0 +1,232 @@
+//! All paths that answer about the service, as one tower service.
+
+use std::borrow::Cow;
+use std::convert::Infallible;
+use std::fmt;
+use std::future::{Ready, ready};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, Response, header};
+use http_body_util::Full;
+use seaworthy_core::health::{Check, Snapshot};
+use seaworthy_core::refusal::Reason;
+use tower_service::Service;
+
+use super::answer::{Answer, JSON, TEXT};
+use super::facts::{Facts, Identity, Vitals};
+use super::question::{Manner, PATHS, Shape, Subject};
+use super::report::{Report, Verdict, together};
+use super::{format, holds};
+use crate::context::RequestContext;
+use crate::health::Health;
+use crate::lifecycle::Lifecycle;
+
+/// What writes the metrics: given the header `Accept`, it gives the content type and the body.
+#[derive(Clone)]
+pub struct Scrape(Arc<dyn Fn(&str) -> (&'static str, Bytes) + Send + Sync>);
+
+impl Scrape {
+    /// Must not wait: it is called where probes are answered.
+    pub fn new(scrape: impl Fn(&str) -> (&'static str, Bytes) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(scrape))
+    }
+}
+
+impl fmt::Debug for Scrape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Scrape")
+    }
+}
+
+/// Answers probes and scrapes; see the [module](super) for the paths. Clones answer the same.
+///
+/// ```
+/// use http::Request;
+/// use seaworthy::{health::Health, lifecycle::Lifecycle, probes::Endpoints};
+///
+/// let life = Lifecycle::default();
+/// let endpoints = Endpoints::new("orders", Health::default(), life);
+/// let answer = endpoints.answer(&Request::get("/readyz").body(()).unwrap());
+/// assert_eq!(answer.status(), 503); // it is starting
+/// ```
+#[derive(Debug, Clone)]
+pub struct Endpoints {
+    identity: Arc<Identity>,
+    vitals: Vitals,
+    health: Health,
+    scrape: Option<Scrape>,
+}
+
+impl Endpoints {
+    /// Of the service called `service`.
+    pub fn new(service: impl Into<String>, health: Health, life: Lifecycle) -> Self {
+        let identity = Identity { service: service.into(), ..Identity::default() };
+        Self::of(identity, health.clone(), Vitals::new(life, health, || true))
+    }
+
+    /// With all that can be said: who answers, and what liveness is made of.
+    pub fn of(identity: Identity, health: Health, vitals: Vitals) -> Self {
+        Self { identity: Arc::new(identity), vitals, health, scrape: None }
+    }
+
+    /// Answers `/metrics` as well.
+    #[must_use]
+    pub fn scrape(mut self, scrape: Scrape) -> Self {
+        self.scrape = Some(scrape);
+        self
+    }
+
+    /// Every path that is answered, for whoever mounts them one by one. `{name}` stands for one name.
+    pub fn paths() -> impl Iterator<Item = &'static str> {
+        let names = ["/health/check/{name}", "/health/group/{name}", "/health/dependencies", "/metrics"];
+        PATHS.into_iter().map(|(path, _)| path).chain(names)
+    }
+
+    /// Whether `path` is one of them.
+    pub fn has(&self, path: &str) -> bool {
+        Subject::of(path).is_some() || (path == "/metrics" && self.scrape.is_some())
+    }
+
+    /// The answer, at once. Who asks is read from the [`RequestContext`].
+    pub fn answer<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
+        let method = request.method();
+        if method != Method::GET && method != Method::HEAD {
+            return Answer::refusal(Reason::MethodNotAllowed, "probes are asked by GET or HEAD").respond(method);
+        }
+        let path = request.uri().path();
+        let answer = match (Subject::of(path), &self.scrape) {
+            (Some(subject), _) => self.probe(&subject, request),
+            (None, Some(Scrape(scrape))) if path == "/metrics" => {
+                let (kind, body) = scrape(text(request.headers(), &header::ACCEPT));
+                Answer::verdict(true, kind, body)
+            }
+            (None, _) => Answer::refusal(Reason::NoRoute, "probes are at /health, /livez, /readyz and /startupz"),
+        };
+        answer.respond(method)
+    }
+
+    fn probe<B>(&self, subject: &Subject<'_>, request: &Request<B>) -> Answer {
+        let manner = match Manner::of(request.uri().query(), text(request.headers(), &header::ACCEPT)) {
+            Ok(manner) => manner,
+            Err(error) => return Answer::refusal(Reason::BadRequest, error.to_string()),
+        };
+        if *subject == Subject::Dependencies {
+            let satisfaction = self.health.dependencies();
+            return Answer::verdict(satisfaction.satisfied, JSON, json(&satisfaction));
+        }
+        let facts = self.vitals.facts();
+        let snapshot = without(&facts.snapshot, &manner);
+        let report = match subject {
+            Subject::Verdict(verdict) => Some(self.of_verdict(*verdict, &snapshot, &facts, manner.verbose)),
+            Subject::Check(name) => self.of_checks(name, &snapshot, &facts, |check| check.name == **name),
+            Subject::Group(name) => {
+                self.of_checks(name, &snapshot, &facts, |check| check.group.as_deref() == Some(&**name))
+            }
+            Subject::Dependencies => None,
+        };
+        // What was asked for is not repeated: it was written by whoever asked.
+        let Some(report) = report else { return Answer::refusal(Reason::NoRoute, "nothing is known by this name") };
+        let report = Report { verbose: manner.verbose, details: is_local(request), ..report };
+        match manner.shape {
+            Shape::Json => Answer::verdict(report.passes, JSON, format::json::write(&report)),
+            Shape::Kubernetes => Answer::verdict(report.passes, TEXT, format::kubernetes::write(&report)),
+        }
+    }
+
+    fn of_verdict<'a>(
+        &'a self,
+        verdict: Verdict,
+        snapshot: &'a Snapshot,
+        facts: &'a Facts,
+        verbose: bool,
+    ) -> Report<'a> {
+        let (status, passes) = verdict.judge(snapshot, facts);
+        Report {
+            subject: verdict.name().into(),
+            verdict: Some(verdict),
+            status,
+            passes,
+            checks: snapshot.checks.iter().filter(|check| verdict.rests_on(check, verbose)).collect(),
+            missing: if verdict.requires() { &snapshot.missing } else { &[] },
+            identity: &self.identity,
+            facts,
+            verbose,
+            details: false,
+        }
+    }
+
+    /// `None` where there are no such checks.
+    fn of_checks<'a>(
+        &'a self,
+        name: &'a str,
+        snapshot: &'a Snapshot,
+        facts: &'a Facts,
+        which: impl Fn(&Check) -> bool,
+    ) -> Option<Report<'a>> {
+        let checks: Vec<_> = snapshot.checks.iter().filter(|check| which(check)).collect();
+        if checks.is_empty() {
+            return None;
+        }
+        let (status, passes) = together(checks.iter().copied());
+        debug_assert!(passes || !checks.iter().all(|check| holds(check.status)), "one bad check makes all of them bad");
+        Some(Report {
+            subject: Cow::Borrowed(name),
+            verdict: None,
+            status,
+            passes,
+            checks,
+            missing: &[],
+            identity: &self.identity,
+            facts,
+            verbose: false,
+            details: false,
+        })
+    }
+}
+
+/// The snapshot without the checks that the query leaves out. It is copied only where there are some.
+fn without(snapshot: &Arc<Snapshot>, manner: &Manner<'_>) -> Arc<Snapshot> {
+    if manner.exclude.is_empty() {
+        return snapshot.clone();
+    }
+    let mut snapshot = Snapshot::clone(snapshot);
+    snapshot.checks.retain(|check| !manner.exclude.iter().any(|name| *name == check.name));
+    Arc::new(snapshot)
+}
+
+fn json(value: &impl serde::Serialize) -> Vec<u8> {
+    let mut written = serde_json::to_vec(value).expect("tables with text for keys can be written as JSON");
+    written.push(b'\n');
+    written
+}
+
+/// A header as text; empty where there is none, or where it is none.
+fn text<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> &'a str {
+    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
+/// Whether somebody on this machine asks. A proxy on it may ask for anybody, and says so by a header. Nobody is taken for local
+/// of whom nothing is known.
+fn is_local<B>(request: &Request<B>) -> bool {
+    let headers = request.headers();
+    let by_proxy = ["x-forwarded-for", "forwarded", "via", "x-real-ip"].iter().any(|name| headers.contains_key(*name));
+    let peer = RequestContext::of(request.extensions()).and_then(|context| context.peer);
+    !by_proxy && peer.is_some_and(|peer| IpAddr::to_canonical(&peer.ip()).is_loopback())
+}
+
+impl<B> Service<Request<B>> for Endpoints {
+    type Response = Response<Full<Bytes>>;
+    type Error = Infallible;
+    type Future = Ready<Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        ready(Ok(self.answer(&request)))
+    }
+}

@@ -1,0 +1,263 @@
+//! How a service is described.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::Future;
+use std::net::{SocketAddr, TcpListener};
+use std::panic::Location;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use seaworthy_core::address::Trusted;
+use seaworthy_core::event::{Event, Sink};
+
+use super::Production;
+use super::admin::Place;
+use super::drain::{Drain, Fitting};
+use super::panics::OnPanic;
+use super::problem::{BuildError, Problem};
+use crate::access::Observer;
+use crate::health::Health;
+use crate::phase::Phase;
+use crate::probes::Scrape;
+use crate::security::Security;
+use crate::server::ConnectionLimits;
+use crate::shutdown::{Hook, HookResult};
+use crate::sink;
+use crate::stack;
+
+/// Describes a service; made by [`Production::builder`]. Everything has a safe default.
+#[must_use = "nothing is served before `build` and `serve`"]
+pub struct Builder<O = ()> {
+    parts: Parts,
+    drain: Drain,
+    /// The request timeout, where it was stated.
+    timeout: Option<Duration>,
+    observer: O,
+}
+
+/// What a service is made of, but for who observes it.
+pub(super) struct Parts {
+    pub(super) service: String,
+    pub(super) version: String,
+    pub(super) health: Health,
+    pub(super) stack: stack::Settings,
+    pub(super) connections: ConnectionLimits,
+    pub(super) drain: Option<Fitting>,
+    pub(super) hooks: Vec<Hook>,
+    pub(super) phases: BTreeMap<Phase, Duration>,
+    pub(super) sinks: Vec<Arc<dyn Sink>>,
+    pub(super) admin: Option<Place>,
+    pub(super) scrape: Option<Scrape>,
+    pub(super) on_panic: OnPanic,
+}
+
+impl fmt::Debug for Parts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parts").field("service", &self.service).field("version", &self.version).finish_non_exhaustive()
+    }
+}
+
+impl<O> fmt::Debug for Builder<O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder").field("parts", &self.parts).field("drain", &self.drain).finish_non_exhaustive()
+    }
+}
+
+impl Builder {
+    pub(super) fn new(service: String, version: String) -> Self {
+        let parts = Parts {
+            service,
+            version,
+            health: Health::default(),
+            stack: stack::Settings::default(),
+            connections: ConnectionLimits::default(),
+            drain: None,
+            hooks: Vec::new(),
+            phases: BTreeMap::new(),
+            sinks: Vec::new(),
+            admin: None,
+            scrape: None,
+            on_panic: OnPanic::default(),
+        };
+        Self { parts, drain: Drain::default(), timeout: None, observer: () }
+    }
+}
+
+impl<O> Builder<O> {
+    /// What the service depends on. Default: nothing, so that it is ready when it serves.
+    pub fn health(mut self, health: Health) -> Self {
+        self.parts.health = health;
+        self
+    }
+
+    /// Which security headers its answers get. Default: `nosniff` and a referrer policy, which break nothing.
+    pub fn security(mut self, security: Security) -> Self {
+        self.parts.stack.headers = security.preset();
+        self
+    }
+
+    /// The networks of the proxies in front of the service, whose `X-Forwarded-For` and `Forwarded` are believed. Default: none.
+    pub fn trusted_proxies(mut self, networks: impl IntoIterator<Item = IpNet>) -> Self {
+        self.parts.stack.trusted = Trusted::new(networks);
+        self
+    }
+
+    /// Most bytes of a request body; more is answered 413. Default: 100 MiB.
+    pub fn body_limit(mut self, bytes: u64) -> Self {
+        self.parts.stack.body = bytes;
+        self
+    }
+
+    /// Longest time from the head of a request to the head of its answer; then it is answered 504. Streams may last longer.
+    /// Default: 60 s.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.parts.stack.time = timeout;
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// Limits on connections. Default: those of [`ConnectionLimits`].
+    pub fn connections(mut self, limits: ConnectionLimits) -> Self {
+        self.parts.connections = limits;
+        self
+    }
+
+    /// Changes any setting of the layers, for what has no method here: ids, traces, holding requests.
+    ///
+    /// ```
+    /// use seaworthy::Production;
+    /// use seaworthy::trace::TraceContextLayer;
+    ///
+    /// Production::builder("orders", "1.0.0").layers(|layers| layers.trace = TraceContextLayer::default().begin(true));
+    /// ```
+    pub fn layers(mut self, change: impl FnOnce(&mut stack::Settings)) -> Self {
+        change(&mut self.parts.stack);
+        self
+    }
+
+    /// How the time of a shutdown is divided. Default: worked out from where the service runs; see [`Drain`].
+    pub fn drain(mut self, drain: Drain) -> Self {
+        self.drain = drain;
+        self
+    }
+
+    /// Runs `hook` in this phase of the shutdown. Hooks of one phase run at the same time; one that fails, panics or is late is
+    /// reported, and the rest goes on.
+    #[track_caller]
+    pub fn on_shutdown<F, W>(mut self, phase: Phase, hook: F) -> Self
+    where
+        F: FnOnce() -> W + Send + 'static,
+        W: Future<Output = HookResult> + Send + 'static,
+    {
+        self.parts.hooks.push(Hook::new(phase, Location::caller(), hook));
+        self
+    }
+
+    /// How long a phase may take. Default: what is left of the grace, less a second.
+    pub fn phase_timeout(mut self, phase: Phase, timeout: Duration) -> Self {
+        self.parts.phases.insert(phase, timeout);
+        self
+    }
+
+    /// What follows a panic. Default: only its request is lost.
+    pub fn on_panic(mut self, policy: OnPanic) -> Self {
+        self.parts.on_panic = policy;
+        self
+    }
+
+    /// Answers probes and metrics on this address, on a thread of their own. Default: nowhere; mount
+    /// [`Endpoints`](crate::probes::Endpoints) in the service then.
+    pub fn admin(mut self, address: SocketAddr) -> Self {
+        self.parts.admin = Some(Place::At(address));
+        self
+    }
+
+    /// The same, on a socket that is bound already.
+    pub fn admin_listener(mut self, listener: TcpListener) -> Self {
+        self.parts.admin = Some(Place::On(listener));
+        self
+    }
+
+    /// Answers `/metrics` where probes are answered.
+    pub fn scrape(mut self, scrape: Scrape) -> Self {
+        self.parts.scrape = Some(scrape);
+        self
+    }
+
+    /// Gives every fact to one more consumer: a log, metrics, an audit trail.
+    pub fn sink(mut self, sink: Arc<dyn Sink>) -> Self {
+        self.parts.sinks.push(sink);
+        self
+    }
+
+    /// Calls `function` with every fact. It must return at once.
+    pub fn on_event(self, function: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        self.sink(Arc::new(sink::from_fn(function)))
+    }
+
+    /// Tells one more observer of each request.
+    pub fn observer<P: Observer>(self, observer: P) -> Builder<(O, P)> {
+        let Self { parts, drain, timeout, observer: before } = self;
+        Builder { parts, drain, timeout, observer: (before, observer) }
+    }
+
+    /// The service, if it makes sense.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError`] with *all* settings that make none: names of checks that stand twice, times that do not fit into each other.
+    pub fn build(mut self) -> Result<Production<O>, BuildError> {
+        let mut problems = Vec::new();
+        if self.parts.service.trim().is_empty() {
+            problems.push(Problem::Unnamed);
+        }
+        problems.extend(self.parts.health.problems().into_iter().map(Problem::Check));
+        match self.drain.fit() {
+            Ok(fitting) => {
+                problems.extend(self.misfits(&fitting));
+                self.parts.drain = Some(fitting);
+            }
+            Err(misfits) => problems.extend(misfits),
+        }
+        self.parts.stack.reject = self.drain.rejects();
+        let limits = &self.parts.connections;
+        if limits.connections == 0 {
+            problems.push(Problem::NoConnections);
+        }
+        let times = [
+            ("the request timeout", self.parts.stack.time),
+            ("the head timeout", limits.head_timeout),
+            ("the idle timeout", limits.idle_timeout),
+            ("the send timeout", limits.send_timeout),
+        ];
+        let none = times.into_iter().filter(|(_, time)| time.is_zero());
+        problems.extend(none.map(|(what, _)| Problem::NoTime { what }));
+        BuildError::of(problems)?;
+        Ok(Production { parts: self.parts, observer: self.observer })
+    }
+
+    /// Times that do not fit into the drain.
+    fn misfits(&self, drain: &Fitting) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let reserve = drain.budget.reserve();
+        let too_long = self.parts.phases.iter().filter(|(_, patience)| **patience > reserve);
+        problems.extend(too_long.map(|(phase, patience)| Problem::PhaseOutlastsReserve {
+            phase: *phase,
+            patience: *patience,
+            reserve,
+        }));
+        let sum = self.parts.phases.values().fold(Duration::ZERO, |sum, patience| sum.saturating_add(*patience));
+        if problems.is_empty() && sum > reserve {
+            problems.push(Problem::PhasesOutlastReserve { sum, reserve });
+        }
+        // The defaults of both are meant for different days; who states both means both.
+        if let (Some(timeout), Some(drain)) = (self.timeout, self.drain.stated_timeout())
+            && timeout > drain
+        {
+            problems.push(Problem::RequestOutlastsDrain { timeout, drain });
+        }
+        problems
+    }
+}

@@ -1,0 +1,114 @@
+//! What can be wrong before a service runs, and what while it does.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use seaworthy_core::lifecycle::BudgetError;
+
+use crate::health::CheckProblem;
+use crate::lifecycle::SignalsError;
+use crate::phase::Phase;
+use crate::server::ListenerError;
+
+/// One setting that makes no sense.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Problem {
+    #[error("the service has no name: give it the one that logs, metrics and probes shall show")]
+    Unnamed,
+    #[error(transparent)]
+    Check(#[from] CheckProblem),
+    #[error(transparent)]
+    Budget(#[from] BudgetError),
+    #[error(
+        "the drain leaves no time for requests in flight: the grace is {grace:?}, of which the delay takes {delay:?} and the hooks' \
+         reserve {reserve:?}; raise the grace (and the platform's) or shorten a part"
+    )]
+    Starved { grace: Duration, delay: Duration, reserve: Duration },
+    #[error("WebSockets are closed over {spread:?}, but cut after {timeout:?}: shorten the spread")]
+    SpreadOutlastsDrain { spread: Duration, timeout: Duration },
+    #[error(
+        "phase {phase} may take {patience:?}, but {reserve:?} are left for all phases together: shorten it, or raise the drain's \
+         reserve or grace"
+    )]
+    PhaseOutlastsReserve { phase: Phase, patience: Duration, reserve: Duration },
+    #[error(
+        "the phases may take {sum:?} together, but {reserve:?} are left for them: shorten some, or raise the drain's reserve or \
+         grace"
+    )]
+    PhasesOutlastReserve { sum: Duration, reserve: Duration },
+    #[error("{what} is 0s, which no request can keep: use the longest that a good answer takes, and some more")]
+    NoTime { what: &'static str },
+    #[error("requests may take {timeout:?}, but a drain cuts them after {drain:?}: shorten the one or raise the other")]
+    RequestOutlastsDrain { timeout: Duration, drain: Duration },
+    #[error("0 connections are allowed, so that nobody could be served")]
+    NoConnections,
+}
+
+/// All settings that make no sense.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BuildError {
+    problems: Vec<Problem>,
+}
+
+impl BuildError {
+    pub(super) fn of(problems: Vec<Problem>) -> Result<(), Self> {
+        if problems.is_empty() { Ok(()) } else { Err(Self { problems }) }
+    }
+
+    /// Each of them.
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
+    }
+}
+
+impl fmt::Display for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, problem) in self.problems.iter().enumerate() {
+            if number > 0 {
+                f.write_str("; ")?;
+            }
+            problem.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for BuildError {}
+
+/// Why [`Production::serve`](super::Production::serve) did not end well.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// Nothing was served: the process could not have been asked to stop.
+    #[error(transparent)]
+    Signals(Arc<SignalsError>),
+    /// Nothing was served: probes and metrics cannot be.
+    #[error("probes and metrics: {0}")]
+    Admin(#[from] ListenerError),
+    /// The service has ended, and something was lost.
+    #[error("{}", Forced { requests_cut: *.requests_cut, failed: *.failed, forced: *.forced })]
+    Forced {
+        /// Requests that were cut.
+        requests_cut: u32,
+        /// Hooks that failed or were late, and background work that was left behind.
+        failed: u32,
+        /// Somebody did not want to wait.
+        forced: bool,
+    },
+}
+
+struct Forced {
+    requests_cut: u32,
+    failed: u32,
+    forced: bool,
+}
+
+impl fmt::Display for Forced {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { requests_cut, failed, forced } = self;
+        f.write_str(if *forced { "the shutdown was forced" } else { "the shutdown was not graceful" })?;
+        write!(f, ": {requests_cut} requests were cut, {failed} hooks or pieces of background work failed")
+    }
+}

@@ -1,0 +1,220 @@
+//! A service from its first request to its last word.
+
+use std::any::Any;
+use std::error::Error;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use seaworthy_core::event::{Event, Nowhere, Outcome, Sink};
+use seaworthy_core::lifecycle::Change;
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, sleep, timeout};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::Production;
+use super::admin::Admin;
+use super::app::App;
+use super::builder::Parts;
+use super::drain::Fitting;
+use super::panics::{OnPanic, Watch};
+use super::problem::ServeError;
+use crate::access::Observer;
+use crate::body::RequestBody;
+use crate::health::Health;
+use crate::lifecycle::Lifecycle;
+use crate::panic::PanicGuardLayer;
+use crate::phase::Phase;
+use crate::probes::{Endpoints, Identity, Scrape, Vitals};
+use crate::server::{Listener, ListenerError, Server, Setup};
+use crate::shutdown::Shutdown;
+use crate::sink::Fanout;
+use crate::stack::Stack;
+
+/// How often the runtime shows that it turns.
+const PULSE: Duration = Duration::from_secs(1);
+
+/// How long it may fail to, before the process counts as dead.
+const TURNS_WITHIN: Duration = Duration::from_secs(10);
+
+impl<O: Observer + Send + 'static> Production<O> {
+    /// Serves `app` until `life` is asked to stop, and then lets go of everything in order; see the [module](super).
+    ///
+    /// `app` is any tower service over HTTP: an axum `Router`, a tonic `Routes`, a `service_fn`. Its requests have bodies of type
+    /// [`RequestBody`], and a [`RequestContext`](crate::context::RequestContext) among their extensions. An error of it becomes a 500.
+    ///
+    /// Dropping the future cuts everything at once, and runs no hook.
+    ///
+    /// # Errors
+    ///
+    /// [`ServeError`] if nothing could be served, or if the end was not graceful.
+    pub async fn serve<S, B>(self, app: S, listener: impl Into<Listener>, life: Lifecycle) -> Result<(), ServeError>
+    where
+        S: Service<Request<RequestBody>, Response = Response<B>> + Clone + Send + 'static,
+        S::Future: Send,
+        S::Error: Into<Box<dyn Error + Send + Sync>>,
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
+        let Self { parts, observer } = self;
+        let Parts {
+            service,
+            version,
+            health,
+            stack,
+            connections,
+            drain,
+            hooks,
+            phases,
+            sinks,
+            admin,
+            scrape,
+            on_panic,
+        } = parts;
+        let Some(Fitting { budget, spread }) = drain else { return Ok(()) };
+        if let Some(error) = life.signals_error() {
+            return Err(ServeError::Signals(error));
+        }
+        let sink: Arc<dyn Sink> = Arc::new(Fanout::new(sinks));
+        let listener = listener.into();
+        let admin = admin.map(super::admin::Place::bind).transpose()?;
+        life.report_to(sink.clone());
+        let watch = (on_panic == OnPanic::Shutdown).then(|| Watch::start(life.clone(), sink.clone()));
+        health.start(sink.clone());
+        let pulse = Pulse::start();
+        let public = listener.to_string();
+        let shown = admin.as_ref().and_then(|admin| admin.local_addr().ok());
+        let identity = Identity { service, version: Some(version), ..Identity::default() };
+        let endpoints = endpoints(identity, &health, &life, pulse.turning(), scrape);
+        let admin = admin.map(|listener| Admin::start(listener, endpoints, sink.clone()));
+        let admin = admin.transpose().map_err(|source| {
+            ServeError::Admin(ListenerError { address: shown.map_or_else(String::new, |at| at.to_string()), source })
+        })?;
+        // Where every panic of the process is reported, the guard need not do it again.
+        let guard: Arc<dyn Sink> = if watch.is_some() { Arc::new(Nowhere) } else { sink.clone() };
+        let panics = PanicGuardLayer::new(guard.clone());
+        // The guard of the stack stands outside of everything, where a request has no id yet. A panic of the handler is met
+        // inside, so that its 500 carries one, and the access event says 500.
+        let app = panics.layer(App::new(labelled(app), sink.clone()));
+        let service = Stack::new(stack, life.clone(), observer, guard).layer(app);
+        let mut server =
+            Server::start(Setup { listener, limits: connections, service, sink: sink.clone(), evict: false });
+        let shown = shown.map_or_else(|| "off".to_owned(), |at| at.to_string());
+        sink.emit(&Event::Listening { public, admin: shown, control: "off".to_owned() });
+        let served = life.apply(Change::ProgramReady).is_some();
+
+        life.stop_asked().await;
+        let began = Instant::now();
+        let mut shutdown = Shutdown::new(hooks, phases, life.clone(), sink.clone(), began + budget.grace());
+        // A service that was not ready had no balancer send to it.
+        let delay = if served { budget.delay() } else { Duration::ZERO };
+        let requests_cut = drain_server(&mut server, &life, &*sink, delay, budget.timeout(), spread).await;
+        sink.emit(&Event::CleaningUp);
+        let mut failed = shutdown.run_before(Phase::Telemetry).await;
+        health.stop();
+        let forced = life.is_forced();
+        let graceful = !forced && requests_cut == 0 && failed == 0;
+        let outcome = if graceful { Outcome::Graceful } else { Outcome::Forced };
+        // Said before the last phase, so that this is among what it carries out.
+        sink.emit(&Event::StopEnded { outcome, took: began.elapsed(), requests_cut });
+        failed += shutdown.run_rest().await;
+        life.apply(Change::Ended);
+        if let Some(admin) = admin {
+            admin.close().await;
+        }
+        if graceful && failed == 0 { Ok(()) } else { Err(ServeError::Forced { requests_cut, failed, forced }) }
+    }
+}
+
+/// Lets clients go. Gives the number of requests that were cut.
+async fn drain_server(
+    server: &mut Server,
+    life: &Lifecycle,
+    sink: &dyn Sink,
+    delay: Duration,
+    patience: Duration,
+    spread: Duration,
+) -> u32 {
+    sink.emit(&Event::Draining { delay });
+    server.farewell(delay);
+    tokio::select! {
+        () = sleep(delay) => {}
+        () = life.forced() => {}
+    }
+    server.close_listener().await;
+    life.apply(Change::DelayOver);
+    sink.emit(&Event::ListenersClosed { in_flight: server.in_flight() });
+    server.finish(spread);
+    let emptied = tokio::select! {
+        emptied = timeout(patience, server.empty()) => emptied.is_ok(),
+        () = life.forced() => false,
+    };
+    if emptied {
+        return 0;
+    }
+    let cut = server.cut().await;
+    for request in cut.shown {
+        let (method, path) = (request.method, request.path);
+        sink.emit(&Event::RequestCut { method, path, after: request.after });
+    }
+    cut.count
+}
+
+fn endpoints(
+    identity: Identity,
+    health: &Health,
+    life: &Lifecycle,
+    turning: impl Fn() -> bool + Send + Sync + 'static,
+    scrape: Option<Scrape>,
+) -> Endpoints {
+    let vitals = Vitals::new(life.clone(), health.clone(), turning);
+    let endpoints = Endpoints::of(identity, health.clone(), vitals);
+    match scrape {
+        Some(scrape) => endpoints.scrape(scrape),
+        None => endpoints,
+    }
+}
+
+/// Says whether the runtime that serves requests turns: all that liveness is made of.
+struct Pulse {
+    /// Milliseconds since the start at which it last did.
+    last: Arc<AtomicU64>,
+    began: std::time::Instant,
+    task: AbortHandle,
+}
+
+impl Pulse {
+    fn start() -> Self {
+        let (last, began) = (Arc::new(AtomicU64::new(0)), std::time::Instant::now());
+        let beat = last.clone();
+        let task = tokio::spawn(async move {
+            loop {
+                beat.store(u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX), Relaxed);
+                sleep(PULSE).await;
+            }
+        });
+        Self { last, began, task: task.abort_handle() }
+    }
+
+    fn turning(&self) -> impl Fn() -> bool + Send + Sync + 'static {
+        let (last, began) = (self.last.clone(), self.began);
+        move || began.elapsed().saturating_sub(Duration::from_millis(last.load(Relaxed))) < TURNS_WITHIN
+    }
+}
+
+impl Drop for Pulse {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// The same service. A router of axum says which of its routes it took, so that metrics and logs have a label that does not
+/// grow with every path.
+fn labelled<S: Any>(app: S) -> S {
+    #[cfg(feature = "axum")]
+    let app = crate::axum::labelled(app);
+    app
+}

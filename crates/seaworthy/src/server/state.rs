@@ -1,0 +1,243 @@
+//! What is known of one connection: shared by its task, its stream, its requests and the sweep.
+//!
+//! Times are ticks of the sweep, so that the path of a request reads no clock for them. Everything is relaxed: each value
+//! stands for itself, and whoever has to act on one is woken, which orders.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::Relaxed};
+use std::time::Duration;
+
+use atomic_waker::AtomicWaker;
+
+/// How often the sweep looks.
+pub(super) const TICK: Duration = Duration::from_millis(100);
+
+/// A duration in ticks, rounded up, so that nothing times out early.
+pub(super) fn ticks(duration: Duration) -> u32 {
+    u32::try_from(duration.as_millis().div_ceil(TICK.as_millis())).unwrap_or(u32::MAX)
+}
+
+/// Where a connection is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Phase {
+    /// Nothing of a next request has arrived.
+    Idle,
+    /// The first byte of a head has arrived, the head has not.
+    Head,
+    /// A request is being served.
+    Busy,
+    /// HTTP/2: any number of requests, none or more of them open.
+    Streams,
+    /// A 101 is on its way out.
+    Upgrading,
+    /// The service owns the stream.
+    Tunnel,
+    /// The last answer is out; what the client still sends is thrown away.
+    Lingering,
+}
+
+impl Phase {
+    fn of(number: u8) -> Self {
+        [Self::Idle, Self::Head, Self::Busy, Self::Streams, Self::Upgrading, Self::Tunnel]
+            .get(usize::from(number))
+            .copied()
+            .unwrap_or(Self::Lingering)
+    }
+}
+
+/// Not waited for anything.
+const NEVER: u32 = u32::MAX;
+
+/// One connection.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) peer: Option<SocketAddr>,
+    /// The tick at which it was accepted.
+    pub(super) opened: u32,
+    phase: AtomicU8,
+    /// The tick at which the phase began, or the connection last made progress in it.
+    since: AtomicU32,
+    /// Since when the client takes nothing of what we have for it.
+    blocked: AtomicU32,
+    /// Requests that are open.
+    requests: AtomicU32,
+    /// Whether there ever was a request.
+    used: AtomicBool,
+    /// The answer is complete; flushing it makes the connection idle.
+    answered: AtomicBool,
+    /// What was upgraded to is a WebSocket.
+    websocket: AtomicBool,
+    /// It should close where nothing of a next request has arrived.
+    close_if_idle: AtomicBool,
+    /// Half a head has been waiting for the other half for too long.
+    timed_out: AtomicBool,
+    /// It should say goodbye in its protocol's own way: GOAWAY, or the close frame of a WebSocket.
+    leave: AtomicBool,
+    /// The goodbye has been said to a WebSocket.
+    parting: AtomicBool,
+    /// It should end now.
+    cut: AtomicBool,
+    /// Whoever reads from it.
+    pub(super) reader: AtomicWaker,
+    /// Whoever writes to it, in a tunnel.
+    pub(super) writer: AtomicWaker,
+    /// Its task.
+    pub(super) task: AtomicWaker,
+}
+
+impl Connection {
+    pub(super) fn new(peer: Option<SocketAddr>, now: u32) -> Self {
+        Self {
+            peer,
+            opened: now,
+            phase: AtomicU8::new(Phase::Idle as u8),
+            since: AtomicU32::new(now),
+            blocked: AtomicU32::new(NEVER),
+            requests: AtomicU32::new(0),
+            used: AtomicBool::new(false),
+            answered: AtomicBool::new(false),
+            websocket: AtomicBool::new(false),
+            close_if_idle: AtomicBool::new(false),
+            timed_out: AtomicBool::new(false),
+            leave: AtomicBool::new(false),
+            parting: AtomicBool::new(false),
+            cut: AtomicBool::new(false),
+            reader: AtomicWaker::new(),
+            writer: AtomicWaker::new(),
+            task: AtomicWaker::new(),
+        }
+    }
+
+    pub(super) fn phase(&self) -> Phase {
+        Phase::of(self.phase.load(Relaxed))
+    }
+
+    pub(super) fn since(&self) -> u32 {
+        self.since.load(Relaxed)
+    }
+
+    pub(super) fn enter(&self, phase: Phase, now: u32) {
+        self.phase.store(phase as u8, Relaxed);
+        self.since.store(now, Relaxed);
+    }
+
+    /// Keeps it from being idle.
+    pub(super) fn touch(&self, now: u32) {
+        self.since.store(now, Relaxed);
+    }
+
+    /// A request began.
+    pub(super) fn begin(&self, now: u32) {
+        self.requests.fetch_add(1, Relaxed);
+        self.used.store(true, Relaxed);
+        self.answered.store(false, Relaxed);
+        if self.phase() != Phase::Streams {
+            self.enter(Phase::Busy, now);
+        }
+    }
+
+    /// It is answered to its end, or broke off.
+    pub(super) fn end(&self) {
+        self.requests.fetch_sub(1, Relaxed);
+        self.answered.store(true, Relaxed);
+    }
+
+    /// All that was written is with the kernel.
+    pub(super) fn flushed(&self, now: u32) {
+        match self.phase() {
+            Phase::Busy if self.answered.swap(false, Relaxed) => self.enter(Phase::Idle, now),
+            Phase::Upgrading => self.enter(Phase::Tunnel, now),
+            _ => {}
+        }
+    }
+
+    /// A 101 is about to be written.
+    pub(super) fn upgrade(&self, websocket: bool, now: u32) {
+        self.websocket.store(websocket, Relaxed);
+        self.enter(Phase::Upgrading, now);
+    }
+
+    pub(super) fn is_websocket(&self) -> bool {
+        self.websocket.load(Relaxed)
+    }
+
+    pub(super) fn requests(&self) -> u32 {
+        self.requests.load(Relaxed)
+    }
+
+    pub(super) fn used(&self) -> bool {
+        self.used.load(Relaxed)
+    }
+
+    /// The client takes nothing.
+    pub(super) fn block(&self, now: u32) {
+        // The first time counts; nobody else writes between the two.
+        if self.blocked.load(Relaxed) == NEVER {
+            self.blocked.store(now.min(NEVER - 1), Relaxed);
+        }
+    }
+
+    /// It takes something.
+    pub(super) fn unblock(&self) {
+        self.blocked.store(NEVER, Relaxed);
+    }
+
+    pub(super) fn blocked_since(&self) -> Option<u32> {
+        Some(self.blocked.load(Relaxed)).filter(|tick| *tick != NEVER)
+    }
+
+    pub(super) fn order_close_if_idle(&self) {
+        self.close_if_idle.store(true, Relaxed);
+        self.reader.wake();
+    }
+
+    pub(super) fn closes_if_idle(&self) -> bool {
+        self.close_if_idle.load(Relaxed)
+    }
+
+    pub(super) fn order_time_out(&self) {
+        self.timed_out.store(true, Relaxed);
+        self.reader.wake();
+    }
+
+    pub(super) fn is_timed_out(&self) -> bool {
+        self.timed_out.load(Relaxed)
+    }
+
+    /// Gives whether it was told before.
+    pub(super) fn order_leave(&self) -> bool {
+        let told = self.leave.swap(true, Relaxed);
+        self.wake_all();
+        told
+    }
+
+    pub(super) fn leaves(&self) -> bool {
+        self.leave.load(Relaxed)
+    }
+
+    /// The goodbye has been said to a WebSocket; from now on its client has a while to answer.
+    pub(super) fn part(&self, now: u32) {
+        self.parting.store(true, Relaxed);
+        self.touch(now);
+    }
+
+    pub(super) fn parts(&self) -> bool {
+        self.parting.load(Relaxed)
+    }
+
+    pub(super) fn order_cut(&self) {
+        self.cut.store(true, Relaxed);
+        self.wake_all();
+    }
+
+    pub(super) fn is_cut(&self) -> bool {
+        self.cut.load(Relaxed)
+    }
+
+    fn wake_all(&self) {
+        self.reader.wake();
+        self.writer.wake();
+        self.task.wake();
+    }
+}

@@ -1,0 +1,257 @@
+//! A client's socket as HTTP sees it: with what was already read given back first, with an end where an order asks for one,
+//! and closed so that the last answer arrives.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, Bytes};
+use seaworthy_core::event::Event;
+use seaworthy_core::refusal::Reason;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::Shared;
+use super::socket::Socket;
+use super::state::{Connection, Phase};
+use super::tunnel::Goodbye;
+
+/// Thrown away at most before a close.
+const LINGER_BYTES: u64 = 1024 * 1024;
+
+/// hyper cannot say it, because no request has begun.
+const TIMED_OUT: &[u8] = b"HTTP/1.1 408 Request Timeout\r\ncontent-type: application/problem+json\r\n\
+connection: close\r\ncontent-length: 109\r\n\r\n\
+{\"type\":\"urn:seaworthy:problem:request_too_slow\",\"title\":\"The request took too long to arrive\",\"status\":408}\n";
+
+/// A connection that counts as open until this is dropped.
+#[derive(Debug)]
+pub(super) struct Open {
+    pub(super) state: Arc<Connection>,
+    shared: Arc<Shared>,
+    key: usize,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Open {
+    pub(super) fn new(shared: Arc<Shared>, state: Connection, permit: OwnedSemaphorePermit) -> Self {
+        let state = Arc::new(state);
+        let key = shared.registry.add(state.clone());
+        Self { state, shared, key, _permit: permit }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.shared.registry.remove(self.key);
+    }
+}
+
+/// A client's socket. After an upgrade the service owns it.
+#[derive(Debug)]
+pub(super) struct ClientStream {
+    socket: Socket,
+    /// What was read before HTTP began.
+    prefix: Bytes,
+    open: Open,
+    goodbye: Goodbye,
+    write_closed: bool,
+    thrown_away: u64,
+}
+
+impl ClientStream {
+    pub(super) fn new(socket: Socket, open: Open) -> Self {
+        Self { socket, prefix: Bytes::new(), open, goodbye: Goodbye::default(), write_closed: false, thrown_away: 0 }
+    }
+
+    /// Gives back what was read.
+    pub(super) fn unread(&mut self, prefix: Bytes) {
+        self.prefix = prefix;
+    }
+
+    pub(super) fn state(&self) -> &Arc<Connection> {
+        &self.open.state
+    }
+
+    fn now(&self) -> u32 {
+        self.open.shared.registry.now()
+    }
+
+    /// What to do where there is nothing to read. The waker stands already, so that no order is missed.
+    fn nothing_to_read(&mut self) -> Poll<io::Result<()>> {
+        let state = &self.open.state;
+        if state.is_cut() {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
+        match state.phase() {
+            Phase::Idle if state.closes_if_idle() => Poll::Ready(Ok(())),
+            Phase::Head if state.is_timed_out() => {
+                let client = state.peer.map_or_else(|| "unix".to_owned(), |peer| peer.ip().to_string());
+                let problem = "the request head took too long to arrive".to_owned();
+                let status = Reason::RequestTooSlow.status();
+                self.open.shared.sink.emit(&Event::ClientError { client, problem, status });
+                // A client that sends so slowly may not read either; what fits into the socket's buffer is enough.
+                let _ = self.socket.try_write(TIMED_OUT);
+                Poll::Ready(Ok(()))
+            }
+            Phase::Tunnel if state.leaves() && state.is_websocket() => {
+                self.say_goodbye();
+                Poll::Pending
+            }
+            _ => Poll::Pending,
+        }
+    }
+
+    fn say_goodbye(&mut self) {
+        let before = self.goodbye.said();
+        if self.goodbye.say(&self.socket) && !before {
+            self.open.state.part(self.now());
+        }
+    }
+
+    fn note_write(&self, written: &Poll<io::Result<usize>>) {
+        match written {
+            Poll::Ready(Ok(_)) => self.open.state.unblock(),
+            Poll::Ready(Err(_)) => {}
+            Poll::Pending => self.open.state.block(self.now()),
+        }
+    }
+
+    /// A write of the service into a WebSocket.
+    fn poll_write_frames(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        self.open.state.writer.register(cx.waker());
+        if self.open.state.is_cut() {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
+        let leaving = self.open.state.leaves();
+        if leaving {
+            self.say_goodbye();
+        }
+        if self.goodbye.said() {
+            return Poll::Ready(Ok(data.len()));
+        }
+        let room = self.goodbye.room(data, leaving);
+        let written = Pin::new(&mut self.socket).poll_write(cx, &data[..room]);
+        self.note_write(&written);
+        let count = ready!(written)?;
+        self.goodbye.wrote(&data[..count]);
+        if leaving {
+            self.say_goodbye();
+        }
+        Poll::Ready(Ok(count))
+    }
+
+    fn in_websocket(&self) -> bool {
+        self.open.state.phase() == Phase::Tunnel && self.open.state.is_websocket()
+    }
+}
+
+impl AsyncRead for ClientStream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if !this.prefix.is_empty() {
+            let count = this.prefix.len().min(buffer.remaining());
+            buffer.put_slice(&this.prefix[..count]);
+            this.prefix.advance(count);
+            return Poll::Ready(Ok(()));
+        }
+        let before = buffer.filled().len();
+        match Pin::new(&mut this.socket).poll_read(cx, buffer) {
+            Poll::Ready(result) => {
+                if buffer.filled().len() > before {
+                    match this.open.state.phase() {
+                        Phase::Idle => this.open.state.enter(Phase::Head, this.now()),
+                        Phase::Streams => this.open.state.touch(this.now()),
+                        _ => {}
+                    }
+                }
+                Poll::Ready(result)
+            }
+            Poll::Pending => {
+                this.open.state.reader.register(cx.waker());
+                this.nothing_to_read()
+            }
+        }
+    }
+}
+
+impl AsyncWrite for ClientStream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        if this.in_websocket() {
+            return this.poll_write_frames(cx, data);
+        }
+        let written = Pin::new(&mut this.socket).poll_write(cx, data);
+        this.note_write(&written);
+        written
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        data: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        if this.in_websocket() {
+            let first = data.iter().find(|slice| !slice.is_empty());
+            return first.map_or(Poll::Ready(Ok(0)), |slice| this.poll_write_frames(cx, slice));
+        }
+        let written = Pin::new(&mut this.socket).poll_write_vectored(cx, data);
+        this.note_write(&written);
+        written
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // HTTP asks for a flush when its own buffer is empty: after the end of an answer, all of it is with the kernel.
+        self.open.state.flushed(self.now());
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if !this.write_closed {
+            ready!(Pin::new(&mut this.socket).poll_shutdown(cx))?;
+            this.write_closed = true;
+            if this.open.state.phase() == Phase::Tunnel {
+                // The service closes it, and knows what it still waits for.
+                return Poll::Ready(Ok(()));
+            }
+            // From here the sweep watches the time.
+            this.open.state.enter(Phase::Lingering, this.now());
+        }
+        if this.open.state.phase() == Phase::Tunnel {
+            return Poll::Ready(Ok(()));
+        }
+        let mut scratch = [0; 4096];
+        loop {
+            let mut buffer = ReadBuf::new(&mut scratch);
+            // An error here only says that the client is gone already.
+            if ready!(Pin::new(&mut this.socket).poll_read(cx, &mut buffer)).is_err() || buffer.filled().is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            this.thrown_away += buffer.filled().len() as u64;
+            if this.thrown_away > LINGER_BYTES {
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_408_says_how_long_it_is_and_reads_as_every_other_problem() {
+        let text = std::str::from_utf8(TIMED_OUT).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        assert!(head.contains(&format!("content-length: {}", body.len())), "{}", body.len());
+        let row = Reason::RequestTooSlow.row();
+        assert!(body.contains(row.name) && body.contains(row.title) && body.contains(&row.status.to_string()));
+    }
+}
