@@ -15,6 +15,13 @@ fn replica(database: &PostgreSql, script: &str) -> Starting {
     Seaworthy::app().variable("DATABASE_URL", &database.url()).config(&config)
 }
 
+/// Something to do for as long as the file is there: whoever outlives its replica ends with the test.
+fn endless() -> (tempfile::NamedTempFile, String) {
+    let file = tempfile::NamedTempFile::new().expect("a file can be made");
+    let script = format!("echo began; while [ -e {} ]; do sleep 0.05; done", file.path().display());
+    (file, script)
+}
+
 fn ready(replica: &Seaworthy) {
     until("it is ready", || (get(replica.ops, "/health/ready").status == 200).then_some(()));
 }
@@ -39,7 +46,8 @@ fn replicas_that_start_at_once_migrate_one_after_the_other() {
 #[test]
 fn a_replica_that_dies_in_its_migration_lets_the_next_one_go_on() {
     let database = PostgreSql::start();
-    let first = replica(&database, "echo began; sleep 300").listening();
+    let (_at_it, endless) = endless();
+    let first = replica(&database, &endless).listening();
     until("the first migrates", || first.log.so_far().contains("began").then_some(()));
     let second = replica(&database, "true").listening();
     let waits = second.log.event("migration_waits");
@@ -52,7 +60,8 @@ fn a_replica_that_dies_in_its_migration_lets_the_next_one_go_on() {
 #[test]
 fn a_stop_while_another_one_migrates_is_a_stop_in_order() {
     let database = PostgreSql::start();
-    let first = replica(&database, "echo began; sleep 300").listening();
+    let (_at_it, endless) = endless();
+    let first = replica(&database, &endless).listening();
     until("the first migrates", || first.log.so_far().contains("began").then_some(()));
     let second = replica(&database, "true").listening();
     second.log.event("migration_waits");
