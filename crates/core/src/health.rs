@@ -141,6 +141,7 @@ impl Measure {
 
 /// The last word on one check.
 #[derive(Debug, Clone, Default)]
+#[allow(clippy::struct_excessive_bools, reason = "facts that do not exclude each other")]
 pub struct Check {
     pub name: String,
     /// What it asks: `postgres`, `http`.

@@ -17,7 +17,6 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use crate::config;
 use crate::gateway::Upstream;
 use crate::shape::{Process, Sample, System, Uses};
-use seaworthy::metrics::Usage;
 
 /// The program is not waited for any longer.
 const PATIENCE: Duration = Duration::from_secs(5);
