@@ -2,6 +2,7 @@
 //!
 //! A command stands here when it works, and not before. Each shows an example and documents its exit codes.
 
+mod audit;
 mod config;
 mod doctor;
 mod running;
@@ -12,6 +13,7 @@ mod tests;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+pub(crate) use self::audit::{Audit, AuditVerify};
 pub(crate) use self::config::{Config, ConfigFile};
 pub(crate) use self::doctor::Doctor;
 pub(crate) use self::running::{Drain, Heartbeat, Loglevel, Pause, Probe, Reach, Reload, Resume, Status};
@@ -73,6 +75,8 @@ pub(crate) enum Command {
     Loglevel(Loglevel),
     Heartbeat(Heartbeat),
     Drill(Box<seaworthy_drill::Arguments>),
+    #[command(subcommand)]
+    Audit(Audit),
     #[command(subcommand)]
     Config(Config),
     Completions(Completions),

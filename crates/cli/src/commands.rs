@@ -2,6 +2,7 @@
 //!
 //! They are short-lived and blocking; none of them starts a runtime.
 
+mod audit;
 mod config;
 mod doctor;
 mod find;
@@ -51,6 +52,7 @@ pub(crate) fn dispatch(cli: Cli) -> ExitCode {
             drill.quiet |= cli.quiet;
             seaworthy_drill::run(&drill).into()
         }
+        Command::Audit(command) => audit::audit(&command, output),
         Command::Config(config) => config::config(&config, output),
         Command::Completions(completions) => complete(&completions, output),
     }

@@ -17,6 +17,7 @@ mod shape;
 mod sockets;
 mod statsd;
 mod supervise;
+mod telemetry;
 
 fn main() -> std::process::ExitCode {
     cli::main()

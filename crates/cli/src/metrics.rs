@@ -13,6 +13,7 @@ mod facts;
 mod health;
 mod page;
 mod shard;
+mod telemetry;
 #[cfg(test)]
 mod tests;
 
@@ -34,6 +35,7 @@ use self::cells::OUTCOMES;
 use self::facts::Facts;
 use crate::gateway::WorkerShare;
 use crate::log::Logger;
+use crate::telemetry::Counters;
 
 /// What metrics are made of.
 pub(crate) struct MetricsSetup {
@@ -88,6 +90,11 @@ impl Metrics {
         let worker = Shard::new(self.clone(), share);
         lock(&self.shards).push(worker.cells().clone());
         worker
+    }
+
+    /// Shows what became of spans, reports and entries of the audit trail, too.
+    pub(crate) fn show_telemetry(&self, counters: Counters) {
+        self.collect(move |page| telemetry::write(page, &counters));
     }
 
     /// Everything as it is now.

@@ -52,6 +52,7 @@ pub(crate) fn request<'a>() -> RequestFinished<'a> {
     RequestFinished {
         request_id: "0192-id",
         trace_id: Some("4bf92f3577b34da6a3ce929d0e0e4736"),
+        span: None,
         method: "GET",
         path: "/orders/7",
         query: Some("page=2&api_key=hunter2&ssn=1"),

@@ -86,6 +86,7 @@ fn request(route: Option<&str>) -> RequestFinished<'_> {
     RequestFinished {
         request_id: "id",
         trace_id: None,
+        span: None,
         method: "GET",
         path: "/orders/7",
         query: None,

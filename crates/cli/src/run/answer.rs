@@ -22,6 +22,7 @@ pub(crate) fn answer(parts: &mut Parts, request: ControlRequest) -> Asked {
     let answer = match command {
         Command::Status => status(parts),
         Command::Drain => {
+            parts.emit(&Event::ControlAsked { what: "drain", by });
             asked = Asked::Drain;
             let drain = &parts.config().drain;
             let delay = config::duration::written(drain.delay);
@@ -37,12 +38,16 @@ pub(crate) fn answer(parts: &mut Parts, request: ControlRequest) -> Asked {
             parts.emit(&Event::Resumed { by });
             Reply::done("requests go on")
         }
-        Command::Reload => match reload::reload(parts, &by) {
-            Ok(changed) => Reply::Reloaded { changed: changed.iter().map(Changed::from).collect() },
-            Err(problems) => Reply::invalid(&problems),
-        },
+        Command::Reload => {
+            parts.emit(&Event::ControlAsked { what: "reload", by: by.clone() });
+            match reload::reload(parts, &by) {
+                Ok(changed) => Reply::Reloaded { changed: changed.iter().map(Changed::from).collect() },
+                Err(problems) => Reply::invalid(&problems),
+            }
+        }
         Command::Heartbeat { name, sign, took, code } => parts.monitor.beat(&name, sign.signal(took, code)),
         Command::LogLevel { level, expires } => {
+            parts.emit(&Event::ControlAsked { what: "loglevel", by });
             let level = core_level(level);
             parts.logger.set_level(level, expires);
             parts.emit(&Event::LogLevelChanged { level, expires });

@@ -64,7 +64,10 @@ fn stack_settings(config: &Config) -> StackSettings {
     StackSettings {
         trusted: Trusted::new(config.trusted_proxies.iter().map(|cidr| cidr.net())),
         request_id: RequestIdLayer::default().trust(trust).format(format).header(header),
-        trace: TraceContextLayer::default().begin(config.trace.begin),
+        trace: match &config.trace.export {
+            Some(_) => TraceContextLayer::default().spans_of_proxy(config.trace.sampler),
+            None => TraceContextLayer::default().begin(config.trace.begin),
+        },
         route_header: Some(ROUTE),
         headers: preset(config.headers.preset),
         hold: Hold { start: config.start.hold, crash: config.start.hold_after_crash, pause: PAUSE },

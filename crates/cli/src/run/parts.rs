@@ -16,6 +16,7 @@ use crate::monitor::{Monitor, Record};
 use crate::ops::{Ops, Sampler, Scrape, Vitals};
 use crate::statsd::StatsD;
 use crate::supervise::{Commands, Notifier, Supervisor};
+use crate::telemetry::Telemetry;
 
 /// Everything that runs.
 pub(crate) struct Parts {
@@ -46,6 +47,7 @@ pub(crate) struct Parts {
     pub(crate) notifier: Notifier,
     pub(crate) program: Program,
     pub(crate) reloads: ReloadStatus,
+    pub(crate) telemetry: Telemetry,
 }
 
 /// What is known of the program that we run.

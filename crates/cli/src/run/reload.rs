@@ -14,7 +14,10 @@ pub(crate) fn reload(parts: &mut Parts, by: &str) -> Result<Vec<ChangedKey>, Pro
     let outcome = match loaded {
         Ok(loaded) => {
             let changed = config::diff(&parts.loaded, &loaded);
+            // Whether requests get spans is a matter of who carries them, and that needs a restart.
+            let export = parts.loaded.config.trace.export.take();
             parts.loaded = loaded;
+            parts.loaded.config.trace.export = export;
             parts.reloads.done += 1;
             put_in_force(parts);
             report(parts, &changed, by);
@@ -36,6 +39,7 @@ fn put_in_force(parts: &mut Parts) {
     parts.sampler.set(&parts.loaded.config.probes);
     let config = parts.config();
     parts.logger.configure(&config.log);
+    parts.telemetry.configure(&config.log);
     if let Some(gateway) = &parts.gateway {
         gateway.reload(built::worker_settings(config, parts.public()));
     }
@@ -51,5 +55,12 @@ fn report(parts: &Parts, changed: &[ChangedKey], by: &str) {
     let keys = |restart: bool| {
         changed.iter().filter(move |key| key.restart == restart).map(|key| key.path.clone()).collect::<Vec<_>>()
     };
-    parts.emit(&Event::ConfigReloaded { by: by.to_owned(), changed: keys(false), needs_restart: keys(true) });
+    let value = |value: &serde_json::Value| if value.is_null() { "nothing".to_owned() } else { value.to_string() };
+    let written = |key: &ChangedKey| format!("{}: {} → {}", key.path, value(&key.old), value(&key.new));
+    parts.emit(&Event::ConfigReloaded {
+        by: by.to_owned(),
+        changed: keys(false),
+        needs_restart: keys(true),
+        values: changed.iter().map(written).collect(),
+    });
 }

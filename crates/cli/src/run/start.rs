@@ -28,6 +28,8 @@ use crate::ops::{Endpoints, Ops, Probes, Sampler, Scrape, Vitals};
 use crate::statsd::StatsD;
 use crate::supervise::{self, Commands, HandedOver, Notifier, Reaper, Report, SpawnError, Supervisor};
 
+use crate::telemetry::{Telemetry, TelemetryError};
+
 /// How many requests of people may wait for the loop.
 const REQUESTS: usize = 16;
 
@@ -50,6 +52,8 @@ pub(crate) enum StartError {
     Control(#[from] OpenError),
     #[error(transparent)]
     Spawn(#[from] SpawnError),
+    #[error(transparent)]
+    Telemetry(#[from] TelemetryError),
     #[error("{what} cannot be started: {source}")]
     System { what: &'static str, source: io::Error },
 }
@@ -59,7 +63,9 @@ impl StartError {
         match self {
             Self::Bind(BindError::InUse { .. }) | Self::Control(OpenError::Live { .. }) => ExitCode::AddressInUse,
             Self::Spawn(error) => error.exit_code(),
-            Self::Bind(BindError::Other { .. }) | Self::Control(_) | Self::System { .. } => ExitCode::Failed,
+            Self::Bind(BindError::Other { .. }) | Self::Control(_) | Self::Telemetry(_) | Self::System { .. } => {
+                ExitCode::Failed
+            }
         }
     }
 }
@@ -89,7 +95,12 @@ pub(crate) fn start(
     let program: Arc<OnceLock<Supervisor>> = Arc::default();
     let health = Health::default();
     let metrics = metrics(config, &logger, program.clone(), health.clone(), started);
-    let sink: Arc<dyn Sink> = Arc::new(Fanout::new([Arc::new(logger.clone()) as Arc<dyn Sink>, metrics.clone()]));
+    let mut sinks: Vec<Arc<dyn Sink>> = vec![Arc::new(logger.clone()), metrics.clone()];
+    // It hears of facts, but not of what goes wrong with itself.
+    let telemetry = Telemetry::start(config, &(Arc::new(Fanout::new(sinks.clone())) as Arc<dyn Sink>))?;
+    metrics.show_telemetry(telemetry.counters());
+    sinks.extend(telemetry.sinks());
+    let sink: Arc<dyn Sink> = Arc::new(Fanout::new(sinks));
     panics::report_to(sink.clone());
     if let Some(statsd) = &statsd {
         metrics.collect(statsd.page());
@@ -105,7 +116,7 @@ pub(crate) fn start(
     let mut shares: Arc<[Arc<WorkerShare>]> = Arc::new([]);
     let gateway = if serves {
         our_ports.extend(public.iter().filter_map(|listener| port_of(&listener.bound)));
-        let setup = gateway_setup(config, public, &lifecycle, &sink, &logger, &metrics);
+        let setup = gateway_setup(config, public, &lifecycle, &sink, (&logger, &metrics, &telemetry));
         let gateway = Gateway::start(setup).map_err(system("a worker"))?;
         shares = gateway.shares();
         Some(gateway)
@@ -190,6 +201,7 @@ pub(crate) fn start(
         notifier: Notifier::of_process(),
         program: Program::default(),
         reloads: ReloadStatus::default(),
+        telemetry,
     };
     if let Some(gateway) = &parts.gateway {
         gateway.reload(built::worker_settings(parts.config(), parts.public()));
@@ -286,13 +298,12 @@ fn gateway_setup(
     listeners: Vec<Listener>,
     lifecycle: &Lifecycle,
     sink: &Arc<dyn Sink>,
-    logger: &Logger,
-    metrics: &Arc<Metrics>,
+    (logger, metrics, telemetry): (&Logger, &Arc<Metrics>, &Telemetry),
 ) -> GatewaySetup {
     let workers = built::workers(config);
     let make_observer = |_| -> MakeObserver {
-        let (log, metrics) = (logger.clone(), metrics.clone());
-        Box::new(move |share| WorkerObserver::new(share.clone(), log.worker(), metrics.worker(share)))
+        let (log, metrics, telemetry) = (logger.clone(), metrics.clone(), telemetry.worker());
+        Box::new(move |share| WorkerObserver::new(share.clone(), log.worker(), metrics.worker(share), telemetry))
     };
     GatewaySetup {
         workers,

@@ -2,6 +2,7 @@
 
 mod bed;
 
+mod audit;
 mod balancer;
 mod bodies;
 mod checks;
@@ -20,3 +21,4 @@ mod servers;
 mod start;
 mod steer;
 mod systemd;
+mod telemetry;
