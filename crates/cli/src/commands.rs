@@ -3,6 +3,7 @@
 //! They are short-lived and blocking; none of them starts a runtime.
 
 mod audit;
+mod breakers;
 mod config;
 mod doctor;
 mod find;
@@ -38,6 +39,7 @@ pub(crate) fn dispatch(cli: Cli) -> ExitCode {
             let command = control::Command::LogLevel { level: loglevel.level, expires: loglevel.expires };
             tell::tell(&loglevel.reach, &command, output)
         }
+        Command::Breakers(breakers) => breakers::breakers(&breakers, output),
         Command::Heartbeat(beat) => {
             let sign = match (beat.start, beat.failed()) {
                 (true, _) => control::Sign::Start,

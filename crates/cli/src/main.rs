@@ -5,6 +5,7 @@ mod commands;
 mod config;
 mod control;
 mod demo;
+mod egress;
 mod exit_code;
 mod gateway;
 mod log;

@@ -33,6 +33,7 @@ pub(crate) use self::shard::Shard;
 
 use self::cells::OUTCOMES;
 use self::facts::Facts;
+use crate::egress::Board;
 use crate::gateway::WorkerShare;
 use crate::log::Logger;
 use crate::telemetry::Counters;
@@ -50,6 +51,8 @@ pub(crate) struct MetricsSetup {
     pub(crate) app: Box<dyn Fn() -> Vec<u32> + Send + Sync>,
     /// What checks have found.
     pub(crate) health: Health,
+    /// What the program calls through us.
+    pub(crate) egress: Board,
     /// When this process began.
     pub(crate) started: Instant,
 }

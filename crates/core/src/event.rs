@@ -25,6 +25,7 @@ pub use request::{Protocol, RequestFinished, UpstreamFacts};
 
 use crate::breaker::{Mode as BreakerMode, State as BreakerState};
 use crate::lifecycle::{Cause, State};
+use crate::refusal::Reason;
 
 /// How much a fact matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -352,6 +353,18 @@ events! {
     /// A call was refused, since as many run and wait as may. Said at most once in ten seconds for each service.
     BulkheadFull { service: String, running: u32, waiting: u32 } = "bulkhead_full", Warn, "bulkhead {service} is full: {running} calls run, {waiting} wait";
         "service" => service.as_str(), "running" => *running, "waiting" => *waiting;
+    /// Somebody closed a breaker by hand.
+    BreakerReset { service: String, by: String } = "breaker_reset", Warn, "breaker {service} reset by {by}";
+        "service" => service.as_str(), "by" => by.as_str();
+    /// Calls of the program to a service go through us, here.
+    EgressListening { service: String, place: String } = "egress_listening", Info, "calls to {service} go through {place}";
+        "service" => service.as_str(), "place" => place.as_str();
+    /// The program called a service through us: it was answered, or refused by us.
+    EgressCalled { service: String, method: String, status: u16, refusal: Option<Reason>, attempts: u32, took: Duration, breaker: BreakerState, request_id: String } = "egress_called", Info, "called {service}: {status}{}", Because(*refusal);
+        "service" => service.as_str(), "method" => method.as_str(), "status" => *status, "refusal" => refusal.map_or("", Reason::name), "attempts" => *attempts, "duration" => *took, "breaker" => breaker.name(), "request_id" => request_id.as_str();
+    /// The program called a service through us, and it gave no answer.
+    EgressFailed { service: String, method: String, reason: Reason, error: String, attempts: u32, took: Duration, breaker: BreakerState, request_id: String } = "egress_failed", Warn, "called {service}: {error}";
+        "service" => service.as_str(), "method" => method.as_str(), "reason" => reason.name(), "attempts" => *attempts, "duration" => *took, "breaker" => breaker.name(), "request_id" => request_id.as_str();
     /// Something that the ops listener was asked for was refused.
     OpsRequestRefused { client: String, method: String, path: String, status: u16 } = "ops_request_refused", Debug, "refused on the ops listener: {method} {path}";
         "client" => client.as_str(), "method" => method.as_str(), "path" => path.as_str(), "status" => *status;
@@ -415,6 +428,15 @@ events! {
 /// A count as a field, which has a sign.
 fn count(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// Why an answer is one of ours.
+struct Because(Option<Reason>);
+
+impl fmt::Display for Because {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |reason| write!(f, " ({})", reason.name()))
+    }
 }
 
 /// Where the public is served, and where probes and metrics are; either may be `off`.

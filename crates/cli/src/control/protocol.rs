@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::status::Status;
 use crate::config::{ChangedKey, Kind as _, Level, Problems};
+use crate::egress::BreakerView;
 
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +30,10 @@ pub(crate) enum Command {
         #[serde(rename = "for", default, skip_serializing_if = "Option::is_none", with = "written")]
         expires: Option<Duration>,
     },
+    /// How the breakers of the services are that the program calls.
+    Breakers,
+    /// Close a breaker, and forget what it saw.
+    ResetBreaker { name: String },
     /// A job that a heartbeat check waits for says how it is.
     Heartbeat {
         name: String,
@@ -72,6 +77,9 @@ pub(crate) enum Reply {
         message: String,
     },
     Status(Box<Status>),
+    Breakers {
+        breakers: Vec<BreakerView>,
+    },
     /// A new config is in force.
     Reloaded {
         changed: Vec<Changed>,

@@ -78,6 +78,7 @@ fn metrics(label_sets: usize) -> Arc<Metrics> {
         log: logger(),
         app: Box::new(|| vec![std::process::id()]),
         health: health(),
+        egress: Board::default(),
         started: Instant::now(),
     })
 }

@@ -10,6 +10,7 @@ use seaworthy::lifecycle::Lifecycle;
 use super::inputs::Inputs;
 use crate::config::{Config, Loaded};
 use crate::control::{Control, ReloadStatus};
+use crate::egress::{Board, Egress};
 use crate::gateway::{Gateway, Public, Upstream};
 use crate::log::Logger;
 use crate::monitor::{Monitor, Record};
@@ -40,6 +41,9 @@ pub(crate) struct Parts {
     pub(crate) _statsd: Option<StatsD>,
     /// For the hooks where there is no program.
     pub(crate) commands: Commands,
+    /// What the program calls through us; `None` where that is nothing.
+    pub(crate) egress: Option<Egress>,
+    pub(crate) board: Board,
     pub(crate) monitor: Monitor,
     pub(crate) sampler: Sampler,
     /// `None` where there is nowhere to keep them.

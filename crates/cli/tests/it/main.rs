@@ -3,12 +3,15 @@
 mod bed;
 
 mod audit;
+mod bad_input;
 mod balancer;
 mod bodies;
 mod checks;
 mod connections;
 mod documents;
 mod drain;
+mod egress;
+mod examples;
 mod init;
 mod migrate;
 mod observe;
@@ -16,6 +19,7 @@ mod programs;
 mod protocols;
 mod refusals;
 mod reload;
+mod scratch;
 mod seeds;
 mod servers;
 mod start;
