@@ -28,7 +28,6 @@ pub(crate) struct Probes {
     pub(crate) details: Details,
 
     /// Whoever brings this as `Authorization: Bearer` sees what is shown on this machine.
-    #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-default" = "none", "examples" = [{ "env": "PROBE_TOKEN" }]))]
     pub(crate) token: Option<As<SecretSource>>,
 
