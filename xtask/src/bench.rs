@@ -2,6 +2,7 @@
 
 mod breaker;
 mod ceilings;
+mod checks;
 mod latency;
 mod library;
 mod load;
@@ -57,6 +58,8 @@ enum Scenario {
     Start,
     /// The library's layers in the process, beside those that people put together.
     Library,
+    /// What checks of dependencies cost, and what probes withstand.
+    Checks,
     /// The answer of an open breaker of the library, in nanoseconds.
     Breaker,
 }
@@ -73,6 +76,7 @@ impl Scenario {
             Self::Workers => "workers: 100 bytes, one worker of ours and two",
             Self::Start => "start: to the first answer of the program",
             Self::Library => "library: a call in the process, 100 bytes",
+            Self::Checks => "checks: a thousand of them, probes under load, and an outage",
             Self::Breaker => "breaker: nanoseconds a call",
         }
     }
@@ -86,7 +90,7 @@ impl Scenario {
             Self::Large => Some(load("/files/1MiB", 64)),
             Self::New => Some(Load { keep: false, ..load("/", 64) }),
             Self::Many => Some(load("/", 1000)),
-            Self::Latency | Self::Start | Self::Breaker | Self::Library => None,
+            Self::Latency | Self::Start | Self::Checks | Self::Breaker | Self::Library => None,
         }
     }
 }
@@ -115,11 +119,14 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     }
     let directory = tempfile::tempdir().context("cannot make a directory for the peers")?;
     let setup = Setup::new(&binary, directory.path())?;
-    let _origin = Peer::start(Kind::Origin, &setup)?;
+    let origin = Peer::start(Kind::Origin, &setup)?;
     let scenarios = if options.only.is_empty() { Scenario::value_variants() } else { &options.only };
     for scenario in scenarios {
         match scenario.load(options.seconds) {
             Some(load) => measure(*scenario, load, options.rounds, &setup)?,
+            None if *scenario == Scenario::Checks => {
+                checks::measure(scenario.name(), options.seconds, &origin, &setup)?;
+            }
             None if *scenario == Scenario::Latency => {
                 latency::measure(scenario.name(), options.rounds, options.seconds, &setup)?;
             }

@@ -17,8 +17,6 @@
 //! ```
 
 mod request;
-#[cfg(test)]
-mod tests;
 
 use std::fmt;
 use std::time::Duration;
@@ -295,6 +293,9 @@ events! {
     /// A hook or migration ended well.
     CommandRan { what: String, took: Duration } = "command_ran", Info, "{what} done in {took:.1?}";
         "command" => what.as_str(), "took" => *took;
+    /// Another replica migrates.
+    MigrationWaits { migration: String, check: String } = "migration_waits", Info, "migration {migration} waits: another replica holds its lock";
+        "migration" => migration.as_str(), "check" => check.as_str();
     /// A hook or migration failed.
     CommandFailed { what: String, reason: String } = "command_failed", Error, "{what} failed: {reason}";
         "command" => what.as_str(), "reason" => reason.as_str();
@@ -482,3 +483,6 @@ pub struct Nowhere;
 impl Sink for Nowhere {
     fn emit(&self, _: &Event) {}
 }
+
+#[cfg(test)]
+mod tests;

@@ -42,7 +42,7 @@ const LATER: [&str; 17] = [
 ];
 
 /// Keys that later versions will read.
-const LATER_KEYS: [&str; 2] = ["app.replicas", "migrate[].lock"];
+const LATER_KEYS: [&str; 1] = ["app.replicas"];
 
 /// Words that will never be known, and why.
 const NEVER_WORDS: [(&str, &str, &str, &str); 1] = [(
