@@ -108,6 +108,11 @@ impl Metrics {
         self.library.collect(write);
     }
 
+    /// As [`collect`](Self::collect), behind all others: where names clash, these give way.
+    pub(crate) fn collect_last(&self, write: impl Fn(&mut Exposition) + Send + Sync + 'static) {
+        self.library.collect_last(write);
+    }
+
     fn admit_upstream(&self, name: &Arc<str>) -> bool {
         self.upstreams.admit(name)
     }

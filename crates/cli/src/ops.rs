@@ -26,7 +26,6 @@ mod question;
 mod report;
 mod samples;
 mod stream;
-mod summary;
 #[cfg(test)]
 mod tests;
 mod turns;

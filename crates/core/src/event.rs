@@ -377,6 +377,11 @@ events! {
     /// A limit on connections was reached.
     ConnectionLimitHit { limit: u32 } = "connection_limit_hit", Warn, "{limit} connections are open: more wait in the backlog";
         "limit" => *limit;
+    /// The program's own metrics cannot be shown. Repeats are counted and not reported.
+    AppScrapeFailed { reason: String } = "app_scrape_failed", Warn, "the app's own metrics cannot be had: {reason}";
+        "reason" => reason.as_str();
+    /// They are there again.
+    AppScrapeRecovered = "app_scrape_recovered", Info, "the app's own metrics are there again";
     /// A pool of connections is nearly used up.
     PoolStrained { pool: String, active: u64, max: u64 } = "pool_strained", Warn, "pool {pool} is nearly used up: {active} of {max} connections are in use";
         "pool" => pool.as_str(), "active" => count(*active), "max" => count(*max);
@@ -422,6 +427,11 @@ events! {
     Warning { text: String } = "warning", Warn, "{text}";
 }
 
+/// A count as a field, which has a sign.
+fn count(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
 /// Why an answer is one of ours.
 struct Because(Option<Reason>);
 
@@ -429,11 +439,6 @@ impl fmt::Display for Because {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.map_or(Ok(()), |reason| write!(f, " ({})", reason.name()))
     }
-}
-
-/// A count as a field, which has a sign.
-fn count(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 /// Where the public is served, and where probes and metrics are; either may be `off`.

@@ -75,7 +75,9 @@ impl Door {
             }
             return Some(answer);
         }
-        Some(self.scrape.answer(query, accept, &facts))
+        let answer = self.scrape.answer(query, accept, &facts);
+        self.scrape.prepare_next();
+        Some(answer)
     }
 
     fn is_public(&self, path: &str) -> bool {

@@ -15,6 +15,7 @@ use crate::gateway::{Gateway, Public, Upstream};
 use crate::log::Logger;
 use crate::monitor::Monitor;
 use crate::ops::{Ops, Sampler, Scrape, Vitals};
+use crate::scrape::AppMetrics;
 use crate::statsd::StatsD;
 use crate::supervise::{Commands, Notifier, Supervisor};
 use crate::telemetry::Telemetry;
@@ -37,6 +38,8 @@ pub(crate) struct Parts {
     pub(crate) control: Option<Control>,
     /// `None` where somebody else runs the program.
     pub(crate) supervisor: Option<Supervisor>,
+    /// The program's own metrics.
+    pub(crate) app_metrics: AppMetrics,
     /// Listens for as long as it is kept.
     pub(crate) _statsd: Option<StatsD>,
     /// For the hooks where there is no program.
@@ -76,6 +79,7 @@ impl Parts {
             gateway.forward_to(upstream);
         }
         self.sampler.forward_to(upstream);
+        self.app_metrics.aim(upstream);
     }
 
     /// What the public listener answers by itself, by the configuration in force.

@@ -1,11 +1,13 @@
 //! Loads the configuration again: valid as a whole and in force from the next request on, or refused as a whole.
 
+use std::time::Instant;
+
 use seaworthy::core::event::Event;
 
 use super::parts::Parts;
 use super::{built, start};
 use crate::config::{self, ChangedKey, Problems};
-use crate::ops::Probes;
+use crate::ops::{self, Probes};
 
 /// Reloads because of `by`. Gives what changed.
 pub(crate) fn reload(parts: &mut Parts, by: &str) -> Result<Vec<ChangedKey>, Problems> {
@@ -44,10 +46,13 @@ fn refused(parts: &mut Parts, problems: Problems) -> Result<Vec<ChangedKey>, Pro
 
 /// What needs a restart is not looked at here, and so stays as it was.
 fn put_in_force(parts: &mut Parts) {
-    parts.monitor.set(&parts.loaded.config.checks);
+    let before = ops::believed(parts.health.snapshot(), Instant::now());
+    let serving = before.ready(parts.lifecycle.state());
+    parts.monitor.set(&parts.loaded.config.checks, serving);
     parts.sampler.set(&parts.loaded.config.probes);
     let config = parts.config();
     parts.logger.configure(&config.log);
+    parts.app_metrics.configure(&config.metrics);
     parts.telemetry.configure(&config.log);
     if let Some(gateway) = &parts.gateway {
         gateway.reload(built::worker_settings(config, parts.public()));

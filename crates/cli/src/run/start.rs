@@ -25,6 +25,7 @@ use crate::log::{self, Fanout, LogSetup, Logger};
 use crate::metrics::{Metrics, MetricsSetup};
 use crate::monitor::{self, Monitor};
 use crate::ops::{Endpoints, Ops, Probes, Sampler, Scrape, Vitals};
+use crate::scrape::AppMetrics;
 use crate::statsd::StatsD;
 use crate::supervise::{self, Commands, HandedOver, Notifier, Reaper, Report, SpawnError, Supervisor};
 
@@ -90,9 +91,9 @@ pub(crate) fn start(
     let mut handed_over = Inherited::of(handed_over)?;
     let public = if serves { handed_over.public(&config.listen)? } else { Vec::new() };
     let admin = config.admin.as_ref().map(|admin| handed_over.admin(admin)).transpose()?;
-    let doors = Egress::bind(config)?;
     let max_series = config.metrics.max_series.get();
     let statsd = config.statsd.as_ref().map(|address| StatsD::start(address, max_series)).transpose()?;
+    let doors = Egress::bind(config)?;
 
     let logger = logger(config, output).map_err(system("the log"))?;
     // The metrics ask for the processes of a program that is started after them.
@@ -107,10 +108,6 @@ pub(crate) fn start(
     sinks.extend(telemetry.sinks());
     let sink: Arc<dyn Sink> = Arc::new(Fanout::new(sinks));
     panics::report_to(sink.clone());
-    if let Some(statsd) = &statsd {
-        metrics.collect(statsd.page());
-        sink.emit(&Event::Notice { text: format!("StatsD is received on {}", statsd.bound()) });
-    }
     let control = ControlSocket::of(config, &*sink)?;
 
     board.set(board.build(&config.egress, &sink)?);
@@ -118,7 +115,8 @@ pub(crate) fn start(
     let lifecycle = Lifecycle::new(sink.clone());
     health.publish(Snapshot { missing: missing(config), ..Snapshot::default() });
     let exposition = metrics.clone();
-    let scrape = Scrape::new(move |format| exposition.exposition(format));
+    let app_metrics = app_metrics(config, &metrics, statsd.as_ref(), &sink);
+    let scrape = Scrape::new(move |format| exposition.exposition(format)).with_app(app_metrics.clone());
     let mut our_ports = Vec::new();
     let mut shares: Arc<[Arc<WorkerShare>]> = Arc::new([]);
     let gateway = if serves {
@@ -155,8 +153,7 @@ pub(crate) fn start(
     let (supervisor, reports) = if config.app.command.is_empty() {
         (None, None)
     } else {
-        let completed = move || shares.iter().map(|share| share.completed()).sum();
-        let setup = supervise_setup(config, app, our_ports, output, Arc::new(completed));
+        let setup = supervised(config, app, output, our_ports, shares);
         let (supervisor, reports) = Supervisor::start(setup, commands.clone());
         // Nobody else sets it.
         let _ = program.set(supervisor.clone());
@@ -177,6 +174,7 @@ pub(crate) fn start(
         ops,
         control,
         supervisor,
+        app_metrics,
         _statsd: statsd,
         commands,
         egress,
@@ -192,6 +190,30 @@ pub(crate) fn start(
         gateway.reload(built::worker_settings(parts.config(), parts.public()));
     }
     Ok(Started { parts, reports, requests, following, output })
+}
+
+/// What the program is run by.
+fn supervised(
+    config: &Config,
+    mut app: App,
+    output: Output,
+    our_ports: Vec<u16>,
+    shares: Arc<[Arc<WorkerShare>]>,
+) -> supervise::Setup {
+    if config.upstream.is_some() {
+        // Requests go elsewhere, so nobody waits for the program to take a port.
+        app.port = AppPort::None;
+    }
+    supervise::Setup {
+        app,
+        start: config.start.clone(),
+        stop: config.stop.clone(),
+        restart: config.restart.clone(),
+        migrations: config.migrate.clone(),
+        output: program_output(config, output),
+        our_ports,
+        completed: Arc::new(move || shares.iter().map(|share| share.completed()).sum()),
+    }
 }
 
 /// What probes are answered from.
@@ -215,30 +237,6 @@ fn sampler(config: &Config, vitals: &Vitals, program: Arc<OnceLock<Supervisor>>,
     let mut sampler = Sampler::new(vitals.samples().clone(), pids, sink.clone());
     sampler.set(&config.probes);
     sampler
-}
-
-/// How the program is run.
-fn supervise_setup(
-    config: &Config,
-    mut app: App,
-    our_ports: Vec<u16>,
-    output: Output,
-    completed: Arc<dyn Fn() -> u64 + Send + Sync>,
-) -> supervise::Setup {
-    if config.upstream.is_some() {
-        // Requests go elsewhere, so nobody waits for the program to take a port.
-        app.port = AppPort::None;
-    }
-    supervise::Setup {
-        app,
-        start: config.start.clone(),
-        stop: config.stop.clone(),
-        restart: config.restart.clone(),
-        migrations: config.migrate.clone(),
-        output: program_output(config, output),
-        our_ports,
-        completed,
-    }
 }
 
 /// What the program calls through us, and the program with what it has to know of that.
@@ -332,6 +330,19 @@ fn metrics(
         egress,
         started,
     })
+}
+
+/// What the program shows of its own stands beside ours.
+fn app_metrics(config: &Config, metrics: &Metrics, statsd: Option<&StatsD>, sink: &Arc<dyn Sink>) -> AppMetrics {
+    if let Some(statsd) = statsd {
+        metrics.collect(statsd.page());
+        sink.emit(&Event::Notice { text: format!("StatsD is received on {}", statsd.bound()) });
+    }
+    let app = AppMetrics::new(&config.metrics, sink.clone());
+    let shown = app.clone();
+    // Last, so that it gives way to all others.
+    metrics.collect_last(move |page| shown.write(page));
+    app
 }
 
 fn gateway_setup(

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::bed::{Seaworthy, get, until};
+use crate::bed::{Client, Seaworthy, get, until};
 
 /// A check that connects to a port of this machine.
 fn tcp(name: &str, port: u16, more: &str) -> String {
@@ -46,6 +46,49 @@ fn a_file_with_nothing_but_checks_is_a_monitor_that_sees_an_outage_and_its_end()
     let _api = TcpListener::bind(("127.0.0.1", port)).expect("its port is still free");
     answers(&service, "/health/ready", 200);
     service.stop().with_code(0);
+}
+
+#[test]
+fn ten_thousand_probes_ask_nothing_of_what_is_checked() {
+    let (api, port) = listener();
+    let service = monitor(&tcp("api", port, "affects = \"ready\"\ninterval = \"10m\""));
+    answers(&service, "/health/ready", 200);
+    let runs = service.metric("health_checks_run_total");
+    let asking: Vec<_> = (0..4)
+        .map(|_| {
+            let ops = service.ops;
+            std::thread::spawn(move || {
+                let mut client = Client::connect(ops);
+                for _ in 0..2500 {
+                    assert_eq!(client.get("/health/ready?verbose&deep=true").status, 200);
+                }
+            })
+        })
+        .collect();
+    asking.into_iter().for_each(|thread| thread.join().expect("every probe is answered"));
+    assert!((service.metric("health_checks_run_total") - runs).abs() < f64::EPSILON);
+    api.set_nonblocking(true).expect("a socket can be told so");
+    assert_eq!(api.incoming().take_while(Result::is_ok).count(), 1, "the one run of the start");
+}
+
+#[test]
+fn a_reload_that_adds_a_check_takes_readiness_from_nobody_before_it_has_failed() {
+    let (api, port) = listener();
+    let first = tcp("api", port, READY);
+    let service = monitor(&first);
+    answers(&service, "/health/ready", 200);
+    // Accepts, and says nothing: pending until its time is over.
+    let (_silent, silent) = listener();
+    let more = "affects = \"ready\"\ngates-start = true\ntimeout = \"2s\"\nfailure-threshold = 1\nexpect = \"220\"";
+    service.configure(&(first + &tcp("smtp", silent, more)));
+    service.signal(Signal::HUP);
+    service.log.event("config_reloaded");
+    let pending = get(service.ops, "/health/ready?verbose");
+    assert_eq!((pending.status, &pending.json()["checks"]["smtp"]["status"]), (200, &"pending".into()));
+    assert_eq!(get(service.ops, "/health/startup").status, 200);
+    answers(&service, "/health/ready", 503);
+    assert_eq!(get(service.ops, "/health/startup").status, 200, "what is started stays started");
+    drop(api);
 }
 
 #[test]

@@ -2,7 +2,9 @@
 
 mod bed;
 
+mod app_metrics;
 mod audit;
+mod bad_input;
 mod balancer;
 mod bodies;
 mod checks;
@@ -10,12 +12,14 @@ mod connections;
 mod documents;
 mod drain;
 mod egress;
+mod examples;
 mod init;
 mod observe;
 mod programs;
 mod protocols;
 mod refusals;
 mod reload;
+mod scratch;
 mod seeds;
 mod servers;
 mod start;

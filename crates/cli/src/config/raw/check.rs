@@ -123,7 +123,7 @@ pub(crate) struct Check {
     #[schemars(length(min = 1), extend("x-default" = "none", "examples" = ["+PONG"]))]
     pub(crate) expect: Option<String>,
 
-    /// A query to run in a transaction that cannot write. For `postgres`, `mysql`.
+    /// A query to run, where it cannot write. For `postgres`, `mysql`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1), extend("x-default" = "`SELECT 1`", "examples" = ["SELECT count(*) FROM jobs WHERE failed"]))]
     pub(crate) query: Option<String>,

@@ -118,6 +118,9 @@ fn needed_by_check(line: &str) -> String {
         row.example.lines().skip(1).filter(|line| !line.starts_with(&format!("{key} = "))).collect();
     match key {
         "kind" => lines.retain(|line| line.starts_with("name")),
+        // Neither is of use without the other.
+        "cert-file" => lines.push("key-file = \"/etc/ssl/client.key\""),
+        "key-file" => lines.push("cert-file = \"/etc/ssl/client.pem\""),
         "method" => lines.retain(|line| !line.starts_with("json")),
         _ => {}
     }

@@ -71,7 +71,7 @@ impl Review<'_> {
             require: self.require(&raw.require.env),
             log: self.log(&mut raw.log, &top.environment),
             environment: top.environment,
-            metrics: Self::metrics(&raw.metrics),
+            metrics: self.metrics(&raw.metrics),
             statsd: Self::statsd(&mut raw.statsd),
             request_id: self.request_id(raw),
             trace: self.trace(&mut raw.trace),

@@ -78,8 +78,13 @@ impl Review<'_> {
         }
     }
 
-    pub(super) fn metrics(raw: &raw::Metrics) -> Metrics {
-        Metrics { allow: plain(&raw.allow), max_series: raw.max_series }
+    pub(super) fn metrics(&mut self, raw: &raw::Metrics) -> Metrics {
+        Metrics {
+            allow: plain(&raw.allow),
+            scrape: raw.scrape.as_ref().map(|path| path.0.0.clone()),
+            scrape_timeout: self.positive("metrics.scrape-timeout", &raw.scrape_timeout),
+            max_series: raw.max_series,
+        }
     }
 
     pub(super) fn statsd(raw: &mut raw::StatsD) -> Option<Address> {

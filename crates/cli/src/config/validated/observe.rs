@@ -60,6 +60,9 @@ pub(crate) enum LogFormat {
 pub(crate) struct Metrics {
     /// Who may scrape on the public listener; empty means nobody.
     pub(crate) allow: Vec<Cidr>,
+    /// Where the program shows metrics of its own.
+    pub(crate) scrape: Option<String>,
+    pub(crate) scrape_timeout: Duration,
     pub(crate) max_series: NonZeroUsize,
 }
 
