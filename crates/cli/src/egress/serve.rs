@@ -19,6 +19,7 @@ use seaworthy::core::refusal::{Reason, Side};
 use seaworthy::refusal::Refusal;
 use seaworthy::request_id::RequestIdLayer;
 use seaworthy::retry::Attempts;
+use tokio::runtime::Runtime;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tower::ServiceExt as _;
@@ -122,17 +123,22 @@ impl Egress {
         sink: Arc<dyn Sink>,
     ) -> io::Result<Self> {
         let Doors { doors, places } = doors;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let acceptors = {
-            let _inside = runtime.enter();
-            let accept = |(door, listener)| Acceptor::of(listener).map(|acceptor| (door, acceptor));
-            doors.into_iter().map(accept).collect::<io::Result<Vec<_>>>()?
-        };
         let closing = watch::Sender::new(false);
         let desk = Desk { board, request_id, sink, closing: closing.subscribe() };
-        let thread = std::thread::Builder::new()
-            .name("egress".to_owned())
-            .spawn(move || runtime.block_on(desk.run(acceptors)))?;
+        let (tell, told) = std::sync::mpsc::sync_channel(1);
+        // Made and ended on its thread: a runtime must not be dropped where another one runs.
+        let serve = move || match inside(doors) {
+            Ok((runtime, acceptors)) => {
+                // Whoever started us waits for this.
+                let _ = tell.send(Ok(()));
+                runtime.block_on(desk.run(acceptors));
+            }
+            Err(error) => {
+                let _ = tell.send(Err(error));
+            }
+        };
+        let thread = std::thread::Builder::new().name("egress".to_owned()).spawn(serve)?;
+        told.recv().map_err(|_| io::Error::other("its thread ended"))??;
         Ok(Self { places, closing, thread })
     }
 
@@ -167,6 +173,17 @@ impl Egress {
         // A thread that panicked has ended too.
         let _ = tokio::task::spawn_blocking(move || self.thread.join()).await;
     }
+}
+
+/// A runtime for this thread, and the listeners on it.
+fn inside(doors: Vec<(Door, Listener)>) -> io::Result<(Runtime, Vec<(Door, Acceptor)>)> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let acceptors = {
+        let _inside = runtime.enter();
+        let accept = |(door, listener)| Acceptor::of(listener).map(|acceptor| (door, acceptor));
+        doors.into_iter().map(accept).collect::<io::Result<Vec<_>>>()?
+    };
+    Ok((runtime, acceptors))
 }
 
 #[derive(Clone)]
