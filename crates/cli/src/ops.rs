@@ -19,6 +19,7 @@ mod answer;
 mod endpoints;
 mod facts;
 mod format;
+mod heartbeat;
 mod listener;
 mod probes;
 mod public;
@@ -28,6 +29,7 @@ mod samples;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod token;
 mod turns;
 
 pub(crate) use self::endpoints::{Endpoints, Scrape};

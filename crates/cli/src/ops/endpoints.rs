@@ -148,7 +148,8 @@ impl Endpoints {
             "/metrics" => self.scrape.answer(query, accept, facts),
             path if of_breakers => self.breakers(path),
             path => {
-                let asker = Asker { address: peer, local: is_local(peer, request.headers()) };
+                let headers = request.headers();
+                let asker = Asker { address: peer, local: is_local(peer, headers) || probes.believes(headers) };
                 let answer = probes.answer(&Ask { path, query, accept, asker }, facts);
                 answer.unwrap_or_else(|| Answer::refusal(Reason::NoRoute, "GET / lists what is here"))
             }

@@ -13,7 +13,7 @@ use crate::control::{Control, ReloadStatus};
 use crate::egress::{Board, Egress};
 use crate::gateway::{Gateway, Public, Upstream};
 use crate::log::Logger;
-use crate::monitor::Monitor;
+use crate::monitor::{Monitor, Record};
 use crate::ops::{Ops, Sampler, Scrape, Vitals};
 use crate::scrape::AppMetrics;
 use crate::statsd::StatsD;
@@ -49,6 +49,8 @@ pub(crate) struct Parts {
     pub(crate) board: Board,
     pub(crate) monitor: Monitor,
     pub(crate) sampler: Sampler,
+    /// `None` where there is nowhere to keep them.
+    pub(crate) record: Option<Record>,
     pub(crate) notifier: Notifier,
     pub(crate) program: Program,
     pub(crate) reloads: ReloadStatus,
@@ -84,6 +86,7 @@ impl Parts {
 
     /// What the public listener answers by itself, by the configuration in force.
     pub(crate) fn public(&self) -> Public {
-        crate::ops::public(self.config(), self.vitals.clone(), self.scrape.clone())
+        let heartbeats = self.monitor.heartbeats().clone();
+        crate::ops::public(self.config(), self.vitals.clone(), self.scrape.clone(), heartbeats)
     }
 }

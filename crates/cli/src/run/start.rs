@@ -9,6 +9,7 @@ use seaworthy::core::event::{Event, Sink};
 use seaworthy::core::health::Snapshot;
 use seaworthy::health::Health;
 use seaworthy::lifecycle::Lifecycle;
+use seaworthy_checks::kinds::Spec;
 use tokio::sync::mpsc;
 
 use super::parts::{Parts, Program};
@@ -23,7 +24,7 @@ use crate::gateway::{
 };
 use crate::log::{self, Fanout, LogSetup, Logger};
 use crate::metrics::{Metrics, MetricsSetup};
-use crate::monitor::{self, Monitor};
+use crate::monitor::{self, Monitor, Record};
 use crate::ops::{Endpoints, Ops, Probes, Sampler, Scrape, Vitals};
 use crate::scrape::AppMetrics;
 use crate::statsd::StatsD;
@@ -147,14 +148,21 @@ pub(crate) fn start(
     let (egress, app) = serve_egress(config, doors, &board, &sink)?;
     our_ports.extend(egress.iter().flat_map(|egress| egress.places().all()).filter_map(port_of));
     let commands = Commands::of(&app, Arc::new(logger.clone()), sink.clone(), reaper)?;
-    let monitor = Monitor::start(&config.checks, monitor::surroundings(commands.clone()), health.clone(), sink.clone());
+    let surroundings = monitor::surroundings(commands.clone(), metrics.clone());
+    // Before anybody waits for them: what was known counts from then.
+    let record = config
+        .state_dir
+        .as_ref()
+        .filter(|_| waits(config))
+        .map(|directory| Record::keep(directory, surroundings.heartbeats.clone(), sink.clone()));
+    let monitor = Monitor::start(&config.checks, surroundings.clone(), health.clone(), sink.clone());
     banner::listening(config, gateway.as_ref(), ops.as_ref(), control.as_ref(), &*sink, output, inputs.is_demo());
     let sampler = sampler(config, &vitals, program.clone(), &sink);
     let (supervisor, reports) = if config.app.command.is_empty() {
         (None, None)
     } else {
         let setup = supervised(config, app, output, our_ports, shares);
-        let (supervisor, reports) = Supervisor::start(setup, commands.clone());
+        let (supervisor, reports) = Supervisor::start(setup, commands.clone(), surroundings);
         // Nobody else sets it.
         let _ = program.set(supervisor.clone());
         (Some(supervisor), Some(reports))
@@ -181,6 +189,7 @@ pub(crate) fn start(
         board,
         monitor,
         sampler,
+        record,
         notifier: Notifier::of_process(),
         program: Program::default(),
         reloads: ReloadStatus::default(),
@@ -262,6 +271,11 @@ fn serve_egress(
 fn has_gateway(config: &Config) -> bool {
     // Without a program and an upstream, checks are all there is.
     config.upstream.is_some() || (!config.app.command.is_empty() && config.app.port != AppPort::None)
+}
+
+/// Whether there are heartbeats to keep.
+fn waits(config: &Config) -> bool {
+    config.checks.iter().any(|check| matches!(check.spec, Spec::Heartbeat(_)))
 }
 
 /// The sockets that a service manager listens on for us: `admin` by its name, all others for the public.

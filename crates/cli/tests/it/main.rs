@@ -14,6 +14,7 @@ mod drain;
 mod egress;
 mod examples;
 mod init;
+mod migrate;
 mod observe;
 mod programs;
 mod protocols;

@@ -38,6 +38,7 @@ impl Review<'_> {
             paths: raw.paths.clone(),
             allow: plain(&raw.allow),
             details: raw.details,
+            token: raw.token.as_ref().and_then(|source| self.token("probes.token", source)),
             format: raw.format,
             shapes: self.shapes(root, top),
             app_path: raw.app_path.as_ref().map(|path| path.0.0.clone()),
