@@ -21,8 +21,10 @@
 //! | [`restart`] | when a dead program comes back, and when to give up |
 //! | [`retry`] | what is tried again, when, and within which budget |
 //! | [`schedule`] | when a check is next due, with jitter |
-//! | [`timeout`] | how long the parts of a call may take |
 //! | [`statsd`] | what a packet of `StatsD` says |
+//! | [`throttle`] | how often one thing is said |
+//! | [`timeout`] | how long the parts of a call may take |
+//! | [`trace`] | which trace a request belongs to, and which traces are kept |
 //! | [`websocket`] | where one frame ends and the next begins |
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests need some instant to add to"))]
@@ -44,5 +46,7 @@ pub mod restart;
 pub mod retry;
 pub mod schedule;
 pub mod statsd;
+pub mod throttle;
 pub mod timeout;
+pub mod trace;
 pub mod websocket;

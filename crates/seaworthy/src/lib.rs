@@ -86,10 +86,13 @@
 //! | `axum` | routes of a `Router` as labels of logs and metrics; the layers inside of a `Router` |
 //! | `client` | an HTTPS client with a pool |
 //! | `sqlx`, `deadpool`, `bb8` | pools of connections, watched |
+//! | `otlp`, `sentry`, `audit` | spans for a collector, reports for Sentry, an audit trail |
 //! | `testing` | a paused clock, fake checks, assertions on events |
 
 pub mod access;
 pub mod alert;
+#[cfg(feature = "audit")]
+pub mod audit;
 #[cfg(feature = "axum")]
 pub mod axum;
 pub mod background;
@@ -110,15 +113,21 @@ pub mod limit;
 pub mod log;
 pub mod metrics;
 mod observe;
+#[cfg(feature = "otlp")]
+pub mod otlp;
 pub mod panic;
 pub mod phase;
 pub mod pool;
+#[cfg(any(feature = "otlp", feature = "sentry"))]
+mod post;
 pub mod probes;
 pub mod production;
 pub mod refusal;
 pub mod request_id;
 pub mod retry;
 pub mod security;
+#[cfg(feature = "sentry")]
+pub mod sentry;
 pub mod server;
 pub mod shutdown;
 pub mod sink;

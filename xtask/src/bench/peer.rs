@@ -19,6 +19,8 @@ use crate::command;
 pub(super) enum Kind {
     Origin,
     Seaworthy,
+    /// With two workers.
+    Two,
     Nginx,
     Haproxy,
     Relay,
@@ -28,10 +30,14 @@ impl Kind {
     /// Those that are compared.
     pub(super) const PEERS: &[Self] = &[Self::Seaworthy, Self::Nginx, Self::Haproxy, Self::Relay];
 
+    /// Ours, with one worker and with two.
+    pub(super) const WORKERS: &[Self] = &[Self::Seaworthy, Self::Two];
+
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Origin => "origin",
             Self::Seaworthy => "seaworthy",
+            Self::Two => "two",
             Self::Nginx => "nginx",
             Self::Haproxy => "haproxy",
             Self::Relay => "relay",
@@ -42,7 +48,7 @@ impl Kind {
     fn template(self) -> &'static str {
         match self {
             Self::Origin => "origin.conf",
-            Self::Seaworthy => "seaworthy.toml",
+            Self::Seaworthy | Self::Two => "seaworthy.toml",
             Self::Nginx => "nginx.conf",
             Self::Haproxy => "haproxy.cfg",
             Self::Relay => "relay.cfg",
@@ -51,11 +57,15 @@ impl Kind {
 
     fn command(self, setup: &Setup, config: &Path) -> Command {
         let (program, before): (&Path, &[&str]) = match self {
-            Self::Seaworthy => (&setup.binary, &["run", "--config"]),
+            Self::Seaworthy | Self::Two => (&setup.binary, &["run", "--config"]),
             Self::Origin | Self::Nginx => (Path::new("nginx"), &["-c"]),
             Self::Haproxy | Self::Relay => (Path::new("haproxy"), &["-f"]),
         };
-        let core = if self == Self::Origin { load_core() } else { PEER_CORE };
+        let core = match self {
+            Self::Origin => load_core(),
+            Self::Two => TWO_CORES,
+            _ => PEER_CORE,
+        };
         let mut command = Command::new("taskset");
         command.args(["--cpu-list", core]).arg(program).args(before).arg(config);
         command
@@ -64,6 +74,7 @@ impl Kind {
 
 /// The core of the proxies. One at a time works, so one is enough for all.
 const PEER_CORE: &str = "0";
+const TWO_CORES: &str = "0,1";
 
 /// The core of the load and the origin: another one, where there is another.
 pub(super) fn load_core() -> &'static str {
@@ -98,8 +109,9 @@ impl Setup {
         let text = fs::read_to_string(&template).with_context(|| format!("cannot read {}", template.display()))?;
         let values = [("PORT", port), ("ORIGIN", self.origin), ("ADMIN", free_port()?)];
         let text = text.replace("@DIR@", &self.directory.to_string_lossy());
+        let text = text.replace("@WORKERS@", if kind == Kind::Two { "2" } else { "1" });
         let text = values.iter().fold(text, |text, (name, port)| text.replace(&format!("@{name}@"), &port.to_string()));
-        let config = self.directory.join(kind.template());
+        let config = self.directory.join(format!("{}-{}", kind.name(), kind.template()));
         fs::write(&config, text)?;
         Ok(config)
     }

@@ -233,7 +233,7 @@ mod tests {
     #[test]
     fn fuzz_any_info_is_judged() {
         seaworthy_fuzz::drive_text("redis-info", |info| {
-            for measure in judge(&parse(info), 80).measures {
+            for measure in judge(&Info::read(info), 80).measures {
                 assert!(measure.value.is_finite(), "{measure:?}");
             }
         });

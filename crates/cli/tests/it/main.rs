@@ -2,20 +2,26 @@
 
 mod bed;
 
+mod audit;
+mod bad_input;
 mod balancer;
 mod bodies;
 mod checks;
 mod connections;
 mod documents;
 mod drain;
+mod egress;
+mod examples;
 mod init;
 mod observe;
 mod programs;
 mod protocols;
 mod refusals;
 mod reload;
+mod scratch;
 mod seeds;
 mod servers;
 mod start;
 mod steer;
 mod systemd;
+mod telemetry;
