@@ -16,6 +16,7 @@ use seaworthy::client::{AnswerBody, Cause};
 use seaworthy::context::Correlation;
 use seaworthy::core::event::{Event, Sink};
 use seaworthy::core::refusal::{Reason, Side};
+use seaworthy::otlp::Tracer;
 use seaworthy::refusal::Refusal;
 use seaworthy::request_id::RequestIdLayer;
 use seaworthy::retry::Attempts;
@@ -26,6 +27,7 @@ use tower::ServiceExt as _;
 use super::board::Board;
 use super::route;
 use super::service::Service;
+use super::trace::CallSpan;
 use crate::config::Config;
 use crate::gateway::{BindError, Bound, Listener, Socket};
 use crate::ops::Acceptor;
@@ -119,6 +121,7 @@ impl Egress {
         doors: Doors,
         board: Board,
         request_id: RequestIdLayer,
+        tracer: Option<Tracer>,
         sink: Arc<dyn Sink>,
     ) -> io::Result<Self> {
         let Doors { doors, places } = doors;
@@ -129,7 +132,7 @@ impl Egress {
             doors.into_iter().map(accept).collect::<io::Result<Vec<_>>>()?
         };
         let closing = watch::Sender::new(false);
-        let desk = Desk { board, request_id, sink, closing: closing.subscribe() };
+        let desk = Desk { board, request_id, tracer, sink, closing: closing.subscribe() };
         let thread = std::thread::Builder::new()
             .name("egress".to_owned())
             .spawn(move || runtime.block_on(desk.run(acceptors)))?;
@@ -173,6 +176,8 @@ impl Egress {
 struct Desk {
     board: Board,
     request_id: RequestIdLayer,
+    /// Where spans are exported.
+    tracer: Option<Tracer>,
     sink: Arc<dyn Sink>,
     closing: watch::Receiver<bool>,
 }
@@ -264,9 +269,11 @@ impl Desk {
         }
         let prefix = if matches!(door, Door::Shared) { format!("/{name}") } else { String::new() };
         let called = Called::of(request.method(), &request_id);
+        let span = CallSpan::begin(self.tracer.as_ref(), &service, &mut request);
         let running = service.counted.measured.begin();
         let Ok(mut answer) = service.client.clone().oneshot(request).await;
         drop(running);
+        span.end(&answer);
         self.report(&service, called, &answer);
         route::bring_back(answer.headers_mut(), &service.config.url, &prefix);
         // The program speaks HTTP/1.1 to us, whatever the service spoke.
