@@ -21,6 +21,7 @@ mod resolver;
 mod route;
 mod serve;
 mod service;
+mod trace;
 mod view;
 
 use std::collections::BTreeMap;

@@ -15,6 +15,7 @@ use seaworthy::client::{AnswerBody, Cause};
 use seaworthy::context::Correlation;
 use seaworthy::core::event::{Event, Sink};
 use seaworthy::core::refusal::{Reason, Side};
+use seaworthy::otlp::Tracer;
 use seaworthy::refusal::Refusal;
 use seaworthy::request_id::RequestIdLayer;
 use seaworthy::retry::Attempts;
@@ -27,6 +28,7 @@ use super::board::Board;
 use super::doors::{Door, Doors, Places};
 use super::route;
 use super::service::Service;
+use super::trace::CallSpan;
 use crate::config::Config;
 use crate::gateway::{BindError, Listener, Socket};
 use crate::ops::Acceptor;
@@ -61,11 +63,12 @@ impl Egress {
         doors: Doors,
         board: Board,
         request_id: RequestIdLayer,
+        tracer: Option<Tracer>,
         sink: Arc<dyn Sink>,
     ) -> io::Result<Self> {
         let Doors { doors, places } = doors;
         let closing = watch::Sender::new(false);
-        let desk = Desk { board, request_id, sink, closing: closing.subscribe() };
+        let desk = Desk { board, request_id, tracer, sink, closing: closing.subscribe() };
         let (tell, told) = std::sync::mpsc::sync_channel(1);
         // Made and ended on its thread: a runtime must not be dropped where another one runs.
         let serve = move || match inside(doors) {
@@ -130,6 +133,8 @@ fn inside(doors: Vec<(Door, Listener)>) -> io::Result<(Runtime, Vec<(Door, Accep
 struct Desk {
     board: Board,
     request_id: RequestIdLayer,
+    /// Where spans are exported.
+    tracer: Option<Tracer>,
     sink: Arc<dyn Sink>,
     closing: watch::Receiver<bool>,
 }
@@ -221,9 +226,11 @@ impl Desk {
         }
         let prefix = if matches!(door, Door::Shared) { format!("/{name}") } else { String::new() };
         let called = Called::of(request.method(), &request_id);
+        let span = CallSpan::begin(self.tracer.as_ref(), &service, &mut request);
         let running = service.counted.measured.begin();
         let Ok(mut answer) = service.client.clone().oneshot(request).await;
         drop(running);
+        span.end(&answer);
         self.report(&service, called, &answer);
         route::bring_back(answer.headers_mut(), &service.config.url, &prefix);
         // The program speaks HTTP/1.1 to us, whatever the service spoke.

@@ -54,8 +54,8 @@ fn is_of_interest(event: &Event) -> bool {
             | Event::LogLevelChanged { .. }
             | Event::ConfigReloaded { .. }
             | Event::ConfigRefused { .. }
-            | Event::BreakerOverruled { .. }
             | Event::BreakerReset { .. }
+            | Event::BreakerOverruled { .. }
     )
 }
 
