@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: CPU time a request, against peers that do the same work.
 
+mod breaker;
 mod ceilings;
 mod latency;
 mod load;
@@ -53,6 +54,8 @@ enum Scenario {
     Workers,
     /// From the start of the process to the first answer of the program behind it.
     Start,
+    /// The answer of an open breaker of the library, in nanoseconds.
+    Breaker,
 }
 
 impl Scenario {
@@ -66,6 +69,7 @@ impl Scenario {
             Self::Latency => "latency: 100 bytes, at half of our capacity",
             Self::Workers => "workers: 100 bytes, one worker of ours and two",
             Self::Start => "start: to the first answer of the program",
+            Self::Breaker => "breaker: nanoseconds a call",
         }
     }
 
@@ -78,13 +82,17 @@ impl Scenario {
             Self::Large => Some(load("/files/1MiB", 64)),
             Self::New => Some(Load { keep: false, ..load("/", 64) }),
             Self::Many => Some(load("/", 1000)),
-            Self::Latency | Self::Start => None,
+            Self::Latency | Self::Start | Self::Breaker => None,
         }
     }
 }
 
 /// Measures, and prints a table a scenario.
 pub(crate) fn run(options: &Options) -> Result<()> {
+    if options.only == [Scenario::Breaker] {
+        // It stands in front of nothing, and needs no peers.
+        return breaker::measure(Scenario::Breaker.name());
+    }
     let binary = release()?;
     if options.ceilings {
         return ceilings::hold(&binary);
@@ -107,6 +115,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             None if *scenario == Scenario::Latency => {
                 latency::measure(scenario.name(), options.rounds, options.seconds, &setup)?;
             }
+            None if *scenario == Scenario::Breaker => breaker::measure(scenario.name())?,
             None => start::measure(scenario.name(), options.rounds, &setup)?,
         }
     }

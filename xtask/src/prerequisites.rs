@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Result, bail};
 
@@ -30,18 +30,37 @@ const PREREQUISITES: &[Prerequisite] = &[
     needed("python3", "/usr/bin/python3", "programs to stand in front of"),
     needed("python3-websockets", "/usr/lib/python3/dist-packages/websockets", "a WebSocket server and client"),
     needed("python3-grpcio", "/usr/lib/python3/dist-packages/grpc", "a gRPC server and client"),
+    needed("python3-pip", "/usr/lib/python3/dist-packages/pip", "what Debian has no package of"),
     needed("gunicorn", "/usr/bin/gunicorn", "a server with workers of its own"),
     needed("nodejs", "node", "programs to stand in front of"),
     needed("npm", "npm", "a package runner, which swallows signals"),
     needed("golang-go", "go", "programs to stand in front of"),
     needed("nginx", "nginx", "a program that stops in order by QUIT, and the peer of the benchmark"),
     needed("postgresql", "/usr/lib/postgresql", "a database to check"),
+    needed("pgbouncer", "pgbouncer", "a pooler to check"),
+    needed("mariadb-server", "mariadbd", "a database to check"),
+    needed("mariadb-client", "mariadb", "what sets up a replica"),
     needed("redis-server", "redis-server", "a cache to check"),
     needed("nats-server", "nats-server", "a broker to check"),
+    needed("rabbitmq-server", "/usr/lib/rabbitmq/lib", "a broker to check"),
+    needed("python3-pika", "/usr/lib/python3/dist-packages/pika", "a client that fills the broker's queues"),
     needed("openssl", "openssl", "an authority of the tests' own"),
     needed("valgrind", "valgrind", "counts the instructions of a request"),
     needed("prometheus", "promtool", "the judge of the metrics' format"),
 ];
+
+/// A package from PyPI, for Debian's Python, and the module that proves that it is there.
+struct Module {
+    package: &'static str,
+    module: &'static str,
+    purpose: &'static str,
+}
+
+const MODULES: &[Module] = &[Module {
+    package: "opentelemetry-proto==1.20.0",
+    module: "opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc",
+    purpose: "a decoder of spans that is not ours",
+}];
 
 /// Installs what is missing where that can be done, and says what is missing where it cannot.
 pub(crate) fn provide() -> Result<()> {
@@ -50,6 +69,32 @@ pub(crate) fn provide() -> Result<()> {
             bail!("cargo {component} is missing: `rustup component add rustfmt clippy`");
         }
     }
+    packages_of_debian()?;
+    modules_of_python()
+}
+
+fn modules_of_python() -> Result<()> {
+    let python = || command::at_root("/usr/bin/python3");
+    for Module { package, module, purpose } in MODULES {
+        let is_there = || {
+            let mut import = python();
+            import.args(["-c", &format!("import {module}")]).stdout(Stdio::null()).stderr(Stdio::null());
+            import.status().is_ok_and(|status| status.success())
+        };
+        // Where it may not be installed, what follows says so.
+        if !is_there() && is_root() {
+            let mut pip = python();
+            pip.args(["-m", "pip", "install", "--quiet", "--break-system-packages", "--no-deps", package]);
+            command::run(pip.env("PIP_ROOT_USER_ACTION", "ignore"))?;
+        }
+        if !is_there() {
+            bail!("missing: {module} for /usr/bin/python3 ({purpose}): `pip install --no-deps {package}`");
+        }
+    }
+    Ok(())
+}
+
+fn packages_of_debian() -> Result<()> {
     let missing = missing();
     if missing.is_empty() {
         return Ok(());

@@ -2,6 +2,7 @@
 //!
 //! A command stands here when it works, and not before. Each shows an example and documents its exit codes.
 
+mod audit;
 mod config;
 mod doctor;
 mod running;
@@ -12,9 +13,12 @@ mod tests;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+pub(crate) use self::audit::{Audit, AuditVerify};
 pub(crate) use self::config::{Config, ConfigFile};
 pub(crate) use self::doctor::Doctor;
-pub(crate) use self::running::{Drain, Heartbeat, Loglevel, Pause, Probe, Reach, Reload, Resume, Status};
+pub(crate) use self::running::{
+    BreakerAction, Breakers, Drain, Heartbeat, Loglevel, Pause, Probe, Reach, Reload, Resume, Status,
+};
 pub(crate) use self::start::{Demo, Run};
 use crate::commands;
 
@@ -72,7 +76,10 @@ pub(crate) enum Command {
     Reload(Reload),
     Loglevel(Loglevel),
     Heartbeat(Heartbeat),
+    Breakers(Breakers),
     Drill(Box<seaworthy_drill::Arguments>),
+    #[command(subcommand)]
+    Audit(Audit),
     #[command(subcommand)]
     Config(Config),
     Completions(Completions),

@@ -2,6 +2,8 @@
 //!
 //! They are short-lived and blocking; none of them starts a runtime.
 
+mod audit;
+mod breakers;
 mod config;
 mod doctor;
 mod find;
@@ -37,6 +39,7 @@ pub(crate) fn dispatch(cli: Cli) -> ExitCode {
             let command = control::Command::LogLevel { level: loglevel.level, expires: loglevel.expires };
             tell::tell(&loglevel.reach, &command, output)
         }
+        Command::Breakers(breakers) => breakers::breakers(&breakers, output),
         Command::Heartbeat(beat) => {
             let command = control::Command::Heartbeat { name: beat.name, took: beat.took };
             tell::tell(&beat.reach, &command, output)
@@ -45,6 +48,7 @@ pub(crate) fn dispatch(cli: Cli) -> ExitCode {
             drill.quiet |= cli.quiet;
             seaworthy_drill::run(&drill).into()
         }
+        Command::Audit(command) => audit::audit(&command, output),
         Command::Config(config) => config::config(&config, output),
         Command::Completions(completions) => complete(&completions, output),
     }

@@ -13,9 +13,12 @@
 //! ```text
 //! $ echo '{"do":"loglevel","level":"debug","for":"10m"}' | socat - UNIX-CONNECT:/var/lib/seaworthy/control.sock
 //! {"reply":"done","message":"log level is debug for 10m"}
+//! $ curl -X POST --unix-socket /var/lib/seaworthy/control.sock http://localhost/breakers/stripe/reset
+//! {"reply":"done","message":"stripe is closed"}
 //! ```
 
 mod client;
+mod http;
 mod peer;
 mod protocol;
 mod server;

@@ -5,6 +5,7 @@ mod commands;
 mod config;
 mod control;
 mod demo;
+mod egress;
 mod exit_code;
 mod gateway;
 mod log;
@@ -17,6 +18,7 @@ mod shape;
 mod sockets;
 mod statsd;
 mod supervise;
+mod telemetry;
 
 fn main() -> std::process::ExitCode {
     cli::main()

@@ -13,6 +13,7 @@ mod facts;
 mod health;
 mod page;
 mod shard;
+mod telemetry;
 #[cfg(test)]
 mod tests;
 
@@ -30,8 +31,10 @@ pub(crate) use self::cells::{Cells, Counted, Open};
 pub(crate) use self::shard::Shard;
 
 use self::facts::Facts;
+use crate::egress::Board;
 use crate::gateway::WorkerShare;
 use crate::log::Logger;
+use crate::telemetry::Counters;
 
 /// What metrics are made of.
 pub(crate) struct MetricsSetup {
@@ -46,6 +49,8 @@ pub(crate) struct MetricsSetup {
     pub(crate) app: Box<dyn Fn() -> Vec<u32> + Send + Sync>,
     /// What checks have found.
     pub(crate) health: Health,
+    /// What the program calls through us.
+    pub(crate) egress: Board,
     /// When this process began.
     pub(crate) started: Instant,
 }
@@ -86,6 +91,11 @@ impl Metrics {
         let worker = Shard::new(self.clone(), share);
         lock(&self.shards).push(worker.cells().clone());
         worker
+    }
+
+    /// Shows what became of spans, reports and entries of the audit trail, too.
+    pub(crate) fn show_telemetry(&self, counters: Counters) {
+        self.collect(move |page| telemetry::write(page, &counters));
     }
 
     /// Everything as it is now.

@@ -7,7 +7,8 @@
 //! - Every run ends within its timeout, wherever it stands.
 //! - A change is published at once, everything else a few times a second: what a thousand checks have measured need not be
 //!   copied a thousand times.
-//! - A reload leaves the checks that did not change as they are, with their connections and their knowledge.
+//! - A reload leaves the checks that did not change as they are, with their connections and their knowledge. One that is new
+//!   to a service that is ready takes nothing from it before it has failed.
 
 mod surroundings;
 #[cfg(test)]
@@ -61,13 +62,14 @@ impl Monitor {
         let board = Arc::new(Board::new(health, sink));
         let publisher = tokio::spawn(board.clone().publish_for_ever());
         let mut monitor = Self { board, running: HashMap::new(), surroundings, publisher };
-        monitor.set(checks);
+        monitor.set(checks, false);
         monitor
     }
 
     /// Runs these checks from now on. One that is the same goes on; one that has changed begins anew, and what was known
-    /// under its name stands until its first result.
-    pub(crate) fn set(&mut self, checks: &[Check]) {
+    /// under its name stands until its first result. `serving` says whether the service is ready: what comes now does not
+    /// make it wait.
+    pub(crate) fn set(&mut self, checks: &[Check], serving: bool) {
         let mut before = std::mem::take(&mut self.running);
         let mut seats = Vec::with_capacity(checks.len());
         for (number, check) in checks.iter().enumerate() {
@@ -79,6 +81,9 @@ impl Monitor {
                         Some(earlier) => earlier.seat.again(described(check), check.policy),
                         None => Seat::new(described(check), check.policy),
                     });
+                    if serving {
+                        seat.come_late(std::time::Instant::now());
+                    }
                     // Its connection is closed before another one is opened.
                     drop(earlier);
                     let task =

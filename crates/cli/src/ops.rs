@@ -33,7 +33,7 @@ mod turns;
 
 pub(crate) use self::endpoints::{Endpoints, Scrape};
 pub(crate) use self::facts::{Facts, Vitals, believed};
-pub(crate) use self::listener::Ops;
+pub(crate) use self::listener::{Acceptor, Ops};
 pub(crate) use self::probes::Probes;
 pub(crate) use self::public::public;
 pub(crate) use self::samples::Sampler;

@@ -25,6 +25,7 @@ pub use request::{Protocol, RequestFinished, UpstreamFacts};
 
 use crate::breaker::{Mode as BreakerMode, State as BreakerState};
 use crate::lifecycle::{Cause, State};
+use crate::refusal::Reason;
 
 /// How much a fact matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -295,9 +296,9 @@ events! {
     /// A hook or migration failed.
     CommandFailed { what: String, reason: String } = "command_failed", Error, "{what} failed: {reason}";
         "command" => what.as_str(), "reason" => reason.as_str();
-    /// A new config is in force.
-    ConfigReloaded { by: String, changed: Vec<String>, needs_restart: Vec<String> } = "config_reloaded", Info, "config reloaded: {} changed, {} need a restart", changed.len(), needs_restart.len();
-        "by" => by.as_str(), "changed" => changed.join(" ").as_str(), "needs_restart" => needs_restart.join(" ").as_str();
+    /// A new config is in force. The values are those of every changed key, before and after; secrets are masked.
+    ConfigReloaded { by: String, changed: Vec<String>, needs_restart: Vec<String>, values: Vec<String> } = "config_reloaded", Info, "config reloaded: {} changed, {} need a restart", changed.len(), needs_restart.len();
+        "by" => by.as_str(), "changed" => changed.join(" ").as_str(), "needs_restart" => needs_restart.join(" ").as_str(), "values" => values.join("; ").as_str();
     /// A new config was refused; the old one stays in force.
     ConfigRefused { reason: String } = "config_refused", Error, "config refused, the old one stays in force: {reason}";
         "reason" => reason.as_str();
@@ -349,9 +350,24 @@ events! {
     /// A call was refused, since as many run and wait as may. Said at most once in ten seconds for each service.
     BulkheadFull { service: String, running: u32, waiting: u32 } = "bulkhead_full", Warn, "bulkhead {service} is full: {running} calls run, {waiting} wait";
         "service" => service.as_str(), "running" => *running, "waiting" => *waiting;
+    /// Somebody closed a breaker by hand.
+    BreakerReset { service: String, by: String } = "breaker_reset", Warn, "breaker {service} reset by {by}";
+        "service" => service.as_str(), "by" => by.as_str();
+    /// Calls of the program to a service go through us, here.
+    EgressListening { service: String, place: String } = "egress_listening", Info, "calls to {service} go through {place}";
+        "service" => service.as_str(), "place" => place.as_str();
+    /// The program called a service through us: it was answered, or refused by us.
+    EgressCalled { service: String, method: String, status: u16, refusal: Option<Reason>, attempts: u32, took: Duration, breaker: BreakerState, request_id: String } = "egress_called", Info, "called {service}: {status}{}", Because(*refusal);
+        "service" => service.as_str(), "method" => method.as_str(), "status" => *status, "refusal" => refusal.map_or("", Reason::name), "attempts" => *attempts, "duration" => *took, "breaker" => breaker.name(), "request_id" => request_id.as_str();
+    /// The program called a service through us, and it gave no answer.
+    EgressFailed { service: String, method: String, reason: Reason, error: String, attempts: u32, took: Duration, breaker: BreakerState, request_id: String } = "egress_failed", Warn, "called {service}: {error}";
+        "service" => service.as_str(), "method" => method.as_str(), "reason" => reason.name(), "attempts" => *attempts, "duration" => *took, "breaker" => breaker.name(), "request_id" => request_id.as_str();
     /// Something that the ops listener was asked for was refused.
     OpsRequestRefused { client: String, method: String, path: String, status: u16 } = "ops_request_refused", Debug, "refused on the ops listener: {method} {path}";
         "client" => client.as_str(), "method" => method.as_str(), "path" => path.as_str(), "status" => *status;
+    /// Somebody asked for a change over the control socket.
+    ControlAsked { what: &'static str, by: String } = "control_asked", Info, "{by} asked: {what}";
+        "what" => *what, "by" => by.as_str();
     /// A connection to the control socket was refused.
     ControlRefused { by: String } = "control_refused", Warn, "refused on the control socket: {by} is neither root nor our own user";
         "by" => by.as_str();
@@ -382,6 +398,24 @@ events! {
     /// Lines of the log were dropped because its output did not take them.
     LogLinesDropped { lines: u32 } = "log_lines_dropped", Warn, "{lines} log lines were dropped: stdout did not take them in time";
         "lines" => *lines;
+    /// The audit trail is kept from here on. Its last hash stands in the log, which is kept elsewhere.
+    AuditOpened { path: String, entry: i64, hash: String } = "audit_opened", Info, "audit trail {path} goes on after entry {entry}";
+        "path" => path.as_str(), "entry" => *entry, "hash" => hash.as_str();
+    /// The audit trail was damaged while nobody wrote it.
+    AuditDamaged { path: String, problem: String } = "audit_damaged", Error, "audit trail {path} was damaged: {problem}";
+        "path" => path.as_str(), "problem" => problem.as_str();
+    /// The audit trail cannot be written. Said once, until it can be again.
+    AuditFailed { path: String, reason: String } = "audit_failed", Error, "audit trail {path} cannot be written: {reason}";
+        "path" => path.as_str(), "reason" => reason.as_str();
+    /// The audit trail is written again.
+    AuditResumed { path: String, lost: u32 } = "audit_resumed", Warn, "audit trail {path} is written again; {lost} entries were lost";
+        "path" => path.as_str(), "lost" => *lost;
+    /// What we tell others does not reach them. Said once, until it does again.
+    ExportFailed { what: &'static str, to: String, reason: String } = "export_failed", Warn, "{what} do not reach {to}: {reason}";
+        "what" => *what, "to" => to.as_str(), "reason" => reason.as_str();
+    /// What we tell others reaches them again.
+    ExportResumed { what: &'static str, to: String, lost: u32 } = "export_resumed", Info, "{what} reach {to} again; {lost} were lost meanwhile";
+        "what" => *what, "to" => to.as_str(), "lost" => *lost;
     /// Something worth knowing that needs no reaction by a machine.
     Notice { text: String } = "notice", Info, "{text}";
     /// Something that somebody should mend.
@@ -391,6 +425,15 @@ events! {
 /// A count as a field, which has a sign.
 fn count(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// Why an answer is one of ours.
+struct Because(Option<Reason>);
+
+impl fmt::Display for Because {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |reason| write!(f, " ({})", reason.name()))
+    }
 }
 
 /// Where the public is served, and where probes and metrics are; either may be `off`.

@@ -13,6 +13,7 @@
 //! | [`event`] | the closed list of facts that the rest of the system reports |
 //! | [`health`] | results of checks → startup, live, ready and overall verdict |
 //! | [`lifecycle`] | Starting → Ready → Draining → Stopping → Stopped, what each state answers, the drain budget |
+//! | [`limit`] | how many requests a client may make, for many clients in bounded memory |
 //! | [`metric`] | names, label limits, text exposition |
 //! | [`pool`] | when a pool of connections is nearly used up, and when it is |
 //! | [`redact`] | what never leaves: secrets in headers, queries, URLs |
@@ -20,8 +21,10 @@
 //! | [`restart`] | when a dead program comes back, and when to give up |
 //! | [`retry`] | what is tried again, when, and within which budget |
 //! | [`schedule`] | when a check is next due, with jitter |
-//! | [`timeout`] | how long the parts of a call may take |
 //! | [`statsd`] | what a packet of `StatsD` says |
+//! | [`throttle`] | how often one thing is said |
+//! | [`timeout`] | how long the parts of a call may take |
+//! | [`trace`] | which trace a request belongs to, and which traces are kept |
 //! | [`websocket`] | where one frame ends and the next begins |
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests need some instant to add to"))]
@@ -34,6 +37,7 @@ pub mod destination;
 pub mod event;
 pub mod health;
 pub mod lifecycle;
+pub mod limit;
 pub mod metric;
 pub mod pool;
 pub mod redact;
@@ -42,5 +46,7 @@ pub mod restart;
 pub mod retry;
 pub mod schedule;
 pub mod statsd;
+pub mod throttle;
 pub mod timeout;
+pub mod trace;
 pub mod websocket;

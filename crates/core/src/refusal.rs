@@ -112,14 +112,14 @@ reasons! {
     UpstreamTimeout = "upstream_timeout", 504, 4, Upstream, Keep, "The upstream did not answer in time";
     /// As many connections to the upstream are open as `limits.upstream-connections` allows.
     UpstreamBusy = "upstream_busy", 503, 14, Ours, Keep, "The upstream is busy";
+    /// The service gave an error in the place of an answer.
+    ServiceFailed = "service_failed", 500, 13, Ours, Keep, "Internal server error";
     /// The breaker of the service that was to be called is open.
     BreakerOpen = "breaker_open", 503, 14, Ours, Keep, "The service that would be called is failing";
     /// As many calls to the service run and wait as may.
     BulkheadFull = "bulkhead_full", 503, 8, Ours, Keep, "Too many calls to this service";
     /// The service that was to be called may not be: its address is inside of a network.
     DestinationForbidden = "destination_forbidden", 502, 7, Upstream, Keep, "The destination may not be called";
-    /// The service gave an error in the place of an answer.
-    ServiceFailed = "service_failed", 500, 13, Ours, Keep, "Internal server error";
     /// A handler panicked, or ours did.
     Panicked = "panicked", 500, 13, Ours, Close, "Internal server error";
 }

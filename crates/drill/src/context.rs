@@ -6,9 +6,10 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::client::tls::TlsError;
-use crate::client::{Request, Target, Tls, fetch};
+use crate::client::{Exchange, Request, Target, Tls, fetch};
 use crate::plan::{Plan, Subject};
-use crate::program::{Instance, Launch, StartError, ports, proc};
+use crate::program::meter::Meter;
+use crate::program::{Exit, Instance, Launch, StartError, ports, proc};
 use crate::pulse::Pulse;
 use crate::survey::{Survey, SurveyError, until_ready};
 use crate::timeline::Timeline;
@@ -44,6 +45,19 @@ pub(crate) struct Context {
 pub(crate) struct Stage {
     pub(crate) instance: Instance,
     pub(crate) target: Target,
+    meter: Meter,
+}
+
+impl Stage {
+    pub(crate) fn new(instance: Instance, target: Target) -> Self {
+        let meter = instance.meter();
+        Self { instance, target, meter }
+    }
+
+    /// How long it was kept from the processors by others while this was asked of it.
+    pub(crate) fn kept_waiting(&self, asked: &Exchange) -> Duration {
+        self.meter.between(asked.begun, asked.ended)
+    }
 }
 
 /// Where a service can be asked.
@@ -52,6 +66,13 @@ pub(crate) struct Place {
     pub(crate) target: Target,
     /// The instance, where it is ours.
     pub(crate) stage: Option<Stage>,
+}
+
+impl Place {
+    /// How long it was kept from the processors by others while this was asked of it. Unknown where it is not ours.
+    pub(crate) fn kept_waiting(&self, asked: &Exchange) -> Duration {
+        self.stage.as_ref().map_or(Duration::ZERO, |stage| stage.kept_waiting(asked))
+    }
 }
 
 impl Context {
@@ -107,6 +128,26 @@ impl Context {
         self.pulse.worst_since(since)
     }
 
+    /// How long we and the instance were kept from the processors since `since`: so much later than on a machine that has time
+    /// for them may anything be that was seen of it.
+    pub(crate) fn late(&self, stage: &Stage, since: Instant) -> Duration {
+        self.pulse.total_since(since) + stage.meter.since(since)
+    }
+
+    /// Waits for the exit of an instance that was signalled, for the grace and for as long as it was kept from the processors.
+    pub(crate) async fn exit_in_grace(&self, stage: &Stage, signal: Instant) -> Option<Exit> {
+        let mut allowed = self.plan.grace;
+        loop {
+            let exit = stage.instance.exited(signal + allowed).await;
+            // At most as much again: what never ends must come to an end here.
+            let longer = self.plan.grace + self.late(stage, signal).min(self.plan.grace);
+            if exit.is_some() || longer <= allowed {
+                return exit;
+            }
+            allowed = longer;
+        }
+    }
+
     /// A fresh instance that serves, and says that it is ready where it can.
     pub(crate) async fn fresh(&self) -> Result<Stage, Trouble> {
         self.fresh_on(None, &[]).await
@@ -128,7 +169,7 @@ impl Context {
                 address.port()
             )));
         }
-        Ok(Stage { instance, target: self.target_at(*address, host.clone()) })
+        Ok(Stage::new(instance, self.target_at(*address, host.clone())))
     }
 
     /// One whose command stands behind another, as `unshare`.
@@ -157,7 +198,7 @@ impl Context {
                 return Err(StartError::Ended { exit: exit.to_string(), port: instance.port, tail }.into());
             }
         }
-        Ok(Stage { instance, target })
+        Ok(Stage::new(instance, target))
     }
 
     /// Where an instance is reached.

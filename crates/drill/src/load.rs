@@ -51,11 +51,25 @@ pub struct Measured {
     pub elapsed: Duration,
 }
 
-/// Sends the load from the calling thread, which it occupies until all is answered or late.
+/// Sends the load from a thread of its own, and returns when all is answered or late.
 pub fn run(load: &Load) -> io::Result<Measured> {
-    // Sockets are looked at often: a request that is due must not wait behind sixty answers.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().event_interval(13).build()?;
-    Ok(LocalSet::new().block_on(&runtime, Source::new(load).run()))
+    std::thread::scope(|scope| {
+        let sender = scope.spawn(|| {
+            hurry();
+            // Sockets are looked at often: a request that is due must not wait behind sixty answers.
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().event_interval(13).build()?;
+            Ok(LocalSet::new().block_on(&runtime, Source::new(load).run()))
+        });
+        sender.join().unwrap_or_else(|_| Err(io::Error::other("the thread that sends the load broke off")))
+    })
+}
+
+/// What the calling thread may have before others: a request that waits for a processor is late by no fault of the service.
+/// Both need no more than asking, and where it is refused the load is as exact as the machine has time for it.
+fn hurry() {
+    let _ = rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1));
+    // Of this thread alone, and only for those who may.
+    let _ = rustix::process::nice(-15);
 }
 
 /// Between two looks at what is due.
@@ -68,7 +82,8 @@ fn pause(load: &Load) -> Duration {
 }
 
 /// Wakes the source on time: the runtime's own timer counts milliseconds, too coarse for a request every 100 µs. A thread
-/// that sleeps is exact to some 50 µs, and uses next to nothing of the core.
+/// that sleeps is exact to some 10 µs, and uses next to nothing of the core; one that spins would be the first to be
+/// taken off a busy one.
 #[derive(Debug)]
 struct Metronome {
     beat: Arc<Notify>,
@@ -80,6 +95,7 @@ impl Metronome {
         let metronome = Self { beat: Arc::default(), stopped: Arc::default() };
         let (beat, stopped) = (metronome.beat.clone(), metronome.stopped.clone());
         std::thread::spawn(move || {
+            hurry();
             while !stopped.load(Ordering::Relaxed) {
                 std::thread::sleep(every);
                 beat.notify_one();
@@ -114,6 +130,8 @@ struct Shared {
     running: usize,
     /// Due, and waiting for a connection.
     waiting: VecDeque<Instant>,
+    /// Named only in the end: a name for each request would cost as much as its answer.
+    outcomes: BTreeMap<Outcome, u64>,
     measured: Measured,
 }
 
@@ -149,6 +167,8 @@ impl Source {
         let mut shared = self.shared.borrow_mut();
         shared.measured.unsent = shared.waiting.len() as u64;
         shared.measured.elapsed = start.elapsed();
+        let outcomes = std::mem::take(&mut shared.outcomes);
+        shared.measured.outcomes = outcomes.into_iter().map(|(outcome, count)| (outcome.to_string(), count)).collect();
         std::mem::take(&mut shared.measured)
     }
 
@@ -206,8 +226,9 @@ impl Line {
             },
         };
         let outcome = Outcome::of(&answer, reused);
-        let measured = &mut self.shared.borrow_mut().measured;
-        *measured.outcomes.entry(outcome.to_string()).or_default() += 1;
+        let shared = &mut *self.shared.borrow_mut();
+        *shared.outcomes.entry(outcome).or_default() += 1;
+        let measured = &mut shared.measured;
         measured.lost += u64::from(outcome.is_loss());
         measured.ok += u64::from(outcome == Outcome::Ok);
         if let Ok(answer) = &answer {

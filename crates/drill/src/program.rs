@@ -17,6 +17,7 @@ use tokio::time::{sleep, timeout};
 
 mod adopted;
 pub(crate) mod log;
+pub(crate) mod meter;
 pub(crate) mod ports;
 pub(crate) mod proc;
 pub(crate) mod roll;
@@ -42,9 +43,13 @@ pub(crate) struct Launch {
 /// Why an instance is not there.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum StartError {
-    #[error("{program} cannot be started: {error}")]
+    #[error(
+        "{program} cannot be started: {error}; it is looked for in PATH, and from --directory on where it has a slash"
+    )]
     Spawn { program: String, error: String },
-    #[error("the program ended ({exit}) before it served on port {port}{tail}")]
+    #[error(
+        "the program ended ({exit}) before it served on port {port}: it must stay in the foreground; arguments follow its name after --, variables are given by --env NAME=VALUE{tail}"
+    )]
     Ended { exit: String, port: u16, tail: String },
     #[error(
         "the program did not listen on port {port} within {limit:.0?}{elsewhere}: it gets the port as $PORT; where it needs an argument write {{port}} into it, where the port is fixed give --port{tail}"
@@ -241,6 +246,20 @@ impl Instance {
         }
     }
 
+    /// Measures from now on how long it is kept from the processors.
+    pub(crate) fn meter(&self) -> meter::Meter {
+        match &self.owner {
+            Owner::Drill { mark } => {
+                let (pid, mark) = (self.pid, mark.clone());
+                meter::Meter::start(move || pids(&proc::of_instance(pid, MARK, &mark)))
+            }
+            Owner::Somebody(_) => {
+                let pid = self.pid;
+                meter::Meter::start(move || pids(&proc::family(pid)))
+            }
+        }
+    }
+
     /// Kills all of it and waits until it is gone, where the drill started it.
     pub(crate) async fn kill(&self) {
         let Owner::Drill { mark } = &self.owner else { return };
@@ -297,6 +316,10 @@ fn kill_all(processes: &[proc::Process]) {
     for pid in processes.iter().filter_map(|process| pid(process.pid)) {
         let _ = rustix::process::kill_process(pid, Signal::KILL);
     }
+}
+
+fn pids(processes: &[proc::Process]) -> Vec<u32> {
+    processes.iter().map(|process| process.pid).collect()
 }
 
 /// Which pipe it is.

@@ -32,6 +32,12 @@ impl Pulse {
         pulse
     }
 
+    /// For how long we stood still since `start`, all together.
+    pub(crate) fn total_since(&self, start: Instant) -> Duration {
+        let delays = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        delays.iter().filter(|(at, _)| *at >= start).map(|(_, late)| *late).sum()
+    }
+
     /// The longest time that we stood still since `start`.
     pub(crate) fn worst_since(&self, start: Instant) -> Duration {
         let delays = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -152,7 +152,15 @@ pub(crate) async fn survey(target: &Target, plan: &Plan, since: Instant) -> Resu
         }
         Ok(answer) if (300..400).contains(&answer.status) => {
             let to = answer.header("location").unwrap_or("elsewhere").to_owned();
-            found.notes.push(format!("GET {} redirects to {to}: the redirect counts as its answer", found.safe));
+            let all = (300..400).contains(&unknown.status);
+            let hint = if all && to.starts_with("https://") {
+                "; everything is redirected, so little can be judged: where TLS ends before it, say --header 'X-Forwarded-Proto: https'"
+            } else if all {
+                "; everything is redirected, so little can be judged: name a --path that is not"
+            } else {
+                ""
+            };
+            found.notes.push(format!("GET {} redirects to {to}: the redirect counts as its answer{hint}", found.safe));
         }
         Ok(answer) if answer.status >= 400 => {
             found.notes.push(format!("GET {} answers {}: name a better path with --path", found.safe, answer.status));
@@ -172,9 +180,14 @@ pub(crate) async fn survey(target: &Target, plan: &Plan, since: Instant) -> Resu
 /// The answer to a path that cannot exist: the first sign of HTTP.
 async fn first_answer(target: &Target, deadline: Instant) -> Result<Answer, SurveyError> {
     let path = format!("/drill-{:016x}", fastrand::u64(..));
+    let patience = deadline.min(Instant::now() + PATIENCE);
     loop {
         match fetch(target, &Request::get(&path), Duration::from_secs(10)).await {
             Ok(answer) if target.tls.is_none() && speaks_tls(&answer) => return Err(SurveyError::Tls),
+            // What answers for a program that is still starting says this to everything, and nothing could be told apart.
+            Ok(answer) if matches!(answer.status, 502..=504) && Instant::now() < patience => {
+                sleep(Duration::from_millis(50)).await;
+            }
             Ok(answer) => return Ok(answer),
             Err(Failure::Untrusted(why)) => return Err(SurveyError::Untrusted(why)),
             Err(Failure::Handshake(why)) => return Err(SurveyError::NoTls(why)),

@@ -21,6 +21,7 @@ use http::{HeaderName, HeaderValue, Method, Request, Response, Uri, Version, hea
 use http_body::Body;
 use seaworthy_core::event::{Protocol, RequestFinished, UpstreamFacts};
 use seaworthy_core::refusal::Reason;
+use seaworthy_core::trace::RequestSpan;
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -39,6 +40,19 @@ pub trait Observer: Clone {
 
     /// It is over.
     fn finished(&self, request: &RequestFinished<'_>);
+}
+
+/// Both are told, in order.
+impl<A: Observer, B: Observer> Observer for (A, B) {
+    fn started(&self) {
+        self.0.started();
+        self.1.started();
+    }
+
+    fn finished(&self, request: &RequestFinished<'_>) {
+        self.0.finished(request);
+        self.1.finished(request);
+    }
 }
 
 /// What a proxy says of its upstream's part.
@@ -148,6 +162,7 @@ struct Record<O: Observer> {
     version: Version,
     user_agent: Option<HeaderValue>,
     traceparent: Option<HeaderValue>,
+    span: Option<RequestSpan>,
     request_id: Option<HeaderValue>,
     client: Option<IpAddr>,
     learnt: Learnt,
@@ -181,6 +196,7 @@ impl<O: Observer> Record<O> {
             version: request.version(),
             user_agent: headers.get(header::USER_AGENT).cloned(),
             traceparent: headers.get(trace::TRACEPARENT).cloned(),
+            span: context.and_then(|context| context.span),
             request_id: context.and_then(|context| context.request_id.clone()),
             client: context.and_then(|context| context.client),
             learnt: learnt.clone(),
@@ -209,6 +225,7 @@ impl<O: Observer> Drop for Record<O> {
         self.observer.finished(&RequestFinished {
             request_id: self.request_id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or_default(),
             trace_id,
+            span: self.span,
             method: self.method.as_str(),
             path: self.uri.path(),
             query: self.uri.query(),

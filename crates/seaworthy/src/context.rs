@@ -14,6 +14,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use http::{Extensions, HeaderMap, HeaderValue, header};
+use seaworthy_core::trace::RequestSpan;
 
 use crate::access::Learnt;
 
@@ -33,6 +34,8 @@ pub struct RequestContext {
     pub connection: Option<usize>,
     /// The id in `X-Request-ID`.
     pub request_id: Option<HeaderValue>,
+    /// Its spans, where some are made; see [`crate::trace`].
+    pub span: Option<RequestSpan>,
     /// Whether it is gRPC; `None` where nobody has looked yet.
     pub(crate) grpc: Option<bool>,
     /// Where a service leaves word for the access event.

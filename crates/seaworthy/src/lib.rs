@@ -4,6 +4,9 @@
 //! an id and the headers of every other answer.
 
 pub mod access;
+pub mod alert;
+#[cfg(feature = "audit")]
+pub mod audit;
 #[cfg(feature = "axum")]
 pub mod axum;
 pub mod background;
@@ -24,19 +27,27 @@ pub mod limit;
 pub mod log;
 pub mod metrics;
 mod observe;
+#[cfg(feature = "otlp")]
+pub mod otlp;
 pub mod panic;
 pub mod phase;
 pub mod pool;
+#[cfg(any(feature = "otlp", feature = "sentry"))]
+mod post;
 pub mod probes;
 pub mod production;
 pub mod refusal;
 pub mod request_id;
 pub mod retry;
 pub mod security;
+#[cfg(feature = "sentry")]
+pub mod sentry;
 pub mod server;
 pub mod shutdown;
 pub mod sink;
 pub mod stack;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub mod trace;
 
 pub use body::RequestBody;

@@ -1,19 +1,24 @@
-//! W3C trace context: `traceparent` passes through as it came, and is begun where there is none, by option.
+//! W3C trace context: `traceparent` passes through as it came, is begun where there is none, or names our own span.
 //!
 //! # Rules
 //!
-//! - A valid `traceparent` is never rewritten: a parent id that no exporter knows would tear the tree apart
-//!   (Trace Context, 4.2: whoever takes no part passes both headers on).
+//! - A valid `traceparent` is rewritten only where spans are exported: a parent id that no exporter knows would tear the tree
+//!   apart (Trace Context, 4.2: whoever takes no part passes both headers on).
 //! - [`TraceContextLayer::begin`] is off by default. A trace begun here has to say whether it is sampled, and either
 //!   answer overrules the sampler of the service: `00` silences a parent-based one, `01` defeats a ratio.
+//! - With [`TraceContextLayer::spans`] each request has spans of its own, in [`RequestContext::span`], whether they are sampled
+//!   or not: an error is exported all the same, and its ids must be those that the next one was told.
 //!
 //! Source: <https://www.w3.org/TR/trace-context/>.
 
 use std::task::{Context, Poll};
 
-use http::{HeaderName, HeaderValue, Request};
+use http::{HeaderMap, HeaderName, HeaderValue, Request};
+use seaworthy_core::trace::{RequestSpan, Sampler, SpanId, TraceId, Traceparent};
 use tower_layer::Layer;
 use tower_service::Service;
+
+use crate::context::RequestContext;
 
 pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
@@ -22,14 +27,63 @@ const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 #[derive(Debug, Clone, Copy, Default)]
 pub struct TraceContextLayer {
     begin: bool,
+    spans: Option<Spans>,
+}
+
+/// How spans are made.
+#[derive(Debug, Clone, Copy)]
+struct Spans {
+    sampler: Sampler,
+    /// Whether the service inside calls somebody else, which is a span of its own.
+    forwards: bool,
 }
 
 impl TraceContextLayer {
     /// Begins a trace, sampled, for a request that brings no valid one.
     #[must_use]
     pub fn begin(self, begin: bool) -> Self {
-        Self { begin }
+        Self { begin, ..self }
     }
+
+    /// Gives each request a span, continuing the trace that it brings, and tells the service inside that this span is its
+    /// parent. Who observes requests exports it.
+    #[must_use]
+    pub fn spans(self, sampler: Sampler) -> Self {
+        Self { spans: Some(Spans { sampler, forwards: false }), ..self }
+    }
+
+    /// As [`TraceContextLayer::spans`], for a proxy: the call to whoever is behind it is a second span, and the parent of
+    /// what happens there.
+    #[must_use]
+    pub fn spans_of_proxy(self, sampler: Sampler) -> Self {
+        Self { spans: Some(Spans { sampler, forwards: true }), ..self }
+    }
+}
+
+impl Spans {
+    fn begin(self, headers: &mut HeaderMap) -> RequestSpan {
+        let sent = headers.get(TRACEPARENT).and_then(|value| Traceparent::parse(value.as_bytes()));
+        let trace = sent.map_or_else(|| TraceId::from_random(fastrand::u128(..)), |sent| sent.trace);
+        let id = || SpanId::from_random(fastrand::u64(..));
+        let span = RequestSpan {
+            trace,
+            parent: sent.map(|sent| sent.parent),
+            server: id(),
+            client: self.forwards.then(id),
+            sampled: self.sampler.samples(sent, trace),
+        };
+        if sent.is_none() {
+            // It belonged to a trace that nobody can read.
+            headers.remove(TRACESTATE);
+        }
+        headers.insert(TRACEPARENT, header_of(&span.traceparent()));
+        span
+    }
+}
+
+/// A `traceparent` header.
+fn header_of(parent: &Traceparent) -> HeaderValue {
+    HeaderValue::from_bytes(&parent.header()).expect("hexadecimal digits and hyphens are visible ASCII")
 }
 
 impl<S> Layer<S> for TraceContextLayer {
@@ -60,7 +114,10 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        if self.layer.begin {
+        if let Some(spans) = self.layer.spans {
+            let span = spans.begin(request.headers_mut());
+            RequestContext::of_mut(request.extensions_mut()).span = Some(span);
+        } else if self.layer.begin {
             let headers = request.headers_mut();
             let sent = headers.get(TRACEPARENT);
             if sent.and_then(|value| trace_id(value.as_bytes())).is_none() {
@@ -73,29 +130,15 @@ where
     }
 }
 
-/// The trace id of a `traceparent` (Trace Context, 3.2), if it is valid.
+/// The trace id of a `traceparent`, if it is valid.
 pub(crate) fn trace_id(traceparent: &[u8]) -> Option<&str> {
-    const LENGTH: usize = 55;
-    let hexadecimal = |bytes: &[u8]| bytes.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-    let zero = |bytes: &[u8]| bytes.iter().all(|byte| *byte == b'0');
-    let (known, rest) = traceparent.split_at_checked(LENGTH)?;
-    let (version, trace, parent, flags) = (&known[..2], &known[3..35], &known[36..52], &known[53..]);
-    // A later version may go on after what this one knows.
-    let ends = if version == b"00" { rest.is_empty() } else { rest.is_empty() || rest[0] == b'-' };
-    let valid = [known[2], known[35], known[52]] == *b"---"
-        && [version, trace, parent, flags].into_iter().all(hexadecimal)
-        && version != b"ff"
-        && !zero(trace)
-        && !zero(parent)
-        && ends;
-    std::str::from_utf8(trace).ok().filter(|_| valid)
+    Traceparent::parse(traceparent)?;
+    std::str::from_utf8(&traceparent[3..35]).ok()
 }
 
 fn new_traceparent() -> HeaderValue {
-    // An id of zeros is invalid.
-    let (trace, parent) = (fastrand::u128(1..), fastrand::u64(1..));
-    HeaderValue::try_from(format!("00-{trace:032x}-{parent:016x}-01"))
-        .expect("hexadecimal digits and hyphens are visible ASCII")
+    let trace = TraceId::from_random(fastrand::u128(..));
+    header_of(&Traceparent { trace, parent: SpanId::from_random(fastrand::u64(..)), sampled: true })
 }
 
 #[cfg(test)]
@@ -143,23 +186,39 @@ mod tests {
         assert!(!state);
     }
 
-    #[test]
-    fn only_what_the_recommendation_allows_is_a_trace_id() {
-        assert_eq!(trace_id(VALID.as_bytes()), Some("0af7651916cd43dd8448eb211c80319c"));
-        let later = "cc-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-what-comes";
-        assert!(trace_id(later.as_bytes()).is_some());
-        for invalid in [
-            "",
-            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331",
-            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-more",
-            "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
-            "00-00000000000000000000000000000000-b7ad6b7169203331-01",
-            "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01",
-            "00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01",
-            "00_0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
-        ] {
-            assert_eq!(trace_id(invalid.as_bytes()), None, "{invalid}");
+    /// The spans that were made, and the `traceparent` that the service saw.
+    async fn spans(layer: TraceContextLayer, sent: Option<&'static str>) -> (RequestSpan, Traceparent) {
+        let service = ServiceBuilder::new().layer(layer).service(service_fn(|request: Request<()>| async move {
+            let span = RequestContext::of(request.extensions()).unwrap().span.unwrap();
+            let told = Traceparent::parse(request.headers()[TRACEPARENT].as_bytes()).unwrap();
+            Ok::<_, Infallible>((span, told))
+        }));
+        let mut request = Request::new(());
+        if let Some(sent) = sent {
+            request.headers_mut().insert(TRACEPARENT, HeaderValue::from_static(sent));
         }
+        service.oneshot(request).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_service_is_told_the_span_that_serves_it_and_a_proxy_passes_on_that_of_its_call() {
+        let sampler = Sampler::default();
+        let (span, told) = spans(TraceContextLayer::default().spans(sampler), Some(VALID)).await;
+        let came = Traceparent::parse(VALID.as_bytes()).unwrap();
+        assert_eq!((span.trace, span.parent, span.client), (came.trace, Some(came.parent), None));
+        assert_eq!((told.trace, told.parent, told.sampled), (came.trace, span.server, true));
+
+        let (span, told) = spans(TraceContextLayer::default().spans_of_proxy(sampler), None).await;
+        assert_eq!((span.parent, span.sampled), (None, true));
+        assert_eq!(Some(told.parent), span.client);
+        assert_ne!(span.client, Some(span.server));
+    }
+
+    #[tokio::test]
+    async fn what_is_not_sampled_is_passed_on_as_not_sampled() {
+        let never = Sampler::from_name("always_off", 1.0).unwrap();
+        let (span, told) = spans(TraceContextLayer::default().spans(never), Some(VALID)).await;
+        assert!(!span.sampled && !told.sampled);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 
 use super::Form;
 use crate::commands::ProbeTarget;
@@ -178,6 +178,50 @@ pub(crate) struct Heartbeat {
 
     #[command(flatten)]
     pub(crate) reach: Reach,
+}
+
+/// Show the breakers of the services that the program calls, or close one
+#[derive(Debug, Clone, Args)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "Examples:
+  seaworthy breakers
+  seaworthy breakers reset stripe
+
+Exit codes:
+  0  done
+  1  it cannot be reached, or knows no such breaker
+  2  usage"
+)]
+pub(crate) struct Breakers {
+    #[command(subcommand)]
+    pub(crate) action: Option<BreakerAction>,
+
+    #[command(flatten)]
+    pub(crate) reach: Reach,
+
+    #[command(flatten)]
+    pub(crate) form: Form,
+}
+
+/// What is to be done with a breaker
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum BreakerAction {
+    /// Close a breaker, and forget what it saw
+    #[command(after_help = "Example:
+  seaworthy breakers reset stripe
+
+Exit codes:
+  0  it is closed
+  1  it cannot be reached, or knows no such breaker
+  2  usage")]
+    Reset {
+        /// The name of the service
+        name: String,
+
+        #[command(flatten)]
+        reach: Reach,
+    },
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -16,15 +16,13 @@ use super::problem::Problem;
 use super::schema;
 use super::tree::{self, Node, Shape};
 use super::units::{
-    AppPort, Argv, Bind, ByteRate, Cidr, Complaint, Destination, FilePath, HookCommand, Kind, OrOff, PublicProbes,
-    SecretSource, Signal, Size, StatusRange, Target, UrlPath, User,
+    AppPort, Argv, Bind, ByteRate, Cidr, CollectorUrl, Complaint, Destination, FilePath, HookCommand, Kind, OrOff,
+    PublicProbes, Ratio, SecretSource, Signal, Size, StatusRange, Target, UrlPath, User,
 };
 
 /// Tables that later versions will read. To pass over one in silence would promise what is not done.
-const LATER: [&str; 20] = [
+const LATER: [&str; 18] = [
     "statsd",
-    "sentry",
-    "audit",
     "route",
     "listener",
     "rate-limit",
@@ -60,7 +58,7 @@ const NOT_YET: &str = "is not supported by this version yet";
 type Check = fn(&Value) -> Result<(), Complaint>;
 
 /// How the value of an `x-kind` is read. One row a kind that a raw table uses.
-fn checks() -> [(std::borrow::Cow<'static, str>, Check); 23] {
+fn checks() -> [(std::borrow::Cow<'static, str>, Check); 25] {
     fn row<T: Kind>() -> (std::borrow::Cow<'static, str>, Check) {
         (T::name(), |value| T::read(value).map(drop))
     }
@@ -76,11 +74,13 @@ fn checks() -> [(std::borrow::Cow<'static, str>, Check); 23] {
         row::<HookCommand>(),
         row::<OrOff<Bind>>(),
         row::<OrOff<ByteRate>>(),
+        row::<OrOff<CollectorUrl>>(),
         row::<OrOff<Duration>>(),
         row::<OrOff<FilePath>>(),
         row::<OrOff<NonZeroU32>>(),
         row::<OrOff<Size>>(),
         row::<PublicProbes>(),
+        row::<Ratio>(),
         row::<SecretSource>(),
         row::<Signal>(),
         row::<Size>(),

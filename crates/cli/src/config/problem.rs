@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use seaworthy::core::redact::Redactor;
+
 use super::tree::Origin;
 use super::units::Complaint;
 
@@ -31,15 +33,23 @@ impl Problem {
         Self { hint: Some(hint.into()), ..self }
     }
 
-    /// Quotes `value`, which must not be a secret.
+    /// Quotes `value`, which must not be a secret. A password in a URL is hidden.
     pub(crate) fn quoting(self, value: &serde_json::Value) -> Self {
         const LONGEST: usize = 80;
         let text = value.to_string();
+        let text = Redactor::default().text(&text);
         let value = match text.char_indices().nth(LONGEST) {
-            None => text,
+            None => text.into_owned(),
             Some((end, _)) => format!("{}…", &text[..end]),
         };
         Self { value: Some(value), ..self }
+    }
+}
+
+impl From<String> for Problems {
+    /// What was found out only when it was put into force.
+    fn from(message: String) -> Self {
+        Self(vec![Problem::new(Origin::Default, "", message)])
     }
 }
 

@@ -4,6 +4,8 @@
 //! taken as it stands (`SEAWORTHY_APP__ENV__NODE_ENV`). Lists may be separated by commas; lists and tables may be written
 //! as in TOML.
 
+mod telemetry;
+
 use serde_json::Value;
 
 use super::check;
@@ -32,6 +34,7 @@ pub(crate) fn read(sources: &Sources<'_>) -> Variables {
     if let Some(level) = sources.variable("LOG_LEVEL") {
         read.log_level(level);
     }
+    read.telemetry(sources);
     for (name, value) in &sources.environment {
         let Some(key) = name.strip_prefix(PREFIX) else { continue };
         if value.is_empty() || NOT_KEYS.contains(&name.as_str()) || is_service_link(key, value) {

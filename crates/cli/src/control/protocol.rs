@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::status::Status;
 use crate::config::{ChangedKey, Kind as _, Level, Problems};
+use crate::egress::BreakerView;
 
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +29,10 @@ pub(crate) enum Command {
         #[serde(rename = "for", default, skip_serializing_if = "Option::is_none", with = "written")]
         expires: Option<Duration>,
     },
+    /// How the breakers of the services are that the program calls.
+    Breakers,
+    /// Close a breaker, and forget what it saw.
+    ResetBreaker { name: String },
     /// Something that a heartbeat check waits for is alive.
     Heartbeat {
         name: String,
@@ -46,6 +51,9 @@ pub(crate) enum Reply {
         message: String,
     },
     Status(Box<Status>),
+    Breakers {
+        breakers: Vec<BreakerView>,
+    },
     /// A new config is in force.
     Reloaded {
         changed: Vec<Changed>,

@@ -17,6 +17,7 @@ use super::proxy::Failure;
 use super::shared::WorkerShare;
 use crate::log::WorkerLog;
 use crate::metrics::{Counted, Open, Shard};
+use crate::telemetry::WorkerTelemetry;
 
 /// The observer of one worker. Clones observe for the same log and the same shard.
 #[derive(Debug, Clone)]
@@ -27,11 +28,17 @@ struct Inner {
     share: Arc<WorkerShare>,
     log: RefCell<WorkerLog>,
     metrics: Shard,
+    telemetry: Option<RefCell<WorkerTelemetry>>,
 }
 
 impl WorkerObserver {
-    pub(crate) fn new(share: Arc<WorkerShare>, log: WorkerLog, metrics: Shard) -> Self {
-        Self(Rc::new(Inner { share, log: RefCell::new(log), metrics }))
+    pub(crate) fn new(
+        share: Arc<WorkerShare>,
+        log: WorkerLog,
+        metrics: Shard,
+        telemetry: Option<WorkerTelemetry>,
+    ) -> Self {
+        Self(Rc::new(Inner { share, log: RefCell::new(log), metrics, telemetry: telemetry.map(RefCell::new) }))
     }
 
     /// A client's connection is open for as long as what is returned lives.
@@ -88,12 +95,18 @@ impl WorkerObserver {
     /// Takes the settings of the log that are in force now.
     pub(crate) fn reload(&self) {
         self.0.log.borrow_mut().reload();
+        if let Some(telemetry) = &self.0.telemetry {
+            telemetry.borrow_mut().reload();
+        }
     }
 
     /// Hands the lines of the last while to their writer.
     pub(crate) fn tick(&self) {
         self.0.log.borrow_mut().tick();
         self.0.metrics.tick();
+        if let Some(telemetry) = &self.0.telemetry {
+            telemetry.borrow_mut().tick();
+        }
     }
 }
 
@@ -120,5 +133,8 @@ impl Observer for WorkerObserver {
         }
         self.0.metrics.finished(request);
         self.0.log.borrow_mut().access(request);
+        if let Some(telemetry) = &self.0.telemetry {
+            telemetry.borrow_mut().finished(request);
+        }
     }
 }

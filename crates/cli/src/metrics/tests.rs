@@ -78,6 +78,7 @@ fn metrics(label_sets: usize) -> Arc<Metrics> {
         log: logger(),
         app: Box::new(|| vec![std::process::id()]),
         health: health(),
+        egress: Board::default(),
         started: Instant::now(),
     })
 }
@@ -86,6 +87,7 @@ fn request(route: Option<&str>) -> RequestFinished<'_> {
     RequestFinished {
         request_id: "id",
         trace_id: None,
+        span: None,
         method: "GET",
         path: "/orders/7",
         query: None,

@@ -5,6 +5,7 @@ use std::sync::Mutex;
 
 use seaworthy::core::event::{Event, Nowhere};
 use seaworthy::core::health::{Affects, Class, Policy, Snapshot, Status};
+use seaworthy::core::lifecycle::State;
 use seaworthy_checks::Place;
 use seaworthy_checks::kinds::{Spec, heartbeat, tcp};
 use tokio::net::TcpListener;
@@ -102,7 +103,7 @@ async fn a_reload_keeps_what_did_not_change_and_takes_away_what_is_gone() {
     until(&health, |s| s.checks.iter().all(|check| check.status == Status::Healthy)).await;
     let since = health.snapshot().checks[0].since;
     let changed = Check { affects: Affects::Info, ..stays };
-    monitor.set(&[tcp("comes", port), changed]);
+    monitor.set(&[tcp("comes", port), changed], true);
     let now = health.snapshot();
     assert_eq!(now.checks.iter().map(|check| check.name.as_str()).collect::<Vec<_>>(), ["comes", "stays"]);
     assert_eq!(
@@ -110,6 +111,31 @@ async fn a_reload_keeps_what_did_not_change_and_takes_away_what_is_gone() {
         (Status::Healthy, Affects::Info, since)
     );
     until(&health, |snapshot| status(snapshot, "comes") == Some(Status::Healthy)).await;
+}
+
+#[tokio::test]
+async fn a_check_that_a_reload_adds_takes_readiness_only_when_it_has_failed() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let reserved = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let (dead, health) = (reserved.local_addr().unwrap().port(), Health::default());
+    drop(reserved);
+    let stays = tcp("stays", port);
+    let mut monitor = Monitor::start(std::slice::from_ref(&stays), given(), health.clone(), Arc::new(Nowhere));
+    assert!(!health.snapshot().ready(State::Ready), "at the start it waits");
+    until(&health, |snapshot| snapshot.ready(State::Ready)).await;
+    let gate = Check { gates_start: true, ..tcp("gate", dead) };
+    // It gates a start that is over, and would be asked again after a while only.
+    let later = Check { interval: Duration::from_mins(1), ..gate };
+    monitor.set(&[stays.clone(), later.clone()], true);
+    let now = health.snapshot();
+    assert_eq!(status(&now, "gate"), Some(Status::Pending));
+    assert!(now.ready(State::Ready) && now.started(State::Ready));
+    until(&health, |snapshot| !snapshot.ready(State::Ready)).await;
+    assert_eq!(status(&health.snapshot(), "gate"), Some(Status::Unhealthy));
+    assert!(health.snapshot().started(State::Ready));
+    monitor.set(&[stays, tcp("another", port)], false);
+    assert!(!health.snapshot().ready(State::Ready), "what is not ready does not become so by what is not known");
 }
 
 #[tokio::test]

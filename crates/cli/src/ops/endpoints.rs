@@ -19,6 +19,7 @@ use super::facts::{Facts, Vitals};
 use super::probes::{Ask, Asker, Probes};
 use super::summary::Summary;
 use crate::config::Verdict;
+use crate::egress::Board;
 
 /// More of a path is not reported.
 const LONGEST_PATH: usize = 200;
@@ -65,12 +66,18 @@ pub(crate) struct Endpoints {
     probes: RwLock<Arc<Probes>>,
     vitals: Vitals,
     scrape: Scrape,
+    breakers: Board,
     sink: Arc<dyn Sink>,
 }
 
 impl Endpoints {
     pub(crate) fn new(probes: Probes, vitals: Vitals, scrape: Scrape, sink: Arc<dyn Sink>) -> Self {
-        Self { probes: RwLock::new(Arc::new(probes)), vitals, scrape, sink }
+        Self { probes: RwLock::new(Arc::new(probes)), vitals, scrape, breakers: Board::default(), sink }
+    }
+
+    /// Shows these breakers under `/breakers`.
+    pub(crate) fn with_breakers(self, breakers: Board) -> Self {
+        Self { breakers, ..self }
     }
 
     /// Answers by `probes` from the next request on.
@@ -89,25 +96,45 @@ impl Endpoints {
 
     fn answer<B: Body>(&self, probes: &Probes, request: &Request<B>, peer: Option<IpAddr>, facts: &Facts) -> Answer {
         let path = request.uri().path();
-        let known = path == "/" || path == "/metrics" || probes.has(path);
+        let of_breakers = path == "/breakers" || path.starts_with("/breakers/");
+        let known = path == "/" || path == "/metrics" || of_breakers || probes.has(path);
         if !known {
             return Answer::refusal(Reason::NoRoute, "GET / lists what is here");
         }
         if *request.method() != Method::GET && *request.method() != Method::HEAD {
-            return Answer::refusal(Reason::MethodNotAllowed, "the ops listener is read-only: use GET or HEAD");
+            let detail = if of_breakers {
+                "the ops listener is read-only: `seaworthy breakers reset NAME`, or POST over the control socket"
+            } else {
+                "the ops listener is read-only: use GET or HEAD"
+            };
+            return Answer::refusal(Reason::MethodNotAllowed, detail);
         }
         if !request.body().is_end_stream() {
             return Answer::refusal(Reason::BodyTooLarge, "nothing here takes a body");
         }
         let (query, accept) = (request.uri().query(), text(request.headers(), header::ACCEPT));
         match path {
-            "/" => index(probes, accept, facts),
+            "/" => index(probes, &self.breakers, accept, facts),
             "/metrics" => self.scrape.answer(query, accept, facts),
+            path if of_breakers => self.breakers(path),
             path => {
                 let asker = Asker { address: peer, local: is_local(peer, request.headers()) };
                 let answer = probes.answer(&Ask { path, query, accept, asker }, facts);
                 answer.unwrap_or_else(|| Answer::refusal(Reason::NoRoute, "GET / lists what is here"))
             }
+        }
+    }
+
+    /// All breakers, or the one that `path` names.
+    fn breakers(&self, path: &str) -> Answer {
+        let mut views = self.breakers.views();
+        let Some(name) = path.strip_prefix("/breakers/").filter(|name| !name.is_empty()) else {
+            return Answer::json(StatusCode::OK, &json!({ "breakers": views }));
+        };
+        views.retain(|view| view.name == name);
+        match views.pop() {
+            Some(view) => Answer::json(StatusCode::OK, &view),
+            None => Answer::refusal(Reason::NoRoute, "no breaker of this name: GET /breakers lists all"),
         }
     }
 
@@ -139,7 +166,7 @@ impl fmt::Debug for Endpoints {
 }
 
 /// What is here, for people and for programs.
-fn index(probes: &Probes, accept: &str, facts: &Facts) -> Answer {
+fn index(probes: &Probes, breakers: &Board, accept: &str, facts: &Facts) -> Answer {
     let verdict = |verdict| match verdict {
         Verdict::Startup => "whether the start is complete",
         Verdict::Live => "whether the process can do its work",
@@ -153,6 +180,9 @@ fn index(probes: &Probes, accept: &str, facts: &Facts) -> Answer {
         let name = percent_encoding::utf8_percent_encode(&check.name, percent_encoding::NON_ALPHANUMERIC);
         (format!("/health/check/{name}"), "one check")
     }));
+    if !breakers.views().is_empty() {
+        endpoints.push(("/breakers".to_owned(), "the breakers of the services that the program calls"));
+    }
     let identity = probes.identity();
     if names_json(accept) {
         let list: Vec<_> = endpoints.iter().map(|(path, what)| json!({ "path": path, "what": what })).collect();

@@ -77,21 +77,23 @@ impl Ops {
     }
 }
 
+/// A listener on the runtime of whoever made it.
 #[derive(Debug)]
-enum Acceptor {
+pub(crate) enum Acceptor {
     Tcp(TcpListener),
     Unix(UnixListener),
 }
 
 impl Acceptor {
-    fn of(listener: Listener) -> io::Result<Self> {
+    pub(crate) fn of(listener: Listener) -> io::Result<Self> {
         match listener.bound {
             Bound::Tcp(_) => TcpListener::from_std(listener.fd.into()).map(Self::Tcp),
             Bound::Unix(_) => UnixListener::from_std(listener.fd.into()).map(Self::Unix),
         }
     }
 
-    async fn accept(&self) -> io::Result<(Socket, Option<IpAddr>)> {
+    /// A connection, and who is at its other end.
+    pub(crate) async fn accept(&self) -> io::Result<(Socket, Option<IpAddr>)> {
         match self {
             Self::Tcp(listener) => {
                 let (stream, peer) = listener.accept().await?;

@@ -10,12 +10,14 @@ use seaworthy::lifecycle::Lifecycle;
 use super::inputs::Inputs;
 use crate::config::{Config, Loaded};
 use crate::control::{Control, ReloadStatus};
+use crate::egress::{Board, Egress};
 use crate::gateway::{Gateway, Public, Upstream};
 use crate::log::Logger;
 use crate::monitor::Monitor;
 use crate::ops::{Ops, Sampler, Scrape, Vitals};
 use crate::statsd::StatsD;
 use crate::supervise::{Commands, Notifier, Supervisor};
+use crate::telemetry::Telemetry;
 
 /// Everything that runs.
 pub(crate) struct Parts {
@@ -39,11 +41,15 @@ pub(crate) struct Parts {
     pub(crate) _statsd: Option<StatsD>,
     /// For the hooks where there is no program.
     pub(crate) commands: Commands,
+    /// What the program calls through us; `None` where that is nothing.
+    pub(crate) egress: Option<Egress>,
+    pub(crate) board: Board,
     pub(crate) monitor: Monitor,
     pub(crate) sampler: Sampler,
     pub(crate) notifier: Notifier,
     pub(crate) program: Program,
     pub(crate) reloads: ReloadStatus,
+    pub(crate) telemetry: Telemetry,
 }
 
 /// What is known of the program that we run.

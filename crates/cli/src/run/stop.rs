@@ -129,10 +129,12 @@ pub(crate) async fn close(parts: Parts, ended: Ended, mut requests: mpsc::Receiv
     while let Some(request) = requests.recv().await {
         answer::answer_leaving(&parts, request);
     }
-    let Parts { gateway, ops, control, logger, .. } = parts;
+    let Parts { gateway, ops, control, egress, logger, telemetry, .. } = parts;
     if let Some(gateway) = gateway {
         gateway.quit();
     }
+    // Workers have handed over what they had, and whoever scrapes may still see what became of it.
+    telemetry.close(FLUSH).await;
     let ops = async {
         if let Some(ops) = ops {
             ops.close().await;
@@ -143,6 +145,12 @@ pub(crate) async fn close(parts: Parts, ended: Ended, mut requests: mpsc::Receiv
             control.close().await;
         }
     };
-    tokio::join!(ops, control);
+    // The program has exited, and the hooks have run: nobody is left who calls.
+    let egress = async {
+        if let Some(egress) = egress {
+            egress.close().await;
+        }
+    };
+    tokio::join!(ops, control, egress);
     logger.flush(Instant::now() + FLUSH);
 }

@@ -2,6 +2,7 @@
 
 mod bed;
 
+mod audit;
 mod bad_input;
 mod balancer;
 mod bodies;
@@ -9,6 +10,7 @@ mod checks;
 mod connections;
 mod documents;
 mod drain;
+mod egress;
 mod examples;
 mod init;
 mod observe;
@@ -22,3 +24,4 @@ mod servers;
 mod start;
 mod steer;
 mod systemd;
+mod telemetry;

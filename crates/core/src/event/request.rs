@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::refusal::Reason;
+use crate::trace::RequestSpan;
 
 /// What a client spoke.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -40,6 +41,8 @@ pub struct UpstreamFacts<'a> {
 pub struct RequestFinished<'a> {
     pub request_id: &'a str,
     pub trace_id: Option<&'a str>,
+    /// Its spans, where some are made.
+    pub span: Option<RequestSpan>,
     pub method: &'a str,
     pub path: &'a str,
     pub query: Option<&'a str>,

@@ -105,7 +105,7 @@ pub(super) const CHECKS: &[Check] = &[
         id: "drain.second-signal-forces",
         level: May,
         title: "A second signal ends a drain that waits",
-        does: "Sends the stop signal again 1.5 s after the first with slow work under way: it should exit within 3 s.",
+        does: "Sends the stop signal again 1.5 s after the first with slow work under way: it should exit within 2 s.",
         why: "An operator who has to end it now must send SIGKILL, which skips every clean-up.",
         source: "Docker, systemd and shells: the second Ctrl-C",
         mend: "On the second signal skip the wait, flush, and exit with a code that is not 0.",

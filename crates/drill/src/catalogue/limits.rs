@@ -15,7 +15,7 @@ pub(super) const CHECKS: &[Check] = &[
         id: "limits.early-answer-readable",
         level: Should,
         title: "A refusal reaches a client that is still sending",
-        does: "Sends 4 MiB of a refused upload without reading, and then reads: the answer must be there, not a reset.",
+        does: "Sends 4 MiB of a refused upload without reading, and then reads: the answer must be there. Where it is, but the connection was reset while the client was sending, the level is `may`.",
         why: "Clients see a broken connection instead of 413, and try again and again.",
         source: "RFC 9112, section 9.6 (lingering close)",
         mend: "After an early answer go on reading (and dropping) for a while before closing.",

@@ -15,7 +15,7 @@ pub(super) const CHECKS: &[Check] = &[
         id: "probes.live-under-load",
         level: Must,
         title: "Liveness answers within a second under load",
-        does: "Sends steady traffic and, where a slow path is known, eight slow requests at once; asks liveness four times a second. Three late answers in a row are a restart.",
+        does: "Sends steady traffic and, where a slow path is known, eight slow requests at once; asks liveness once a second. Three late answers in a row are a restart; for how long others kept the service from the processors is taken off.",
         why: "A busy instance is restarted, its load falls on the others, and they are restarted in turn.",
         source: "Google SRE Book, ch. 22 Addressing Cascading Failures; Kubernetes probe defaults (1 s, 3 failures)",
         mend: "Answer liveness where requests cannot queue in front of it: another thread, another port, or more workers than slow requests.",

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::fs;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// A process of an instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -175,11 +176,27 @@ pub(crate) fn resident(pids: &[u32]) -> u64 {
     pids.iter().filter_map(kilobytes).sum::<u64>() * 1024
 }
 
-/// For how long some process has waited for a processor, ever. None where the kernel does not say.
-pub(crate) fn waited_for_processor() -> Option<std::time::Duration> {
-    let pressure = fs::read_to_string("/proc/pressure/cpu").ok()?;
-    let total = pressure.lines().next()?.split("total=").nth(1)?;
-    Some(std::time::Duration::from_micros(total.trim().parse().ok()?))
+/// The threads of a process, and for how long each has run, and has waited while it could have run. Nothing where the kernel
+/// does not count that.
+pub(crate) fn threads(pid: u32) -> Vec<(u32, Duration, Duration)> {
+    let tasks = fs::read_dir(path(pid, "task")).into_iter().flatten().flatten();
+    let counted = tasks.filter_map(|task| {
+        let number = task.file_name().to_str()?.parse().ok()?;
+        let text = fs::read_to_string(task.path().join("schedstat")).ok()?;
+        let mut nanos = text.split_whitespace().map(str::parse).map_while(Result::ok).map(Duration::from_nanos);
+        Some((number, nanos.next()?, nanos.next()?))
+    });
+    counted.collect()
+}
+
+/// For how long the processors of this machine have worked, all together.
+pub(crate) fn busy() -> Duration {
+    let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
+    let fields = stat.lines().next().unwrap_or_default().split_whitespace().skip(1);
+    // user, nice, system, (idle, iowait,) irq, softirq
+    let ticks = fields.take(7).enumerate().filter(|(place, _)| !matches!(place, 3 | 4));
+    let ticks: u64 = ticks.filter_map(|(_, ticks)| ticks.parse::<u64>().ok()).sum();
+    Duration::from_millis(ticks * 1000 / rustix::param::clock_ticks_per_second().max(1))
 }
 
 /// Direct children.
@@ -203,6 +220,13 @@ mod tests {
         let own = stat(std::process::id()).unwrap().process;
         assert!(own.lives() && own.began <= now());
         assert!(!Process { began: own.began + 1, ..own.clone() }.lives(), "another with the same number");
+    }
+
+    #[test]
+    fn our_own_threads_have_run() {
+        let threads = threads(std::process::id());
+        assert!(!threads.is_empty());
+        assert!(busy() > Duration::from_secs(1));
     }
 
     #[test]

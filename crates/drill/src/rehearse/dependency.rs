@@ -138,7 +138,9 @@ impl Scene<'_> {
         while begun.elapsed() < WATCHED {
             let probe = self.ask(path, PROBE * 2).await;
             asked += 1;
-            if !good(&probe) || probe.took() > PROBE + self.context.slack(begun) {
+            let late = self.context.slack(begun) + self.stage.kept_waiting(&probe);
+            let no = probe.status.is_some() && !good(&probe);
+            if no || probe.took().saturating_sub(late) > PROBE || (probe.status.is_none() && late < PROBE) {
                 bad.push(probe);
             }
             sleep(Duration::from_millis(200)).await;

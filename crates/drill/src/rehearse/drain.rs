@@ -33,6 +33,9 @@ pub(crate) const REHEARSAL: Rehearsal = Rehearsal {
     run: |context| Box::pin(run(context)),
 };
 
+/// Less lateness than this changes no verdict.
+pub(crate) const NEGLIGIBLE: Duration = Duration::from_millis(100);
+
 /// A second of ordinary traffic comes before the signal: what fails then was broken before the drain.
 const BEFORE: Duration = Duration::from_millis(800);
 const NEW_EVERY: Duration = Duration::from_millis(40);
@@ -41,18 +44,27 @@ const KEPT_EVERY: Duration = Duration::from_millis(100);
 const READY_EVERY: Duration = Duration::from_millis(50);
 const LIVE_EVERY: Duration = Duration::from_millis(100);
 
+const UPLOAD_PARTS: usize = 20;
+const UPLOAD_PACE: Duration = Duration::from_millis(100);
+/// What the uploads of a drain take, where nobody is late.
+const UPLOAD_TAKES: Duration = Duration::from_secs(2);
+
 /// What was seen. Judged without the service, so that the judgement can be tested.
 #[derive(Debug)]
 pub(crate) struct Facts {
     pub(crate) signal: Instant,
     /// When the balancer stopped sending here.
     pub(crate) stopped: Instant,
+    /// How long, until then, drill and service were kept from the processors by others.
+    pub(crate) late: Duration,
     pub(crate) exit: Option<Exit>,
     pub(crate) grace: Duration,
     pub(crate) lag: Duration,
     pub(crate) new: Vec<Exchange>,
     pub(crate) kept: Vec<Exchange>,
     pub(crate) slow: Vec<Exchange>,
+    /// What a slow request takes, where nobody is late.
+    pub(crate) slow_takes: Duration,
     pub(crate) uploads: Vec<Exchange>,
     /// None where there is no such path.
     pub(crate) ready: Option<Vec<Exchange>>,
@@ -92,7 +104,7 @@ async fn rehearse(context: &Context, stage: &Stage) -> Result<Facts, Trouble> {
     if let Some(path) = &survey.upload {
         // Two seconds of upload, the signal in the middle.
         for _ in 0..2 {
-            traffic.upload(path, 20, Duration::from_millis(100));
+            traffic.upload(path, UPLOAD_PARTS, UPLOAD_PACE);
         }
         sleep(Duration::from_millis(700)).await;
     }
@@ -106,7 +118,6 @@ async fn rehearse(context: &Context, stage: &Stage) -> Result<Facts, Trouble> {
 
     traffic.signalled();
     let signal = stage.instance.signal(plan.stop_signal);
-    let deadline = signal + plan.grace;
     let lag = plan.lag_after_signal();
     let stopped = loop {
         sleep(Duration::from_millis(10)).await;
@@ -118,8 +129,9 @@ async fn rehearse(context: &Context, stage: &Stage) -> Result<Facts, Trouble> {
         }
     };
     traffic.stop();
+    let late = context.late(stage, signal);
     // The traffic ends by its own time limit; the exit is awaited meanwhile.
-    let (exit, ()) = tokio::join!(stage.instance.exited(deadline), async {
+    let (exit, ()) = tokio::join!(context.exit_in_grace(stage, signal), async {
         traffic.settled().await;
     });
     let orphans = if exit.is_some() { leftovers(stage).await } else { Vec::new() };
@@ -133,12 +145,14 @@ async fn rehearse(context: &Context, stage: &Stage) -> Result<Facts, Trouble> {
     Ok(Facts {
         signal,
         stopped,
+        late,
         exit,
         grace: plan.grace,
         lag,
         new: of(Kind::New),
         kept: of(Kind::Kept),
         slow: of(Kind::Slow),
+        slow_takes: survey.slow.as_ref().map_or(Duration::ZERO, |slow| slow.takes),
         uploads: of(Kind::Upload),
         ready: survey.ready.as_ref().map(|_| of(Kind::Ready)),
         live: survey.certain_live().map(|_| of(Kind::Live)),
@@ -174,6 +188,12 @@ impl Facts {
     pub(crate) fn ready_said_no(&self) -> Option<&Exchange> {
         let after = self.ready.iter().flatten().filter(|exchange| exchange.begun >= self.signal);
         after.filter(|exchange| exchange.status.is_some_and(|s| !(200..300).contains(&s))).min_by_key(|e| e.ended)
+    }
+
+    /// Whether this loss would have been one on a machine with time for everybody. A service is never early, so what was
+    /// lost before `due` was lost for certain; what was lost later was so only if nobody was late.
+    pub(crate) fn is_certain(&self, lost: &Exchange, due: Instant) -> bool {
+        lost.ended < due || self.late < NEGLIGIBLE
     }
 
     /// `+1.250 s`, from the signal.

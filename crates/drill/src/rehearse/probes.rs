@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use super::{Findings, Rehearsal, Touch};
 use crate::client::http2::Http2;
-use crate::client::{Request, Target, fetch};
-use crate::context::Context;
+use crate::client::{Request, Target, exchange, fetch};
+use crate::context::{Context, Place};
 use crate::finding::Finding;
 use crate::secrets;
 
@@ -29,14 +29,14 @@ async fn at_rest(context: &Context) -> Findings {
     let place = context.place().await?;
     let target = &place.target;
     Ok(vec![
-        live_answers(context, target).await,
+        live_answers(context, &place).await,
         redirects(context, target).await,
         hides_secrets(context, target).await,
         grpc(context, target).await,
     ])
 }
 
-async fn live_answers(context: &Context, target: &Target) -> Finding {
+async fn live_answers(context: &Context, place: &Place) -> Finding {
     const ID: &str = "probes.live-answers";
     let Some(probe) = &context.survey.live else {
         return Finding::not_proven(ID, "no liveness path among the known names: declare it with --live");
@@ -44,14 +44,12 @@ async fn live_answers(context: &Context, target: &Target) -> Finding {
     let since = Instant::now();
     let (mut slowest, mut bad) = (Duration::ZERO, Vec::new());
     for _ in 0..10 {
-        let begun = Instant::now();
-        let answer = fetch(target, &Request::get(&probe.path), LIMIT).await;
-        let took = begun.elapsed();
-        slowest = slowest.max(took);
-        match answer {
-            Ok(answer) if answer.is_success() && took <= TIMEOUT + context.slack(since) => {}
-            Ok(answer) => bad.push(format!("GET {} answered {} after {took:.1?}", probe.path, answer.status)),
-            Err(failure) => bad.push(format!("GET {}: {failure}", probe.path)),
+        let asked = exchange(&place.target, &Request::get(&probe.path), LIMIT).await;
+        slowest = slowest.max(asked.took());
+        let yes = asked.status.is_some_and(|status| (200..300).contains(&status));
+        let late = context.slack(since) + place.kept_waiting(&asked);
+        if !yes || asked.took().saturating_sub(late) > TIMEOUT {
+            bad.push(asked.evidence(since));
         }
     }
     if bad.is_empty() {

@@ -200,6 +200,12 @@ fn where_nothing_long_can_be_in_flight_it_is_not_proven_and_says_how() {
 }
 
 #[test]
+fn a_gateway_that_says_503_to_everything_at_first_hides_no_probe() {
+    let drilled = drill_member("starts-behind-gateway", &["--only=probes.live-answers"]);
+    assert_eq!(drilled.verdict("probes.live-answers"), "pass", "{:#}", drilled.finding("probes.live-answers"));
+}
+
+#[test]
 fn a_waiver_turns_a_failure_into_one_that_is_known_until_its_day() {
     let config = report_path().with_extension("toml");
     let waiver = |number: usize, until: &str| {

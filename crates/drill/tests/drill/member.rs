@@ -28,6 +28,7 @@ const SLOW: Duration = Duration::from_millis(900);
 
 struct Member {
     defect: String,
+    begun: std::time::Instant,
     draining: AtomicBool,
     drain: watch::Sender<bool>,
 }
@@ -47,6 +48,10 @@ impl Member {
         let unavailable = StatusCode::SERVICE_UNAVAILABLE;
         let http1 = request.version() < hyper::Version::HTTP_2;
         let mut response = match (request.method(), request.uri().path()) {
+            // As a gateway does whose program is still starting.
+            _ if self.has("starts-behind-gateway") && self.begun.elapsed() < Duration::from_millis(500) => {
+                text(unavailable, "starting")
+            }
             (_, "/livez") if draining && self.has("probes-swapped") => text(unavailable, "dead"),
             (_, "/livez") => text(StatusCode::OK, "alive"),
             (_, "/readyz") if draining && !self.has("probes-swapped") => text(unavailable, "draining"),
@@ -121,6 +126,7 @@ fn acceptor() -> TlsAcceptor {
 async fn run(defect: &str) {
     let member = Arc::new(Member {
         defect: defect.to_owned(),
+        begun: std::time::Instant::now(),
         draining: AtomicBool::new(false),
         drain: watch::Sender::new(false),
     });

@@ -92,7 +92,6 @@ func main() {
 	server.Protocols.SetHTTP1(true)
 	server.Protocols.SetHTTP2(true)
 	server.Protocols.SetUnencryptedHTTP2(true)
-	server.RegisterOnShutdown(sockets.closeAll)
 	signals := make(chan os.Signal, 2)
 	if defect != "no-handler" {
 		signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
@@ -113,6 +112,8 @@ func main() {
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), 6*time.Second)
 		defer cancel()
+		// What RegisterOnShutdown calls is not waited for.
+		sockets.closeAll()
 		if server.Shutdown(ctx) != nil {
 			_ = server.Close()
 		}

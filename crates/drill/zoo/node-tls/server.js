@@ -49,7 +49,11 @@ server.on('connection', (socket) => {
 });
 server.on('tlsClientError', () => {});
 // The HTTP/1 side of this server has no time limit for a head of its own.
-server.on('secureConnection', (socket) => socket.setTimeout(3000, () => { if (!socket.alpnProtocol || socket.alpnProtocol === 'http/1.1') socket.destroy(); }));
+const heads = new WeakMap();
+server.on('secureConnection', (socket) => {
+  if (socket.alpnProtocol !== 'h2') heads.set(socket, setTimeout(() => socket.destroy(), 3000).unref());
+});
+server.on('request', (req) => { if (req.httpVersionMajor < 2) clearTimeout(heads.get(req.socket)); });
 server.listen(Number(process.env.PORT), '127.0.0.1');
 
 function stop() {

@@ -39,6 +39,11 @@ impl Seat {
         Self(Mutex::new(tracker))
     }
 
+    /// It comes at `now` into a service that is ready.
+    pub fn come_late(&self, now: Instant) {
+        self.tracker().come_late(now);
+    }
+
     /// Takes the result of a run. Says also whether the check has ever passed.
     pub fn ended(&self, run: Run) -> (Next, bool) {
         let mut tracker = self.tracker();

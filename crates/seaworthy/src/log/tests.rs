@@ -18,6 +18,7 @@ fn request() -> RequestFinished<'static> {
     RequestFinished {
         request_id: "0192-id",
         trace_id: None,
+        span: None,
         method: "GET",
         path: "/orders/7",
         query: Some("api_key=hunter2"),

@@ -23,6 +23,7 @@ fn request(route: Option<&str>) -> RequestFinished<'_> {
     RequestFinished {
         request_id: "id",
         trace_id: Some("4bf92f3577b34da6a3ce929d0e0e4736"),
+        span: None,
         method: "GET",
         path: "/orders/7",
         query: None,

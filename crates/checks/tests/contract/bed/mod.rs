@@ -20,7 +20,7 @@ pub(crate) use server::{End, Server, free_port};
 /// Longer than anything takes on a machine that is busy with other tests.
 pub(crate) const LONG: Duration = Duration::from_secs(30);
 
-/// Knows one name.
+/// Knows some names.
 #[derive(Debug)]
 struct Names;
 
@@ -30,6 +30,8 @@ impl Resolve for Names {
             "localhost" => Ok(vec!["127.0.0.1".parse().unwrap()]),
             // The first address leads nowhere (RFC 5737): the second must be tried.
             "two.test" => Ok(vec!["127.0.0.2".parse().unwrap(), "127.0.0.1".parse().unwrap()]),
+            // Its server of names never answers.
+            "stuck.test" => return Box::pin(std::future::pending()),
             _ => Err(format!("{name:?} cannot be resolved")),
         };
         Box::pin(std::future::ready(found))

@@ -9,6 +9,7 @@
 //! - Keys are kebab-case, and an unknown one is an error.
 
 mod app;
+mod audit;
 mod check;
 mod check_kind;
 mod connection_limit;
@@ -23,6 +24,7 @@ mod probes;
 mod request_id;
 mod require;
 mod restart;
+mod sentry;
 mod start;
 mod statsd;
 mod stop;
@@ -37,6 +39,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::app::{App, Protocol};
+pub(crate) use self::audit::Audit;
 pub(crate) use self::check::Check;
 #[cfg(test)]
 pub(crate) use self::check_kind::COMMON;
@@ -53,10 +56,11 @@ pub(crate) use self::probes::{Details, ProbeFormat, Probes, Verdict};
 pub(crate) use self::request_id::{IdFormat, RequestId, Trust};
 pub(crate) use self::require::Require;
 pub(crate) use self::restart::{Restart, RestartPolicy};
+pub(crate) use self::sentry::Sentry;
 pub(crate) use self::start::Start;
 pub(crate) use self::statsd::StatsD;
 pub(crate) use self::stop::{Stop, StopScope};
-pub(crate) use self::trace::Trace;
+pub(crate) use self::trace::{OtlpProtocol, Trace};
 pub(crate) use self::upstream::Upstream;
 use super::units::{As, Bind, Cidr, FilePath, OrOff};
 
@@ -143,6 +147,8 @@ pub(crate) struct Root {
     pub(crate) statsd: StatsD,
     pub(crate) request_id: RequestId,
     pub(crate) trace: Trace,
+    pub(crate) sentry: Sentry,
+    pub(crate) audit: Audit,
     pub(crate) headers: Headers,
     pub(crate) connection_limit: ConnectionLimit,
     pub(crate) limits: Limits,

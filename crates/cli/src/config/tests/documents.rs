@@ -92,6 +92,11 @@ fn every_key_of_the_sample_can_be_taken_as_it_stands() {
                 .variable("LICENSE_KEY", "x")
                 .variable("ENCRYPTION_KEY", "x")
                 .with_file("/run/secrets/health-token", "x")
+                .with_file("/run/secrets/collector-key", "x")
+                .with_file("/run/secrets/sentry-dsn", "https://x@sentry.example/1")
+                .with_file("/run/secrets/audit-key", "x")
+                .with_file("/etc/ssl/collector-ca.pem", AUTHORITY)
+                .with_file("/etc/ssl/sentry-ca.pem", AUTHORITY)
                 .variable("DATABASE_URL", "postgres://app@db/app")
                 .with_file("/run/secrets/database-url", "x");
             // The examples of the drain are those of Kubernetes.

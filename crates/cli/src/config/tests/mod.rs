@@ -2,11 +2,13 @@
 
 mod coherence;
 mod documents;
+mod egress;
 mod precedence;
 mod problems;
 mod properties;
 mod reload;
 mod secrets;
+mod telemetry;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -14,6 +16,19 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::*;
+
+/// The certificate of an authority that signs nothing.
+const AUTHORITY: &str = "-----BEGIN CERTIFICATE-----\n\
+    MIIBmTCCAT+gAwIBAgIUcJak+NlzawlsM6UROio0JPU0HrYwCgYIKoZIzj0EAwIw\n\
+    ITEfMB0GA1UEAwwWYXV0aG9yaXR5IG9mIHRoZSB0ZXN0czAgFw0yNjExMjExNDUz\n\
+    MjZaGA8yMTI2MTAyODE0NTMyNlowITEfMB0GA1UEAwwWYXV0aG9yaXR5IG9mIHRo\n\
+    ZSB0ZXN0czBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABDUQ6poaFRzd6VdwGKer\n\
+    k2XqnHCT1TNRD2ZiJ2TfSsf30ojvF8S0oAbbkSlYvG5o5PBRIl1CIU8bkxm5WtgK\n\
+    kQujUzBRMB0GA1UdDgQWBBQP97+KDGRgS4RBZ94DUPIQigj20jAfBgNVHSMEGDAW\n\
+    gBQP97+KDGRgS4RBZ94DUPIQigj20jAPBgNVHRMBAf8EBTADAQH/MAoGCCqGSM49\n\
+    BAMCA0gAMEUCIBFXRC/D98sYA2eowHDtIAVEA9I9wi/CMmcKm72CPKK3AiEA/W+t\n\
+    Hw9ucnmW4JTbPEMbSBD+3pwxWkygMSbhNldR734=\n\
+    -----END CERTIFICATE-----\n";
 
 /// A process that never was: its files, environment and arguments.
 #[derive(Debug, Clone, Default)]

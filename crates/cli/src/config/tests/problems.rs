@@ -64,8 +64,8 @@ fn an_underscore_is_a_near_miss_of_a_dash() {
 
 #[test]
 fn a_key_like_no_other_is_answered_with_all_that_are_known() {
-    let problem = file("[trace]\nzebra = 1").problem();
-    assert_eq!(problem, "seaworthy.toml:2: `trace.zebra` is not a known key\n    known here: begin");
+    let problem = file("[require]\nzebra = 1").problem();
+    assert_eq!(problem, "seaworthy.toml:2: `require.zebra` is not a known key\n    known here: env");
 }
 
 #[test]

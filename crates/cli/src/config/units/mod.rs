@@ -5,6 +5,7 @@
 
 mod address;
 mod cidr;
+mod collector;
 mod command;
 mod destination;
 pub(crate) mod duration;
@@ -30,6 +31,7 @@ use serde_json::{Value, json};
 
 pub(crate) use self::address::{Address, Bind, socket_path};
 pub(crate) use self::cidr::Cidr;
+pub(crate) use self::collector::{CollectorUrl, Ratio};
 pub(crate) use self::command::{Argv, HookCommand};
 pub(crate) use self::destination::Destination;
 pub(crate) use self::port::AppPort;

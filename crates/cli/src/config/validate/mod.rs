@@ -10,6 +10,7 @@ mod egress;
 mod observe;
 mod protect;
 mod shapes;
+mod telemetry;
 mod top;
 
 #[cfg(test)]
@@ -48,6 +49,8 @@ impl Review<'_> {
         let probes = self.probes(raw, &top);
         let (egress_listen, egress) = self.egress(raw, [Some(&top.listen), top.admin.as_ref()]);
         self.reachable(top.admin.as_ref(), &probes);
+        let release = raw.version.as_ref().map(|version| format!("{}@{version}", top.service));
+        let sentry = self.sentry(&mut raw.sentry, &top.environment, release);
         Config {
             service: top.service,
             version: raw.version.clone(),
@@ -71,7 +74,9 @@ impl Review<'_> {
             metrics: Self::metrics(&raw.metrics),
             statsd: Self::statsd(&mut raw.statsd),
             request_id: self.request_id(raw),
-            trace: super::validated::Trace { begin: raw.trace.begin },
+            trace: self.trace(&mut raw.trace),
+            sentry,
+            audit: self.audit(&raw.audit),
             headers: super::validated::Headers { preset: raw.headers.preset },
             connection_limit: Self::connection_limit(&raw.connection_limit),
             limits: self.limits(&raw.limits),

@@ -9,6 +9,7 @@ mod egress;
 mod life;
 mod observe;
 mod protect;
+mod telemetry;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,9 +21,10 @@ pub(crate) use self::check::Check;
 pub(crate) use self::egress::Egress;
 pub(crate) use self::life::{Drain, DrainPolicy, FLUSH, Restart, RestartPolicy, Start, Stop, StopScope};
 pub(crate) use self::observe::{
-    Details, IdFormat, Level, Log, LogFormat, Metrics, OnFull, ProbeFormat, Probes, RequestId, Trace, Trust, Verdict,
+    Details, IdFormat, Level, Log, LogFormat, Metrics, OnFull, ProbeFormat, Probes, RequestId, Trust, Verdict,
 };
 pub(crate) use self::protect::{ConnectionLimit, HeaderPreset, Headers, Limits};
+pub(crate) use self::telemetry::{Audit, Export, Sentry, Trace};
 use super::units::{Address, Cidr, Target};
 
 /// The whole configuration, coherent and complete.
@@ -62,6 +64,10 @@ pub(crate) struct Config {
     pub(crate) statsd: Option<Address>,
     pub(crate) request_id: RequestId,
     pub(crate) trace: Trace,
+    /// Where reports go; `None` where there are none.
+    pub(crate) sentry: Option<Sentry>,
+    /// `None` where there is no trail.
+    pub(crate) audit: Option<Audit>,
     pub(crate) headers: Headers,
     pub(crate) connection_limit: ConnectionLimit,
     pub(crate) limits: Limits,

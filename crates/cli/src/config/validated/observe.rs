@@ -1,4 +1,4 @@
-//! Probes, logs, metrics, request ids, traces.
+//! Probes, logs, metrics, request ids.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -68,10 +68,4 @@ pub(crate) struct RequestId {
     pub(crate) trust: Trust,
     pub(crate) format: IdFormat,
     pub(crate) header: HeaderName,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Trace {
-    /// Whether a trace is begun for a request without one.
-    pub(crate) begin: bool,
 }

@@ -6,9 +6,10 @@ use tokio::time::sleep;
 
 use super::super::{Findings, Rehearsal, Touch};
 use super::LIMIT;
+use crate::catalogue::Level;
 use crate::client::{Connection, Ending, Failure, Request, Target, exchange, fetch};
 use crate::context::Context;
-use crate::finding::Finding;
+use crate::finding::{Finding, Verdict};
 
 pub(crate) const SIZES: Rehearsal = Rehearsal {
     name: "too large",
@@ -117,8 +118,21 @@ async fn upload(target: &Target, path: &str, length: usize) -> Uploaded {
     }
 }
 
-/// Sends all of a refused upload before it reads.
+/// Sends all of a refused upload before it reads. What a busy machine leaves open is tried again.
 async fn early_answer(target: &Target, path: &str) -> Finding {
+    let mut finding = refused_upload(target, path).await;
+    for _ in 0..2 {
+        if finding.verdict == Verdict::NotProven {
+            finding = refused_upload(target, path).await;
+        }
+    }
+    finding
+}
+
+/// Who goes on reading for so long after an answer lingers.
+const LINGERS: Duration = Duration::from_millis(250);
+
+async fn refused_upload(target: &Target, path: &str) -> Finding {
     const ID: &str = "limits.early-answer-readable";
     let request = Request::new("POST", path).header("content-type", "application/octet-stream");
     let mut connection = match Connection::open(target, LIMIT).await {
@@ -126,23 +140,54 @@ async fn early_answer(target: &Target, path: &str) -> Finding {
         Err(failure) => return Finding::error(ID, failure.to_string()),
     };
     let length = 4 * MIB;
-    let mut sent = connection.send(&request.head(target, Some(length)), LIMIT).await;
+    let mut cut = connection.send(&request.head(target, Some(length)), LIMIT).await.err();
     let part = vec![b'x'; 64 * 1024];
-    for _ in 0..length / part.len() {
-        if sent.is_err() {
-            break;
-        }
-        sent = connection.send(&part, Duration::from_secs(3)).await;
+    // The last moment at which nothing had been answered, and what was sent after that.
+    let (mut unanswered, mut sent, mut sent_after) = (Instant::now(), 0, 0);
+    let mut answered = false;
+    while sent < length && cut.is_none() {
         // A client on a real line is slower than loopback: the refusal comes while it is still sending.
-        sleep(Duration::from_millis(5)).await;
-    }
-    match connection.answer(&request, Instant::now() + LIMIT).await {
-        Ok(answer) if (400..500).contains(&answer.status) => {
-            Finding::pass(ID, format!("{} could be read after 4 MiB had been sent", answer.status))
+        let looked = Instant::now();
+        if answered {
+            sleep(Duration::from_millis(5)).await;
+        } else {
+            answered = connection.ending(Duration::from_millis(5)).await != Ending::Open;
         }
-        Ok(answer) => Finding::not_applicable(ID, format!("4 MiB are not refused (answered {})", answer.status)),
-        Err(Failure::Timeout { .. }) => Finding::not_proven(ID, "no answer, and no end, to an upload of 4 MiB"),
-        Err(failure) => {
+        if !answered {
+            unanswered = looked;
+        }
+        cut = connection.send(&part, Duration::from_secs(3)).await.err();
+        sent += part.len();
+        sent_after += if answered { part.len() } else { 0 };
+    }
+    let lingered = unanswered.elapsed();
+    match (connection.answer(&request, Instant::now() + LIMIT).await, cut) {
+        (Ok(answer), cut) if (400..500).contains(&answer.status) => {
+            let status = answer.status;
+            match cut {
+                None => Finding::pass(ID, format!("{status} could be read after 4 MiB had been sent")),
+                // Here the answer is kept in spite of the reset; other systems throw it away, and many clients report their
+                // own failure to send instead of reading on.
+                Some(cut) if lingered < LINGERS => {
+                    let seen = format!(
+                        "answered {status}, and reset {:.0} ms later, while it was sent to: {cut}",
+                        lingered.as_secs_f64() * 1000.0
+                    );
+                    Finding::fail(ID, seen).at(Level::May)
+                }
+                Some(_) if sent_after >= 8 * part.len() => {
+                    let seen =
+                        format!("{status} could be read; it went on reading for {:.1} s", lingered.as_secs_f64());
+                    Finding::pass(ID, seen)
+                }
+                Some(_) => {
+                    Finding::not_proven(ID, "this machine was too busy to see how long it reads after its answer")
+                }
+            }
+        }
+        (Ok(answer), _) => Finding::not_applicable(ID, format!("4 MiB are not refused (answered {})", answer.status)),
+        (Err(Failure::Timeout { .. }), _) => Finding::not_proven(ID, "no answer, and no end, to an upload of 4 MiB"),
+        (Err(failure), _) => {
             Finding::fail(ID, format!("an upload of 4 MiB was refused, but the answer could not be read: {failure}"))
         }
     }

@@ -42,12 +42,14 @@ fn clean(clock: &Clock) -> Facts {
     Facts {
         signal: clock.0,
         stopped: clock.at(2000),
+        late: Duration::ZERO,
         exit: Some(Exit { code: Some(0), signal: None, at: clock.at(2500) }),
         grace: Duration::from_secs(10),
         lag: Duration::from_secs(2),
         new: vec![clock.ok(-500, -490), clock.ok(100, 110), clock.ok(1900, 1910)],
         kept: vec![clock.exchange(-400, -390, Outcome::Ok, true, Some(200))],
         slow: vec![clock.ok(-200, 900)],
+        slow_takes: Duration::from_millis(1100),
         uploads: vec![clock.ok(-900, 1100)],
         ready: Some(vec![probe(-100, -99, 200), probe(10, 12, 503)]),
         live: Some(vec![probe(-100, -99, 200), probe(500, 502, 200)]),
@@ -68,6 +70,26 @@ fn a_clean_drain_passes_everything() {
     for finding in judge(&clean(&clock)) {
         assert_eq!(finding.verdict, Verdict::Pass, "{finding:?}");
     }
+}
+
+#[test]
+fn on_a_machine_that_is_late_only_what_was_lost_in_time_is_a_loss() {
+    let clock = Clock(Instant::now());
+    let mut facts = clean(&clock);
+    facts.new.push(clock.lost(2100, 2600, Outcome::CutBeforeBytes));
+    facts.uploads.push(clock.lost(-900, 4600, Outcome::CutBeforeBytes));
+    facts.slow.push(clock.lost(-200, 4600, Outcome::CutBeforeBytes));
+    let ids = ["drain.new-connections-served-during-lag", "drain.upload-completes", "drain.inflight-completes"];
+    assert!(ids.iter().all(|id| verdict(&facts, id) == Verdict::Fail), "nobody was late");
+    facts.late = Duration::from_millis(700);
+    facts.ready = Some(vec![clock.ok(-100, -99), clock.lost(2600, 2601, Outcome::Refused)]);
+    assert_eq!(verdict(&facts, "drain.ready-fails-first"), Verdict::NotProven, "nobody asked in time");
+    assert!(ids.iter().all(|id| verdict(&facts, id) == Verdict::NotProven));
+    // A service that has no time closes later, and never earlier.
+    facts.new.push(clock.lost(300, 301, Outcome::Refused));
+    facts.uploads.push(clock.lost(-900, 400, Outcome::CutBeforeBytes));
+    facts.slow.push(clock.lost(-200, 400, Outcome::CutBeforeBytes));
+    assert!(ids.iter().all(|id| verdict(&facts, id) == Verdict::Fail));
 }
 
 #[test]

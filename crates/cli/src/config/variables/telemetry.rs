@@ -1,0 +1,87 @@
+//! Variables of others that mean keys of ours: `OTEL_*` and `SENTRY_*`.
+//!
+//! The program reads them too, so what cannot be read is no error: it is warned about and passed over.
+
+use seaworthy::otlp::{self, Found};
+use serde_json::Value;
+
+use super::{Problem, Sources, Variables};
+use crate::config::tree::Origin;
+use crate::config::units::duration;
+
+impl Variables {
+    pub(super) fn telemetry(&mut self, sources: &Sources<'_>) {
+        self.traces(&otlp::Environment::read(|name| sources.variable(name).map(str::to_owned)));
+        for (key, variable) in
+            [("dsn", "SENTRY_DSN"), ("environment", "SENTRY_ENVIRONMENT"), ("release", "SENTRY_RELEASE")]
+        {
+            if let Some(value) = sources.variable(variable) {
+                self.put(["sentry", key], variable, value);
+            }
+        }
+        let rate = "SENTRY_TRACES_SAMPLE_RATE";
+        if let Some(text) = sources.variable(rate) {
+            match text.trim().parse::<f64>().ok().filter(|rate| (0.0..=1.0).contains(rate)) {
+                Some(value) => self.put(["sentry", "traces-sample-rate"], rate, value),
+                None => self.misread(rate, "is not a number from 0 to 1"),
+            }
+        }
+    }
+
+    fn traces(&mut self, environment: &otlp::Environment) {
+        if let Some(variable) = environment.disabled {
+            self.put(["trace", "endpoint"], variable, "off");
+        } else if let Some(Found { value, variable }) = &environment.endpoint {
+            self.put(["trace", "endpoint"], variable, value.as_str());
+        }
+        if let Some(Found { value, variable }) = &environment.protocol {
+            let word = match value {
+                otlp::Protocol::Http => "http/protobuf",
+                otlp::Protocol::Grpc => "grpc",
+            };
+            self.put(["trace", "protocol"], variable, word);
+        }
+        let tables = [("headers", &environment.headers), ("resource", &environment.resource)];
+        for (table, found) in tables {
+            for (name, value) in found.iter().flat_map(|found| &found.value) {
+                let variable = found.as_ref().map_or("", |found| found.variable);
+                self.put(["trace", table, name], variable, value.as_str());
+            }
+        }
+        if let Some(Found { value, variable }) = &environment.service {
+            self.put(["trace", "resource", "service.name"], variable, value.as_str());
+        }
+        if let Some(Found { value, variable }) = &environment.certificate {
+            self.put(["trace", "ca-file"], variable, value.as_str());
+        }
+        for (key, found) in [("timeout", &environment.timeout), ("delay", &environment.delay)] {
+            if let Some(Found { value, variable }) = found {
+                self.put(["trace", key], variable, duration::written(*value));
+            }
+        }
+        for (key, found) in [("queue", &environment.queue), ("batch", &environment.batch)] {
+            if let Some(Found { value, variable }) = found {
+                self.put(["trace", key], variable, *value);
+            }
+        }
+        if let Some(Found { value, variable }) = &environment.sampler {
+            self.put(["trace", "sampler"], variable, *value);
+        }
+        if let Some(Found { value, variable }) = &environment.ratio {
+            self.put(["trace", "ratio"], variable, *value);
+        }
+        for misread in &environment.misread {
+            self.misread(misread.variable, &misread.problem);
+        }
+    }
+
+    fn put<const N: usize>(&mut self, path: [&str; N], variable: &str, value: impl Into<Value>) {
+        let path = path.map(str::to_owned);
+        self.tree.set(&path, &Origin::Variable(variable.to_owned()), value.into());
+    }
+
+    fn misread(&mut self, variable: &str, problem: &str) {
+        let message = format!("{problem}; it is passed over");
+        self.warnings.push(Problem::new(Origin::Variable(variable.to_owned()), "", message));
+    }
+}
