@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A process that listens. It is killed when this is dropped.
-pub struct Hello {
+pub(crate) struct Hello {
     child: Child,
     lines: Receiver<String>,
     pub public: SocketAddr,
@@ -27,7 +27,7 @@ impl Drop for Hello {
 }
 
 impl Hello {
-    pub fn start(program: &str) -> Self {
+    pub(crate) fn start(program: &str) -> Self {
         let mut command = Command::new(program);
         command.env("PORT", "0").env("ADMIN_PORT", "0").env_remove("KUBERNETES_SERVICE_HOST").env_remove("LOG_LEVEL");
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
@@ -47,7 +47,7 @@ impl Hello {
     }
 
     /// The next line of its log with this in it.
-    pub fn line(&self, part: &str) -> String {
+    pub(crate) fn line(&self, part: &str) -> String {
         loop {
             let line = self.lines.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("{part} was never said"));
             if line.contains(part) {
@@ -56,18 +56,18 @@ impl Hello {
         }
     }
 
-    pub fn terminate(&self) {
+    pub(crate) fn terminate(&self) {
         kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
     }
 
     /// Waits for its end.
-    pub fn ended(&mut self) -> ExitStatus {
+    pub(crate) fn ended(&mut self) -> ExitStatus {
         self.child.wait().unwrap()
     }
 }
 
 /// The whole answer to a request for this path.
-pub fn get(address: SocketAddr, path: &str) -> String {
+pub(crate) fn get(address: SocketAddr, path: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     write!(stream, "GET {path} HTTP/1.1\r\nhost: hello\r\nconnection: close\r\n\r\n").unwrap();

@@ -2,7 +2,9 @@
 
 mod breaker;
 mod ceilings;
+mod checks;
 mod latency;
+mod library;
 mod load;
 mod peer;
 mod report;
@@ -54,6 +56,10 @@ enum Scenario {
     Workers,
     /// From the start of the process to the first answer of the program behind it.
     Start,
+    /// The library's layers in the process, beside those that people put together.
+    Library,
+    /// What checks of dependencies cost, and what probes withstand.
+    Checks,
     /// The answer of an open breaker of the library, in nanoseconds.
     Breaker,
 }
@@ -69,6 +75,8 @@ impl Scenario {
             Self::Latency => "latency: 100 bytes, at half of our capacity",
             Self::Workers => "workers: 100 bytes, one worker of ours and two",
             Self::Start => "start: to the first answer of the program",
+            Self::Library => "library: a call in the process, 100 bytes",
+            Self::Checks => "checks: a thousand of them, probes under load, and an outage",
             Self::Breaker => "breaker: nanoseconds a call",
         }
     }
@@ -82,13 +90,20 @@ impl Scenario {
             Self::Large => Some(load("/files/1MiB", 64)),
             Self::New => Some(Load { keep: false, ..load("/", 64) }),
             Self::Many => Some(load("/", 1000)),
-            Self::Latency | Self::Start | Self::Breaker => None,
+            Self::Latency | Self::Start | Self::Checks | Self::Breaker | Self::Library => None,
         }
     }
 }
 
 /// Measures, and prints a table a scenario.
 pub(crate) fn run(options: &Options) -> Result<()> {
+    if options.rounds == 0 || options.seconds == 0 {
+        bail!("--rounds and --seconds must be at least 1");
+    }
+    // These stand in front of nothing, and need neither the binary nor its peers.
+    if !options.ceilings && options.only == [Scenario::Library] {
+        return library::measure(Scenario::Library.name(), options.rounds);
+    }
     if options.only == [Scenario::Breaker] {
         // It stands in front of nothing, and needs no peers.
         return breaker::measure(Scenario::Breaker.name());
@@ -102,19 +117,20 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             bail!("{program} is missing: `apt-get install wrk nginx haproxy util-linux`");
         }
     }
-    if options.rounds == 0 || options.seconds == 0 {
-        bail!("--rounds and --seconds must be at least 1");
-    }
     let directory = tempfile::tempdir().context("cannot make a directory for the peers")?;
     let setup = Setup::new(&binary, directory.path())?;
-    let _origin = Peer::start(Kind::Origin, &setup)?;
+    let origin = Peer::start(Kind::Origin, &setup)?;
     let scenarios = if options.only.is_empty() { Scenario::value_variants() } else { &options.only };
     for scenario in scenarios {
         match scenario.load(options.seconds) {
             Some(load) => measure(*scenario, load, options.rounds, &setup)?,
+            None if *scenario == Scenario::Checks => {
+                checks::measure(scenario.name(), options.seconds, &origin, &setup)?;
+            }
             None if *scenario == Scenario::Latency => {
                 latency::measure(scenario.name(), options.rounds, options.seconds, &setup)?;
             }
+            None if *scenario == Scenario::Library => library::measure(scenario.name(), options.rounds)?,
             None if *scenario == Scenario::Breaker => breaker::measure(scenario.name())?,
             None => start::measure(scenario.name(), options.rounds, &setup)?,
         }

@@ -30,6 +30,12 @@ const PREREQUISITES: &[Prerequisite] = &[
     needed("python3", "/usr/bin/python3", "programs to stand in front of"),
     needed("python3-websockets", "/usr/lib/python3/dist-packages/websockets", "a WebSocket server and client"),
     needed("python3-grpcio", "/usr/lib/python3/dist-packages/grpc", "a gRPC server and client"),
+    needed("python3-statsd", "/usr/lib/python3/dist-packages/statsd", "a client of StatsD"),
+    needed(
+        "python3-prometheus-client",
+        "/usr/lib/python3/dist-packages/prometheus_client",
+        "metrics of a program's own",
+    ),
     needed("python3-pip", "/usr/lib/python3/dist-packages/pip", "what Debian has no package of"),
     needed("gunicorn", "/usr/bin/gunicorn", "a server with workers of its own"),
     needed("nodejs", "node", "programs to stand in front of"),

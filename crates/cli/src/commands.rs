@@ -41,7 +41,13 @@ pub(crate) fn dispatch(cli: Cli) -> ExitCode {
         }
         Command::Breakers(breakers) => breakers::breakers(&breakers, output),
         Command::Heartbeat(beat) => {
-            let command = control::Command::Heartbeat { name: beat.name, took: beat.took };
+            let sign = match (beat.start, beat.failed()) {
+                (true, _) => control::Sign::Start,
+                (false, true) => control::Sign::Failure,
+                (false, false) => control::Sign::Success,
+            };
+            let (took, code) = (beat.took, beat.exit_code.filter(|code| *code != 0));
+            let command = control::Command::Heartbeat { name: beat.name, sign, took, code };
             tell::tell(&beat.reach, &command, output)
         }
         Command::Drill(mut drill) => {

@@ -30,7 +30,7 @@ mod tests;
 use tokio::sync::oneshot;
 
 pub(crate) use self::client::ask;
-pub(crate) use self::protocol::{Changed, Command, Reply};
+pub(crate) use self::protocol::{Changed, Command, Reply, Sign};
 pub(crate) use self::server::Control;
 pub(crate) use self::socket::{ControlSocket, OpenError};
 pub(crate) use self::status::{AppStatus, CheckStatus, LogLevelStatus, ReloadStatus, Status};

@@ -14,6 +14,7 @@ mod monitor;
 mod names;
 mod ops;
 mod run;
+mod scrape;
 mod shape;
 mod sockets;
 mod statsd;

@@ -19,6 +19,7 @@ mod answer;
 mod endpoints;
 mod facts;
 mod format;
+mod heartbeat;
 mod listener;
 mod probes;
 mod public;
@@ -26,9 +27,9 @@ mod question;
 mod report;
 mod samples;
 mod stream;
-mod summary;
 #[cfg(test)]
 mod tests;
+mod token;
 mod turns;
 
 pub(crate) use self::endpoints::{Endpoints, Scrape};

@@ -94,6 +94,8 @@ reasons! {
     HeadTooLarge = "head_too_large", 431, 8, Client, Close, "The request head is too large";
     /// Head or body came too slowly.
     RequestTooSlow = "request_too_slow", 408, 4, Client, Close, "The request took too long to arrive";
+    /// Without the token that it takes, or with a wrong one.
+    Unauthenticated = "unauthenticated", 401, 16, Client, Keep, "Authentication needed";
     /// From a network that may not ask this.
     Forbidden = "forbidden", 403, 7, Client, Keep, "Not allowed from here";
     /// Nobody answers for this path.

@@ -44,6 +44,9 @@ struct Server {
     args: Vec<String>,
     #[serde(default)]
     admits: Vec<String>,
+    /// Never stood in front of: it ends TLS itself, or is ours.
+    #[serde(default)]
+    alone: bool,
 }
 
 #[derive(Deserialize, Clone)]
@@ -211,7 +214,7 @@ fn main() -> Result<ExitCode, Error> {
         tasks.extend(members.defect.iter().filter_map(|defect| Some((*servers.get(&defect.server)?, Some(defect)))));
     }
     if place.behind.is_some() {
-        tasks.retain(|(_, defect)| defect.is_some());
+        tasks.retain(|(server, defect)| defect.is_some() && !server.alone);
         println!("| server | defect | check | alone | behind seaworthy |\n| --- | --- | --- | --- | --- |");
     }
     tasks.retain(|(server, defect)| label(server, *defect).contains(&filter));

@@ -54,7 +54,7 @@ pub struct Measured {
 /// Sends the load from a thread of its own, and returns when all is answered or late.
 pub fn run(load: &Load) -> io::Result<Measured> {
     std::thread::scope(|scope| {
-        let sender = scope.spawn(|| {
+        let sender = scope.spawn(|| -> io::Result<Measured> {
             hurry();
             // Sockets are looked at often: a request that is due must not wait behind sixty answers.
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().event_interval(13).build()?;

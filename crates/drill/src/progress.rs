@@ -40,6 +40,11 @@ impl Progress {
         state.draw();
     }
 
+    /// Ends what counts for no rehearsal.
+    pub(crate) fn over(&self, name: &'static str) {
+        self.state().running.retain(|running| *running != name);
+    }
+
     pub(crate) fn done(&self, name: &'static str, took: Duration, findings: &[Finding]) {
         let mut state = self.state();
         state.done += 1;

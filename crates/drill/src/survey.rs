@@ -5,6 +5,7 @@
 
 use std::time::{Duration, Instant};
 
+use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use crate::client::exchange::drip;
@@ -264,16 +265,16 @@ struct Asking<'a> {
 }
 
 impl Asking<'_> {
-    /// The first of `paths` that exists.
+    /// The first of `paths` that exists. All are asked at once: one after another they would hold up a slow service for minutes.
     async fn first(&self, paths: &[&str]) -> Option<String> {
-        for path in paths {
-            if let Ok(answer) = fetch(self.target, &Request::get(path), Duration::from_secs(10)).await
-                && self.exists(&answer)
-            {
-                return Some((*path).to_owned());
-            }
+        let mut asked = JoinSet::new();
+        for (place, path) in paths.iter().enumerate() {
+            let (target, request) = (self.target.clone(), Request::get(path));
+            asked.spawn(async move { (place, fetch(&target, &request, Duration::from_secs(10)).await) });
         }
-        None
+        let answers = asked.join_all().await.into_iter();
+        let found = answers.filter_map(|(place, answer)| self.exists(&answer.ok()?).then_some(place)).min();
+        found.and_then(|place| paths.get(place)).map(|path| (*path).to_owned())
     }
 
     /// 2xx or 503 (not ready yet), and not what everything answers.

@@ -27,7 +27,7 @@ async fn check(address: SocketAddr) -> Bytes {
     let request = Request::post(format!("http://{address}/grpc.health.v1.Health/Check"))
         .header("content-type", "application/grpc")
         .header("te", "trailers")
-        .body(Full::from(QUESTION));
+        .body(Full::<Bytes>::from(QUESTION));
     let answer = send.send_request(request.unwrap()).await.unwrap();
     let body = answer.into_body().collect().await.unwrap();
     assert_eq!(body.trailers().unwrap()["grpc-status"], "0");

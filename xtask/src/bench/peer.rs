@@ -89,7 +89,7 @@ pub(super) fn load_core() -> &'static str {
 #[derive(Debug)]
 pub(super) struct Setup {
     pub(super) binary: PathBuf,
-    directory: PathBuf,
+    pub(super) directory: PathBuf,
     origin: u16,
 }
 
@@ -164,9 +164,7 @@ impl Peer {
 
     /// User and system time of all its processes.
     pub(super) fn cpu(&self) -> Duration {
-        // Fields 14 and 15, counted after the name, which may contain anything.
-        let ticks: u64 = self.processes().iter().filter_map(|pid| stat(*pid)).map(|stat| stat[11] + stat[12]).sum();
-        Duration::from_secs_f64(ticks as f64 / rustix::param::clock_ticks_per_second() as f64)
+        self.processes().iter().map(|pid| cpu_of(*pid)).sum()
     }
 
     /// The most that it ever had resident, in bytes.
@@ -175,12 +173,7 @@ impl Peer {
     }
 
     fn memory(&self, field: &str) -> u64 {
-        let of = |pid: &u32| {
-            let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-            let line = status.lines().find_map(|line| line.strip_prefix(field))?;
-            line.split_whitespace().next()?.parse::<u64>().ok()
-        };
-        self.processes().iter().filter_map(of).sum::<u64>() * 1024
+        self.processes().iter().map(|pid| status_of(*pid, field)).sum()
     }
 
     /// Its process, and all that came of it.
@@ -207,6 +200,23 @@ impl Drop for Peer {
             eprintln!("{} may still run: process {}", self.kind.name(), self.child.id());
         }
     }
+}
+
+/// User and system time of a process; nothing of one that is gone.
+pub(super) fn cpu_of(pid: u32) -> Duration {
+    // Fields 14 and 15, counted after the name, which may contain anything.
+    let ticks = stat(pid).map_or(0, |stat| stat[11] + stat[12]);
+    Duration::from_secs_f64(ticks as f64 / rustix::param::clock_ticks_per_second() as f64)
+}
+
+/// A size in `/proc/PID/status`, in bytes; 0 of a process that is gone.
+pub(super) fn status_of(pid: u32, field: &str) -> u64 {
+    let read = || {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix(field))?;
+        line.split_whitespace().next()?.parse::<u64>().ok()
+    };
+    read().unwrap_or(0) * 1024
 }
 
 /// The numbers of `/proc/PID/stat` from the third field on; the state, which is a letter, is 0.

@@ -6,8 +6,9 @@ use std::sync::Mutex;
 use seaworthy::core::event::{Event, Nowhere};
 use seaworthy::core::health::{Affects, Class, Policy, Snapshot, Status};
 use seaworthy::core::lifecycle::State;
-use seaworthy_checks::Place;
+use seaworthy_checks::heartbeat::Schedule;
 use seaworthy_checks::kinds::{Spec, heartbeat, tcp};
+use seaworthy_checks::{Idle, Place};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 
@@ -27,7 +28,7 @@ impl Lines for NoLines {
 fn given() -> Surroundings {
     let app = load(&Sources::default()).unwrap().config.app;
     let reaper = Reaper::for_own_children(Arc::new(Nowhere)).unwrap();
-    surroundings(Commands::of(&app, Arc::new(NoLines), Arc::new(Nowhere), reaper).unwrap())
+    surroundings(Commands::of(&app, Arc::new(NoLines), Arc::new(Nowhere), reaper).unwrap(), Arc::new(Idle))
 }
 
 #[derive(Default)]
@@ -57,6 +58,7 @@ fn check(name: &str, spec: Spec) -> Check {
         policy: Policy { failure_threshold: NonZeroU32::MIN, ..Policy::default() },
         depends_on: Vec::new(),
         labels: Vec::new(),
+        token: None,
     }
 }
 
@@ -155,12 +157,13 @@ async fn who_depends_on_what_fails_says_whom_to_blame() {
 #[tokio::test]
 async fn a_heartbeat_that_does_not_come_is_an_outage_and_one_that_comes_ends_it() {
     let (health, given) = (Health::default(), given());
+    let schedule = Schedule::Every(Duration::from_secs(1));
     let settings =
-        heartbeat::Settings { name: "backup".to_owned(), within: Duration::from_secs(1), grace: Duration::ZERO };
+        heartbeat::Settings { name: "backup".to_owned(), schedule, grace: Duration::ZERO, max_duration: None };
     let check = check("backup", Spec::Heartbeat(settings));
     let monitor = Monitor::start(&[check], given, health.clone(), Arc::new(Nowhere));
     until(&health, |snapshot| status(snapshot, "backup") == Some(Status::Unhealthy)).await;
-    let seven = Some(Duration::from_secs(7));
+    let seven = Signal::Success { took: Some(Duration::from_secs(7)) };
     assert_eq!(monitor.beat("backup", seven), Reply::done("backup is alive"));
     let refused = "no heartbeat check has the name \"bakcup\"; did you mean \"backup\"?";
     assert_eq!(monitor.beat("bakcup", seven), Reply::refused(refused));

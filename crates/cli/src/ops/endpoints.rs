@@ -11,26 +11,49 @@ use http_body_util::Full;
 use seaworthy::core::event::{Event, Sink};
 use seaworthy::core::metric::Format;
 use seaworthy::core::refusal::Reason;
+use seaworthy::metrics::health::Summary;
 use serde_json::json;
 
 use super::accept::Accept;
 use super::answer::{Answer, JSON, TEXT};
 use super::facts::{Facts, Vitals};
 use super::probes::{Ask, Asker, Probes};
-use super::summary::Summary;
 use crate::config::Verdict;
 use crate::egress::Board;
+use crate::scrape::AppMetrics;
 
 /// More of a path is not reported.
 const LONGEST_PATH: usize = 200;
 
 /// Writes all metrics out. Clones are the same.
 #[derive(Clone)]
-pub(crate) struct Scrape(Arc<dyn Fn(Format) -> Vec<u8> + Send + Sync>);
+pub(crate) struct Scrape {
+    write: Arc<dyn Fn(Format) -> Vec<u8> + Send + Sync>,
+    app: Option<AppMetrics>,
+}
 
 impl Scrape {
     pub(crate) fn new(write: impl Fn(Format) -> Vec<u8> + Send + Sync + 'static) -> Self {
-        Self(Arc::new(write))
+        Self { write: Arc::new(write), app: None }
+    }
+
+    /// Sees to it that the metrics of the program are there too, where `write` shows them.
+    pub(crate) fn with_app(self, app: AppMetrics) -> Self {
+        Self { app: Some(app), ..self }
+    }
+
+    /// To be awaited before it answers, by whoever can.
+    pub(super) async fn prepare(&self) {
+        if let Some(app) = &self.app {
+            app.fetch().await;
+        }
+    }
+
+    /// The same for the next time, by whoever can not.
+    pub(super) fn prepare_next(&self) {
+        if let Some(app) = &self.app {
+            app.fetch_later();
+        }
     }
 
     /// The answer to `GET /metrics`.
@@ -48,8 +71,8 @@ impl Scrape {
             }
         };
         match format {
-            Some(format) => Answer::ok(format.media_type(), (self.0)(format)),
-            None => Answer::json(StatusCode::OK, &Summary::of(facts)),
+            Some(format) => Answer::ok(format.media_type(), (self.write)(format)),
+            None => Answer::json(StatusCode::OK, &Summary::of(&facts.snapshot, facts.uptime)),
         }
     }
 }
@@ -85,6 +108,13 @@ impl Endpoints {
         *self.probes.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(probes);
     }
 
+    /// To be awaited before a request for `path` is served.
+    pub(super) async fn prepare(&self, path: &str) {
+        if path == "/metrics" {
+            self.scrape.prepare().await;
+        }
+    }
+
     /// Answers a request that came from `peer`; `None` over a unix socket.
     pub(super) fn serve<B: Body>(&self, request: &Request<B>, peer: Option<IpAddr>) -> Response<Full<Bytes>> {
         let probes = self.probes.read().unwrap_or_else(PoisonError::into_inner).clone();
@@ -118,7 +148,8 @@ impl Endpoints {
             "/metrics" => self.scrape.answer(query, accept, facts),
             path if of_breakers => self.breakers(path),
             path => {
-                let asker = Asker { address: peer, local: is_local(peer, request.headers()) };
+                let headers = request.headers();
+                let asker = Asker { address: peer, local: is_local(peer, headers) || probes.believes(headers) };
                 let answer = probes.answer(&Ask { path, query, accept, asker }, facts);
                 answer.unwrap_or_else(|| Answer::refusal(Reason::NoRoute, "GET / lists what is here"))
             }

@@ -169,8 +169,11 @@ impl Desk {
         async move {
             let service = service_fn(|request| {
                 asked.store(u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
-                let response = endpoints.serve(&request, peer);
-                async { Ok::<_, Infallible>(response) }
+                let endpoints = endpoints.clone();
+                async move {
+                    endpoints.prepare(request.uri().path()).await;
+                    Ok::<_, Infallible>(endpoints.serve(&request, peer))
+                }
             });
             let mut http = http1::Builder::new();
             http.header_read_timeout(None).max_buf_size(HEAD_SIZE).max_headers(64);

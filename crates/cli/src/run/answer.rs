@@ -47,7 +47,7 @@ pub(crate) fn answer(parts: &mut Parts, request: ControlRequest) -> Asked {
         }
         Command::Breakers => Reply::Breakers { breakers: parts.board.views() },
         Command::ResetBreaker { name } => reset(parts, name, by),
-        Command::Heartbeat { name, took } => parts.monitor.beat(&name, took),
+        Command::Heartbeat { name, sign, took, code } => parts.monitor.beat(&name, sign.signal(took, code)),
         Command::LogLevel { level, expires } => {
             parts.emit(&Event::ControlAsked { what: "loglevel", by });
             let level = core_level(level);

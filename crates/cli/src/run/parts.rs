@@ -13,8 +13,9 @@ use crate::control::{Control, ReloadStatus};
 use crate::egress::{Board, Egress};
 use crate::gateway::{Gateway, Public, Upstream};
 use crate::log::Logger;
-use crate::monitor::Monitor;
+use crate::monitor::{Monitor, Record};
 use crate::ops::{Ops, Sampler, Scrape, Vitals};
+use crate::scrape::AppMetrics;
 use crate::statsd::StatsD;
 use crate::supervise::{Commands, Notifier, Supervisor};
 use crate::telemetry::Telemetry;
@@ -37,6 +38,8 @@ pub(crate) struct Parts {
     pub(crate) control: Option<Control>,
     /// `None` where somebody else runs the program.
     pub(crate) supervisor: Option<Supervisor>,
+    /// The program's own metrics.
+    pub(crate) app_metrics: AppMetrics,
     /// Listens for as long as it is kept.
     pub(crate) _statsd: Option<StatsD>,
     /// For the hooks where there is no program.
@@ -46,6 +49,8 @@ pub(crate) struct Parts {
     pub(crate) board: Board,
     pub(crate) monitor: Monitor,
     pub(crate) sampler: Sampler,
+    /// `None` where there is nowhere to keep them.
+    pub(crate) record: Option<Record>,
     pub(crate) notifier: Notifier,
     pub(crate) program: Program,
     pub(crate) reloads: ReloadStatus,
@@ -76,10 +81,12 @@ impl Parts {
             gateway.forward_to(upstream);
         }
         self.sampler.forward_to(upstream);
+        self.app_metrics.aim(upstream);
     }
 
     /// What the public listener answers by itself, by the configuration in force.
     pub(crate) fn public(&self) -> Public {
-        crate::ops::public(self.config(), self.vitals.clone(), self.scrape.clone())
+        let heartbeats = self.monitor.heartbeats().clone();
+        crate::ops::public(self.config(), self.vitals.clone(), self.scrape.clone(), heartbeats)
     }
 }

@@ -52,6 +52,7 @@ fn put_in_force(parts: &mut Parts) {
     parts.sampler.set(&parts.loaded.config.probes);
     let config = parts.config();
     parts.logger.configure(&config.log);
+    parts.app_metrics.configure(&config.metrics);
     parts.telemetry.configure(&config.log);
     if let Some(gateway) = &parts.gateway {
         gateway.reload(built::worker_settings(config, parts.public()));

@@ -9,6 +9,7 @@ use seaworthy::core::event::{Event, Sink};
 use seaworthy::core::health::Snapshot;
 use seaworthy::health::Health;
 use seaworthy::lifecycle::Lifecycle;
+use seaworthy_checks::kinds::Spec;
 use tokio::sync::mpsc;
 
 use super::parts::{Parts, Program};
@@ -23,8 +24,9 @@ use crate::gateway::{
 };
 use crate::log::{self, Fanout, LogSetup, Logger};
 use crate::metrics::{Metrics, MetricsSetup};
-use crate::monitor::{self, Monitor};
+use crate::monitor::{self, Monitor, Record};
 use crate::ops::{Endpoints, Ops, Probes, Sampler, Scrape, Vitals};
+use crate::scrape::AppMetrics;
 use crate::statsd::StatsD;
 use crate::supervise::{self, Commands, HandedOver, Notifier, Reaper, Report, SpawnError, Supervisor};
 
@@ -107,10 +109,6 @@ pub(crate) fn start(
     sinks.extend(telemetry.sinks());
     let sink: Arc<dyn Sink> = Arc::new(Fanout::new(sinks));
     panics::report_to(sink.clone());
-    if let Some(statsd) = &statsd {
-        metrics.collect(statsd.page());
-        sink.emit(&Event::Notice { text: format!("StatsD is received on {}", statsd.bound()) });
-    }
     let control = ControlSocket::of(config, &*sink)?;
 
     board.set(board.build(&config.egress, &sink)?);
@@ -118,7 +116,8 @@ pub(crate) fn start(
     let lifecycle = Lifecycle::new(sink.clone());
     health.publish(Snapshot { missing: missing(config), ..Snapshot::default() });
     let exposition = metrics.clone();
-    let scrape = Scrape::new(move |format| exposition.exposition(format));
+    let app_metrics = app_metrics(config, &metrics, statsd.as_ref(), &sink);
+    let scrape = Scrape::new(move |format| exposition.exposition(format)).with_app(app_metrics.clone());
     let mut our_ports = Vec::new();
     let mut shares: Arc<[Arc<WorkerShare>]> = Arc::new([]);
     let gateway = if serves {
@@ -149,15 +148,21 @@ pub(crate) fn start(
     let (egress, app) = serve_egress(config, doors, &board, &sink)?;
     our_ports.extend(egress.iter().flat_map(|egress| egress.places().all()).filter_map(port_of));
     let commands = Commands::of(&app, Arc::new(logger.clone()), sink.clone(), reaper)?;
-    let monitor = Monitor::start(&config.checks, monitor::surroundings(commands.clone()), health.clone(), sink.clone());
+    let surroundings = monitor::surroundings(commands.clone(), metrics.clone());
+    // Before anybody waits for them: what was known counts from then.
+    let record = config
+        .state_dir
+        .as_ref()
+        .filter(|_| waits(config))
+        .map(|directory| Record::keep(directory, surroundings.heartbeats.clone(), sink.clone()));
+    let monitor = Monitor::start(&config.checks, surroundings.clone(), health.clone(), sink.clone());
     banner::listening(config, gateway.as_ref(), ops.as_ref(), control.as_ref(), &*sink, output, inputs.is_demo());
     let sampler = sampler(config, &vitals, program.clone(), &sink);
     let (supervisor, reports) = if config.app.command.is_empty() {
         (None, None)
     } else {
-        let completed = move || shares.iter().map(|share| share.completed()).sum();
-        let setup = supervise_setup(config, app, our_ports, output, Arc::new(completed));
-        let (supervisor, reports) = Supervisor::start(setup, commands.clone());
+        let setup = supervised(config, app, output, our_ports, shares);
+        let (supervisor, reports) = Supervisor::start(setup, commands.clone(), surroundings);
         // Nobody else sets it.
         let _ = program.set(supervisor.clone());
         (Some(supervisor), Some(reports))
@@ -177,12 +182,14 @@ pub(crate) fn start(
         ops,
         control,
         supervisor,
+        app_metrics,
         _statsd: statsd,
         commands,
         egress,
         board,
         monitor,
         sampler,
+        record,
         notifier: Notifier::of_process(),
         program: Program::default(),
         reloads: ReloadStatus::default(),
@@ -192,6 +199,30 @@ pub(crate) fn start(
         gateway.reload(built::worker_settings(parts.config(), parts.public()));
     }
     Ok(Started { parts, reports, requests, following, output })
+}
+
+/// What the program is run by.
+fn supervised(
+    config: &Config,
+    mut app: App,
+    output: Output,
+    our_ports: Vec<u16>,
+    shares: Arc<[Arc<WorkerShare>]>,
+) -> supervise::Setup {
+    if config.upstream.is_some() {
+        // Requests go elsewhere, so nobody waits for the program to take a port.
+        app.port = AppPort::None;
+    }
+    supervise::Setup {
+        app,
+        start: config.start.clone(),
+        stop: config.stop.clone(),
+        restart: config.restart.clone(),
+        migrations: config.migrate.clone(),
+        output: program_output(config, output),
+        our_ports,
+        completed: Arc::new(move || shares.iter().map(|share| share.completed()).sum()),
+    }
 }
 
 /// What probes are answered from.
@@ -217,30 +248,6 @@ fn sampler(config: &Config, vitals: &Vitals, program: Arc<OnceLock<Supervisor>>,
     sampler
 }
 
-/// How the program is run.
-fn supervise_setup(
-    config: &Config,
-    mut app: App,
-    our_ports: Vec<u16>,
-    output: Output,
-    completed: Arc<dyn Fn() -> u64 + Send + Sync>,
-) -> supervise::Setup {
-    if config.upstream.is_some() {
-        // Requests go elsewhere, so nobody waits for the program to take a port.
-        app.port = AppPort::None;
-    }
-    supervise::Setup {
-        app,
-        start: config.start.clone(),
-        stop: config.stop.clone(),
-        restart: config.restart.clone(),
-        migrations: config.migrate.clone(),
-        output: program_output(config, output),
-        our_ports,
-        completed,
-    }
-}
-
 /// What the program calls through us, and the program with what it has to know of that.
 fn serve_egress(
     config: &Config,
@@ -264,6 +271,11 @@ fn serve_egress(
 fn has_gateway(config: &Config) -> bool {
     // Without a program and an upstream, checks are all there is.
     config.upstream.is_some() || (!config.app.command.is_empty() && config.app.port != AppPort::None)
+}
+
+/// Whether there are heartbeats to keep.
+fn waits(config: &Config) -> bool {
+    config.checks.iter().any(|check| matches!(check.spec, Spec::Heartbeat(_)))
 }
 
 /// The sockets that a service manager listens on for us: `admin` by its name, all others for the public.
@@ -332,6 +344,19 @@ fn metrics(
         egress,
         started,
     })
+}
+
+/// What the program shows of its own stands beside ours.
+fn app_metrics(config: &Config, metrics: &Metrics, statsd: Option<&StatsD>, sink: &Arc<dyn Sink>) -> AppMetrics {
+    if let Some(statsd) = statsd {
+        metrics.collect(statsd.page());
+        sink.emit(&Event::Notice { text: format!("StatsD is received on {}", statsd.bound()) });
+    }
+    let app = AppMetrics::new(&config.metrics, sink.clone());
+    let shown = app.clone();
+    // Last, so that it gives way to all others.
+    metrics.collect_last(move |page| shown.write(page));
+    app
 }
 
 fn gateway_setup(

@@ -129,7 +129,7 @@ pub(crate) async fn close(parts: Parts, ended: Ended, mut requests: mpsc::Receiv
     while let Some(request) = requests.recv().await {
         answer::answer_leaving(&parts, request);
     }
-    let Parts { gateway, ops, control, egress, logger, telemetry, .. } = parts;
+    let Parts { gateway, ops, control, egress, logger, record, telemetry, .. } = parts;
     if let Some(gateway) = gateway {
         gateway.quit();
     }
@@ -152,5 +152,8 @@ pub(crate) async fn close(parts: Parts, ended: Ended, mut requests: mpsc::Receiv
         }
     };
     tokio::join!(ops, control, egress);
+    if let Some(record) = record {
+        record.close();
+    }
     logger.flush(Instant::now() + FLUSH);
 }

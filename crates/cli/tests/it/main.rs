@@ -2,6 +2,7 @@
 
 mod bed;
 
+mod app_metrics;
 mod audit;
 mod bad_input;
 mod balancer;
@@ -13,6 +14,7 @@ mod drain;
 mod egress;
 mod examples;
 mod init;
+mod migrate;
 mod observe;
 mod programs;
 mod protocols;

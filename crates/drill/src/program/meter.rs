@@ -5,7 +5,7 @@
 //! others had of the processors: a service whose own threads wait for each other has nobody else to blame.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::task::AbortHandle;
@@ -21,27 +21,43 @@ const LOOK: usize = 5;
 /// Watches until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Meter {
-    samples: Arc<Mutex<Vec<(Instant, Duration)>>>,
+    state: Arc<Mutex<State>>,
     task: AbortHandle,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    account: Account,
+    known: Vec<u32>,
+    /// What had been waited, all together, by then.
+    samples: Vec<(Instant, Duration)>,
+}
+
+impl State {
+    fn sample(&mut self) {
+        let waited = self.account.add(&threads(&self.known), proc::busy());
+        self.samples.push((Instant::now(), waited));
+    }
 }
 
 impl Meter {
     /// Watches the processes that `pids` names. Must be called within the runtime.
     pub(crate) fn start(pids: impl Fn() -> Vec<u32> + Send + 'static) -> Self {
-        let samples: Arc<Mutex<Vec<(Instant, Duration)>>> = Arc::default();
-        let taken = samples.clone();
+        let state = Arc::new(Mutex::new(State { known: pids(), ..State::default() }));
+        lock(&state).sample();
+        let watched = state.clone();
         let task = tokio::spawn(async move {
-            let (mut account, mut known) = (Account::default(), Vec::new());
-            for turn in 0_usize.. {
-                if turn.is_multiple_of(LOOK) {
-                    known = pids();
-                }
-                let waited = account.add(&threads(&known), proc::busy());
-                taken.lock().unwrap_or_else(PoisonError::into_inner).push((Instant::now(), waited));
+            for turn in 1_usize.. {
                 sleep(EVERY).await;
+                let known = turn.is_multiple_of(LOOK).then(&pids);
+                let mut state = lock(&watched);
+                if let Some(known) = known {
+                    state.known = known;
+                }
+                state.sample();
             }
         });
-        Self { samples, task: task.abort_handle() }
+        Self { state, task: task.abort_handle() }
     }
 
     /// What it was kept waiting since `start`; at most a sample too much.
@@ -51,11 +67,20 @@ impl Meter {
 
     /// What it was kept waiting between these two; at most two samples too much.
     pub(crate) fn between(&self, start: Instant, end: Instant) -> Duration {
-        let samples = self.samples.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = lock(&self.state);
+        // Where the drill itself is late, the last sample may be old.
+        if state.samples.last().is_none_or(|(at, _)| *at < end) {
+            state.sample();
+        }
+        let samples = &state.samples;
         let before = samples.iter().rev().find(|(at, _)| *at <= start).map_or(Duration::ZERO, |(_, waited)| *waited);
         let after = samples.iter().find(|(at, _)| *at >= end).or(samples.last());
         after.map_or(Duration::ZERO, |(_, waited)| waited.saturating_sub(before))
     }
+}
+
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Drop for Meter {
@@ -148,9 +173,17 @@ mod tests {
     async fn what_cannot_be_watched_was_never_kept_waiting() {
         let begun = Instant::now();
         let meter = Meter::start(Vec::new);
-        while meter.samples.lock().unwrap().len() < 2 {
-            sleep(Duration::from_millis(5)).await;
-        }
         assert_eq!(meter.since(begun), Duration::ZERO);
+    }
+
+    #[tokio::test]
+    async fn what_was_waited_is_known_at_once() {
+        let begun = Instant::now();
+        let meter = Meter::start(|| vec![std::process::id()]);
+        let samples = || lock(&meter.state).samples.len();
+        let before = samples();
+        meter.since(begun);
+        assert_eq!(samples(), before + 1, "nobody slept, so the task has not run");
+        assert!(meter.between(begun, begun) <= begun.elapsed() * 64, "no more than its threads had time for");
     }
 }

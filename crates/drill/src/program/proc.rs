@@ -96,10 +96,14 @@ pub(crate) fn family(pid: u32) -> Vec<Process> {
 
 /// Children that came to us when their parent ended, in a group that is not ours. Leaders of instances are among them.
 pub(crate) fn strays() -> Vec<Process> {
+    strays_among(&all().collect::<Vec<_>>())
+}
+
+fn strays_among(all: &[Stat]) -> Vec<Process> {
     let own = std::process::id();
     let own_group = stat(own).map_or(own, |stat| stat.group);
-    let adopted = all().filter(|stat| stat.process.parent == own && stat.group != own_group);
-    adopted.filter(|stat| !stat.is_dead()).map(|stat| stat.process).collect()
+    let adopted = all.iter().filter(|stat| stat.process.parent == own && stat.group != own_group && !stat.is_dead());
+    adopted.map(|stat| stat.process.clone()).collect()
 }
 
 /// The pipes that stdout and stderr of a process are.
@@ -118,11 +122,12 @@ fn marked(pid: u32, name: &str, mark: &str) -> bool {
 /// may have left the group and written over its environment, as nginx does), and strays. Zombies are not counted.
 pub(crate) fn of_instance(leader: u32, name: &str, mark: &str) -> Vec<Process> {
     let (mut found, mut others) = (Vec::new(), Vec::new());
-    for stat in all().filter(|stat| !stat.is_dead()) {
+    let living: Vec<Stat> = all().filter(|stat| !stat.is_dead()).collect();
+    let strays = super::roll::strays_of(mark, &strays_among(&living));
+    for stat in living {
         let ours = stat.group == leader || marked(stat.process.pid, name, mark);
         if ours { found.push(stat.process) } else { others.push(stat.process) }
     }
-    let strays = super::roll::strays_of(mark, &strays());
     others.retain(|process| !strays.contains(process));
     found.extend(strays.into_iter().filter(|stray| !found.contains(stray)).collect::<Vec<_>>());
     gather(&mut found, others);

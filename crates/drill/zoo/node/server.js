@@ -273,7 +273,8 @@ if (defect === 'ready-before-start') setTimeout(() => { started = true; }, 1500)
 if (defect === 'orphans') require('node:child_process').spawn('sleep', ['300'], { detached: true, stdio: 'ignore' }).unref();
 if (defect === 'stale-lock') {
   const fs = require('node:fs');
-  const lock = `/tmp/drill-zoo-${port}.lock`;
+  // Of this run of the zoo alone: in another one an instance may get the same port.
+  const lock = `${process.env.ZOO_OWN || '/tmp'}/drill-zoo-${port}.lock`;
   if (fs.existsSync(lock)) { fs.unlinkSync(lock); process.stderr.write('locked\n'); process.exit(1); }
   fs.writeFileSync(lock, String(process.pid));
   process.on('exit', () => fs.unlinkSync(lock));

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use seaworthy_checks::kinds::Spec;
-use seaworthy_checks::{Commands, Finishing, Heartbeats, Probe, Resolve, Resolving, Secret, Surroundings};
+use seaworthy_checks::{Commands, Finishing, Heartbeats, Idle, Probe, Resolve, Resolving, Secret, Surroundings};
 use seaworthy_core::health::{Class, Outcome, Run};
 
 pub(crate) use certificates::Certificates;
@@ -49,7 +49,12 @@ impl Commands for NoCommands {
 }
 
 pub(crate) fn surroundings() -> Surroundings {
-    Surroundings { names: Arc::new(Names), commands: Arc::new(NoCommands), heartbeats: Heartbeats::default() }
+    Surroundings {
+        names: Arc::new(Names),
+        commands: Arc::new(NoCommands),
+        heartbeats: Heartbeats::default(),
+        gateway: Arc::new(Idle),
+    }
 }
 
 pub(crate) fn probe(spec: Spec) -> Box<dyn Probe> {
