@@ -177,7 +177,7 @@ fn main() -> Result<ExitCode, Error> {
     std::fs::create_dir_all(&own)?;
     let examples = std::env::current_exe()?.parent().map(Path::to_owned).unwrap_or_default();
     let python = std::env::var("ZOO_PYTHON").unwrap_or_else(|_| "python3".to_owned());
-    let place = Place { behind, zoo, built, own, examples, python };
+    let place = Place { zoo, built, own, examples, python, behind };
 
     let dependency = echo()?;
     let config = format!(
