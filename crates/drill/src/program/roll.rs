@@ -80,6 +80,15 @@ pub(crate) fn unclear() -> Vec<Process> {
     strays_where(&proc::strays(), |_, owner| owner == Owner::Unclear)
 }
 
+/// Waits for orphans that are dead. Leaders of instances are waited for elsewhere.
+pub(super) fn bury(dead: impl Iterator<Item = u32>) {
+    let roll = roll();
+    let orphans = dead.filter(|pid| !roll.iter().any(|entry| entry.leader == *pid));
+    for pid in orphans.filter_map(super::pid) {
+        let _ = rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::NOHANG);
+    }
+}
+
 /// Living strays of instances.
 pub(super) fn all_strays() -> Vec<Process> {
     strays_where(&proc::strays(), |_, owner| owner != Owner::Nobody)
