@@ -109,6 +109,12 @@ fn strays_among(all: &[Stat]) -> Vec<Process> {
     living.into_iter().map(|stat| stat.process.clone()).collect()
 }
 
+/// Whether anything of a group is left, dead or alive.
+#[cfg(test)]
+pub(crate) fn is_group_left(group: u32) -> bool {
+    all().any(|stat| stat.group == group)
+}
+
 /// The pipes that stdout and stderr of a process are.
 pub(crate) fn pipes(pid: u32) -> Vec<u64> {
     let ends = ["fd/1", "fd/2"].iter().filter_map(|fd| fs::read_link(path(pid, fd)).ok());

@@ -126,4 +126,19 @@ mod tests {
         let roll = [entry(1, 100, None), entry(2, 100, None)];
         assert_eq!(owner(&roll, &stray(150), &[77, 2]), Owner::One(1));
     }
+
+    #[test]
+    fn orphans_that_die_are_buried() {
+        use std::os::unix::process::CommandExt;
+        watch_orphans();
+        // The orphan is dead, or dies soon, when its parent has ended; it is in the group of that.
+        let mut parent = std::process::Command::new("sh").args(["-c", "true & exit"]).process_group(0).spawn().unwrap();
+        let group = parent.id();
+        parent.wait().unwrap();
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+        while proc::is_group_left(group) {
+            assert!(std::time::Instant::now() < deadline, "nobody waits for the orphan");
+            proc::strays();
+        }
+    }
 }

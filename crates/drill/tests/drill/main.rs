@@ -344,34 +344,6 @@ fn an_orphan_that_left_group_parent_and_environment_is_found_and_ended() {
     assert_eq!(running_with(&seconds), 0);
 }
 
-#[test]
-fn orphans_that_die_are_buried() {
-    let mark = format!("0.{}", 500_000 + std::process::id());
-    let script = format!("( sleep {mark} & ); exec {} member --exact --nocapture", own());
-    let report = report_path().display().to_string();
-    let fixed =
-        ["--quiet", "--format=json", "--report", &report, "--grace=4s", "--env=MEMBER=", "--only=drain.exits-in-grace"];
-    let mut drill = start(&[&fixed[..], &["--", "sh", "-c", &script]].concat());
-    let mut most = 0;
-    while drill.try_wait().expect("a child").is_none() {
-        most = most.max(zombies_of(drill.id()));
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    let _ = std::fs::remove_file(&report);
-    // One for each instance may be waiting to be looked at; without a burial each stays to the end.
-    assert!(most <= 2, "{most} zombies at a time");
-}
-
-/// Dead children that nobody has waited for.
-fn zombies_of(parent: u32) -> usize {
-    let processes = std::fs::read_dir("/proc").expect("/proc").flatten();
-    let zombies = processes.filter(|process| {
-        let stat = std::fs::read_to_string(process.path().join("stat")).unwrap_or_default();
-        stat.rsplit(')').next().is_some_and(|rest| rest.starts_with(&format!(" Z {parent} ")))
-    });
-    zombies.count()
-}
-
 /// A member that was started by somebody else, and its address.
 fn stranger() -> (Child, String) {
     let port = {
