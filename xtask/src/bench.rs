@@ -1,6 +1,10 @@
 //! `cargo xtask bench`: CPU time a request, against peers that do the same work.
 
+mod breaker;
 mod ceilings;
+mod checks;
+mod latency;
+mod library;
 mod load;
 mod peer;
 mod report;
@@ -46,8 +50,18 @@ enum Scenario {
     New,
     /// 100 bytes, 1,000 kept connections.
     Many,
+    /// 100 bytes at half of our capacity, by an open model.
+    Latency,
+    /// 100 bytes, 64 kept connections, with one worker of ours and with two.
+    Workers,
     /// From the start of the process to the first answer of the program behind it.
     Start,
+    /// The library's layers in the process, beside those that people put together.
+    Library,
+    /// What checks of dependencies cost, and what probes withstand.
+    Checks,
+    /// The answer of an open breaker of the library, in nanoseconds.
+    Breaker,
 }
 
 impl Scenario {
@@ -58,26 +72,42 @@ impl Scenario {
             Self::Large => "large: 1 MiB, 64 kept connections",
             Self::New => "new: 100 bytes, a connection for every request",
             Self::Many => "many: 100 bytes, 1,000 kept connections",
+            Self::Latency => "latency: 100 bytes, at half of our capacity",
+            Self::Workers => "workers: 100 bytes, one worker of ours and two",
             Self::Start => "start: to the first answer of the program",
+            Self::Library => "library: a call in the process, 100 bytes",
+            Self::Checks => "checks: a thousand of them, probes under load, and an outage",
+            Self::Breaker => "breaker: nanoseconds a call",
         }
     }
 
-    /// `None` where no load is measured.
+    /// `None` where it is not the cost under a closed load that is measured.
     fn load(self, seconds: u32) -> Option<Load> {
         let load = |path, connections| Load { path, connections, keep: true, seconds };
         match self {
-            Self::Small => Some(load("/", 64)),
+            Self::Small | Self::Workers => Some(load("/", 64)),
             Self::Medium => Some(load("/files/16KiB", 64)),
             Self::Large => Some(load("/files/1MiB", 64)),
             Self::New => Some(Load { keep: false, ..load("/", 64) }),
             Self::Many => Some(load("/", 1000)),
-            Self::Start => None,
+            Self::Latency | Self::Start | Self::Checks | Self::Breaker | Self::Library => None,
         }
     }
 }
 
 /// Measures, and prints a table a scenario.
 pub(crate) fn run(options: &Options) -> Result<()> {
+    if options.rounds == 0 || options.seconds == 0 {
+        bail!("--rounds and --seconds must be at least 1");
+    }
+    // These stand in front of nothing, and need neither the binary nor its peers.
+    if !options.ceilings && options.only == [Scenario::Library] {
+        return library::measure(Scenario::Library.name(), options.rounds);
+    }
+    if options.only == [Scenario::Breaker] {
+        // It stands in front of nothing, and needs no peers.
+        return breaker::measure(Scenario::Breaker.name());
+    }
     let binary = release()?;
     if options.ceilings {
         return ceilings::hold(&binary);
@@ -87,16 +117,21 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             bail!("{program} is missing: `apt-get install wrk nginx haproxy util-linux`");
         }
     }
-    if options.rounds == 0 || options.seconds == 0 {
-        bail!("--rounds and --seconds must be at least 1");
-    }
     let directory = tempfile::tempdir().context("cannot make a directory for the peers")?;
     let setup = Setup::new(&binary, directory.path())?;
-    let _origin = Peer::start(Kind::Origin, &setup)?;
+    let origin = Peer::start(Kind::Origin, &setup)?;
     let scenarios = if options.only.is_empty() { Scenario::value_variants() } else { &options.only };
     for scenario in scenarios {
         match scenario.load(options.seconds) {
             Some(load) => measure(*scenario, load, options.rounds, &setup)?,
+            None if *scenario == Scenario::Checks => {
+                checks::measure(scenario.name(), options.seconds, &origin, &setup)?;
+            }
+            None if *scenario == Scenario::Latency => {
+                latency::measure(scenario.name(), options.rounds, options.seconds, &setup)?;
+            }
+            None if *scenario == Scenario::Library => library::measure(scenario.name(), options.rounds)?,
+            None if *scenario == Scenario::Breaker => breaker::measure(scenario.name())?,
             None => start::measure(scenario.name(), options.rounds, &setup)?,
         }
     }
@@ -105,7 +140,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 
 /// Every peer is started anew for each scenario, so that none pays for what another scenario left in its memory.
 fn measure(scenario: Scenario, load: Load, rounds: u32, setup: &Setup) -> Result<()> {
-    let peers = Kind::PEERS.iter().map(|kind| Peer::start(*kind, setup)).collect::<Result<Vec<_>>>()?;
+    let kinds = if scenario == Scenario::Workers { Kind::WORKERS } else { Kind::PEERS };
+    let peers = kinds.iter().map(|kind| Peer::start(*kind, setup)).collect::<Result<Vec<_>>>()?;
     let mut report = Report::new(scenario.name(), &peers);
     for _ in 0..rounds {
         for (index, peer) in peers.iter().enumerate() {
@@ -126,9 +162,13 @@ pub(crate) fn hold_ceilings() -> Result<()> {
 
 /// The release build, which is what users run.
 fn release() -> Result<PathBuf> {
-    let build =
-        ["build", "--release", "--locked", "--package", "seaworthy-cli", "--message-format", "json-render-diagnostics"];
-    let messages = command::read(command::cargo().args(build))?;
+    built(&["--package", "seaworthy-cli"])
+}
+
+/// The program that `what` names, built as for users.
+fn built(what: &[&str]) -> Result<PathBuf> {
+    let build = ["build", "--release", "--locked", "--message-format", "json-render-diagnostics"];
+    let messages = command::read(command::cargo().args(build).args(what))?;
     let executable = messages.lines().rev().find_map(|line| {
         let message: serde_json::Value = serde_json::from_str(line).ok()?;
         message["executable"].as_str().map(|path| Path::new(path).to_owned())

@@ -56,7 +56,11 @@ pub const ROWS: &[Row] = &[
     queues::NATS,
     queues::AMQP,
     queues::BULLMQ,
+    network::UPSTREAM,
 ];
+
+/// Keys of which exactly one must be given, by kind.
+pub const EITHER: &[(&str, [&str; 2])] = &[("heartbeat", ["within", "schedule"])];
 
 /// The row of a kind.
 #[must_use]

@@ -18,6 +18,7 @@ mod condition;
 mod cursor;
 mod database;
 mod endpoint;
+pub mod heartbeat;
 mod kept;
 pub mod kinds;
 mod net;
@@ -28,8 +29,9 @@ mod tls;
 
 pub use condition::{Condition, ConditionError};
 pub use endpoint::{Endpoint, EndpointError};
+pub use heartbeat::Heartbeats;
 pub use net::{Place, PlaceError, Resolve, Resolving};
 pub use probe::{Fact, Failure, Probe, Report, Running, examine, run};
 pub use secret::Secret;
-pub use surroundings::{Beat, Commands, Finished, Finishing, Heartbeats, Surroundings};
+pub use surroundings::{Commands, Finished, Finishing, Gateway, Idle, Surroundings, Traffic};
 pub use tls::{Identity, Tls, Trust};

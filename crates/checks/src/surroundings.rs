@@ -1,13 +1,13 @@
 //! What checks are given by whoever runs them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::net::IpAddr;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
 
+use crate::heartbeat::Heartbeats;
 use crate::net::Resolve;
 use crate::probe::Failure;
 use crate::secret::Secret;
@@ -18,6 +18,7 @@ pub struct Surroundings {
     pub names: Arc<dyn Resolve>,
     pub commands: Arc<dyn Commands>,
     pub heartbeats: Heartbeats,
+    pub gateway: Arc<dyn Gateway>,
 }
 
 impl Surroundings {
@@ -48,43 +49,55 @@ pub struct Finished {
     pub output: Vec<String>,
 }
 
-/// A sign of life from something that is not asked: a cron job, a backup, a worker without HTTP.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Beat {
-    pub at: Instant,
-    /// How long the job took, where it said so.
-    pub took: Option<Duration>,
+/// What has been counted of requests to an upstream since the start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Those that ended: answered, or failed.
+    pub requests: u64,
+    /// Those that could not be sent, broke off, or were answered 5xx.
+    pub failures: u64,
+    /// Those that are being served at this moment.
+    pub in_flight: u64,
 }
 
-/// The last sign of life of each heartbeat. Clones share them; there are as many as heartbeat checks.
-#[derive(Clone, Default)]
-pub struct Heartbeats(Arc<Mutex<HashMap<String, Option<Beat>>>>);
+/// Counts requests to upstreams.
+pub trait Gateway: Send + Sync + fmt::Debug {
+    /// Of the upstream of this name, or of all together. Reading must cost the requests nothing.
+    fn traffic(&self, upstream: Option<&str>) -> Traffic;
+}
 
-impl Heartbeats {
-    /// Takes signs of life for `name` from now on.
-    pub fn expect(&self, name: &str) {
-        self.beats().entry(name.to_owned()).or_default();
-    }
+/// A gateway that forwards nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Idle;
 
-    /// Records a sign of life. `false` where nobody waits for one of this name.
-    pub fn beat(&self, name: &str, beat: Beat) -> bool {
-        self.beats().get_mut(name).map(|last| *last = Some(beat)).is_some()
-    }
-
-    /// The last sign of life of `name`.
-    #[must_use]
-    pub fn last(&self, name: &str) -> Option<Beat> {
-        self.beats().get(name).copied().flatten()
-    }
-
-    fn beats(&self) -> std::sync::MutexGuard<'_, HashMap<String, Option<Beat>>> {
-        // A map is whole at any time.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+impl Gateway for Idle {
+    fn traffic(&self, _: Option<&str>) -> Traffic {
+        Traffic::default()
     }
 }
 
-impl fmt::Debug for Heartbeats {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Heartbeats")
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::net::Resolving;
+
+    #[derive(Debug)]
+    struct Nowhere;
+
+    impl Resolve for Nowhere {
+        fn resolve<'a>(&'a self, _: &'a str) -> Resolving<'a> {
+            Box::pin(std::future::ready(Err("there are no names here".to_owned())))
+        }
+    }
+
+    impl Commands for Nowhere {
+        fn run<'a>(&'a self, _: &'a [String], _: &'a BTreeMap<String, Secret>) -> Finishing<'a> {
+            Box::pin(std::future::ready(Err("there are no commands here".to_owned())))
+        }
+    }
+
+    pub(crate) fn nowhere() -> Surroundings {
+        let (names, commands) = (Arc::new(Nowhere), Arc::new(Nowhere));
+        Surroundings { names, commands, heartbeats: Heartbeats::default(), gateway: Arc::new(Idle) }
     }
 }

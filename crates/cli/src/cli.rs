@@ -16,7 +16,9 @@ use clap_complete::Shell;
 pub(crate) use self::audit::{Audit, AuditVerify};
 pub(crate) use self::config::{Config, ConfigFile};
 pub(crate) use self::doctor::Doctor;
-pub(crate) use self::running::{Drain, Heartbeat, Loglevel, Pause, Probe, Reach, Reload, Resume, Status};
+pub(crate) use self::running::{
+    BreakerAction, Breakers, Drain, Heartbeat, Loglevel, Pause, Probe, Reach, Reload, Resume, Status,
+};
 pub(crate) use self::start::{Demo, Run};
 use crate::commands;
 
@@ -74,6 +76,7 @@ pub(crate) enum Command {
     Reload(Reload),
     Loglevel(Loglevel),
     Heartbeat(Heartbeat),
+    Breakers(Breakers),
     Drill(Box<seaworthy_drill::Arguments>),
     #[command(subcommand)]
     Audit(Audit),

@@ -3,6 +3,7 @@
 //! They are short-lived and blocking; none of them starts a runtime.
 
 mod audit;
+mod breakers;
 mod config;
 mod doctor;
 mod find;
@@ -38,8 +39,15 @@ pub(crate) fn dispatch(cli: Cli) -> ExitCode {
             let command = control::Command::LogLevel { level: loglevel.level, expires: loglevel.expires };
             tell::tell(&loglevel.reach, &command, output)
         }
+        Command::Breakers(breakers) => breakers::breakers(&breakers, output),
         Command::Heartbeat(beat) => {
-            let command = control::Command::Heartbeat { name: beat.name, took: beat.took };
+            let sign = match (beat.start, beat.failed()) {
+                (true, _) => control::Sign::Start,
+                (false, true) => control::Sign::Failure,
+                (false, false) => control::Sign::Success,
+            };
+            let (took, code) = (beat.took, beat.exit_code.filter(|code| *code != 0));
+            let command = control::Command::Heartbeat { name: beat.name, sign, took, code };
             tell::tell(&beat.reach, &command, output)
         }
         Command::Drill(mut drill) => {

@@ -13,9 +13,12 @@
 //! ```text
 //! $ echo '{"do":"loglevel","level":"debug","for":"10m"}' | socat - UNIX-CONNECT:/var/lib/seaworthy/control.sock
 //! {"reply":"done","message":"log level is debug for 10m"}
+//! $ curl -X POST --unix-socket /var/lib/seaworthy/control.sock http://localhost/breakers/stripe/reset
+//! {"reply":"done","message":"stripe is closed"}
 //! ```
 
 mod client;
+mod http;
 mod peer;
 mod protocol;
 mod server;
@@ -27,7 +30,7 @@ mod tests;
 use tokio::sync::oneshot;
 
 pub(crate) use self::client::ask;
-pub(crate) use self::protocol::{Changed, Command, Reply};
+pub(crate) use self::protocol::{Changed, Command, Reply, Sign};
 pub(crate) use self::server::Control;
 pub(crate) use self::socket::{ControlSocket, OpenError};
 pub(crate) use self::status::{AppStatus, CheckStatus, LogLevelStatus, ReloadStatus, Status};

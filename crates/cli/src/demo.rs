@@ -4,6 +4,8 @@ mod sample;
 
 use std::path::Path;
 
+use tempfile::TempDir;
+
 use crate::cli::Demo;
 use crate::commands::Output;
 use crate::config::CommandLine;
@@ -35,20 +37,19 @@ pub(crate) fn demo(demo: Demo, output: Output) -> ExitCode {
         Ok(executable) => executable,
         Err(error) => return output.error(&format!("the sample service cannot be found: {error}"), ExitCode::Failed),
     };
-    let directory = match tempfile::Builder::new().prefix("seaworthy-demo-").tempdir() {
-        Ok(directory) => directory,
-        Err(error) => return output.error(&format!("no directory for the control socket: {error}"), ExitCode::Failed),
-    };
+    // A scratch image has no directory for temporary files; all but the control socket does without.
+    let directory = tempfile::Builder::new().prefix("seaworthy-demo-").tempdir().ok();
     let command = [executable.into_os_string(), "demo".into(), "--serve".into(), "{port}".into()];
     let command_line = CommandLine { listen, admin, command: Vec::from(command), ..CommandLine::default() };
-    let code = run::serve(&Inputs::built_in(command_line, config(directory.path())), output);
+    let code = run::serve(&Inputs::built_in(command_line, config(directory.as_ref().map(TempDir::path))), output);
     // What is left in a directory for temporary files harms nobody.
-    let _ = directory.close();
+    let _ = directory.map(TempDir::close);
     code
 }
 
-/// With a place for the control socket, so that `seaworthy status` and the like work.
-fn config(directory: &Path) -> String {
+/// With a place for the control socket where there is one, so that `seaworthy status` and the like work.
+fn config(directory: Option<&Path>) -> String {
+    let Some(directory) = directory else { return CONFIG.to_owned() };
     let control = directory.join("control.sock");
     let control = toml::Value::from(control.to_string_lossy().into_owned());
     format!("control = {control}\n{CONFIG}")
@@ -56,7 +57,7 @@ fn config(directory: &Path) -> String {
 
 /// What to try, given where it is.
 pub(crate) fn hints(public: &str, admin: &str, control: Option<&str>) -> String {
-    let control = control.map(|path| format!(" --control {path}")).unwrap_or_default();
+    let status = control.map(|path| format!("  seaworthy status --control {path}\n")).unwrap_or_default();
     format!(
         "
 Try, in another terminal:
@@ -68,8 +69,7 @@ Try, in another terminal:
   curl {admin}/health/ready             the probe that a balancer asks
   curl {admin}/metrics                  what Prometheus scrapes
   curl {public}/crash; curl -i {public}/hello     it dies, comes back, and the second request waits for it
-  seaworthy status{control}
-
+{status}
 And the point of it all: start `curl {public}/slow?seconds=3`, press Ctrl-C here, and see it answered.
 
 "

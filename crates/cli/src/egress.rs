@@ -20,14 +20,12 @@ mod resolver;
 mod route;
 mod serve;
 mod service;
-#[cfg(test)]
-mod tests;
 mod view;
 
 use std::collections::BTreeMap;
 
-pub(crate) use self::board::{Board, Rebuilt};
-pub(crate) use self::serve::{Egress, Places};
+pub(crate) use self::board::Board;
+pub(crate) use self::serve::{Doors, Egress, Places};
 pub(crate) use self::service::BuildError;
 pub(crate) use self::view::BreakerView;
 

@@ -30,6 +30,7 @@ pub(crate) use self::observer::WorkerObserver;
 #[cfg(test)]
 pub(crate) use self::proxy::Failure;
 pub(crate) use self::proxy::ProxySettings;
+pub(crate) use self::proxy::head::strip_hop_by_hop;
 pub(crate) use self::proxy::upstream::{Address, Protocol, Upstream};
 pub(crate) use self::registry::CutRequest;
 pub(crate) use self::shared::WorkerShare;

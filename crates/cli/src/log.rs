@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use seaworthy::core::event::{Event, Level, Sink};
 use seaworthy::core::redact::Redactor;
-use seaworthy::log::{Beginning, Format, Settings};
+use seaworthy::log::{Format, Settings};
 
 pub(crate) use seaworthy::log::{WorkerLog, stdout};
 
@@ -119,10 +119,7 @@ impl Sink for Logger {
 /// What the program prints.
 impl Lines for Logger {
     fn line(&self, line: OutputLine<'_>) {
-        self.log.write(|encoder, out| match encoder.begin(SystemTime::now()) {
-            Beginning::Json { frame, time } => output::json(out, frame, time, &line),
-            Beginning::Pretty { style, time } => output::pretty(out, style, time, &line),
-        });
+        self.log.write(|encoder, out| output::append(encoder, out, &line, SystemTime::now()));
     }
 
     /// With `log.on-full = "block"` the program waits for stdout, and none of its lines is lost.

@@ -26,11 +26,14 @@ use seaworthy::core::metric::{Exposition, Format};
 use seaworthy::health::Health;
 use seaworthy::metrics::Limit;
 use seaworthy::metrics::requests::SERIES;
+use seaworthy_checks::{Gateway, Traffic};
 
 pub(crate) use self::cells::{Cells, Counted, Open};
 pub(crate) use self::shard::Shard;
 
+use self::cells::OUTCOMES;
 use self::facts::Facts;
+use crate::egress::Board;
 use crate::gateway::WorkerShare;
 use crate::log::Logger;
 use crate::telemetry::Counters;
@@ -48,6 +51,8 @@ pub(crate) struct MetricsSetup {
     pub(crate) app: Box<dyn Fn() -> Vec<u32> + Send + Sync>,
     /// What checks have found.
     pub(crate) health: Health,
+    /// What the program calls through us.
+    pub(crate) egress: Board,
     /// When this process began.
     pub(crate) started: Instant,
 }
@@ -105,8 +110,37 @@ impl Metrics {
         self.library.collect(write);
     }
 
+    /// As [`collect`](Self::collect), behind all others: where names clash, these give way.
+    pub(crate) fn collect_last(&self, write: impl Fn(&mut Exposition) + Send + Sync + 'static) {
+        self.library.collect_last(write);
+    }
+
     fn admit_upstream(&self, name: &Arc<str>) -> bool {
         self.upstreams.admit(name)
+    }
+}
+
+/// Reads what the workers count anyway: a request pays nothing for it.
+impl Gateway for Metrics {
+    fn traffic(&self, upstream: Option<&str>) -> Traffic {
+        let mut traffic = Traffic::default();
+        for cells in lock(&self.shards).iter() {
+            traffic.in_flight += cells.share.in_flight.get() as u64;
+            let upstreams = lock(&cells.upstreams);
+            for series in upstreams.iter().filter(|series| upstream.is_none_or(|name| *series.name == *name)) {
+                for (outcome, count) in OUTCOMES.iter().zip(&series.outcomes) {
+                    let (count, failed) = match *outcome {
+                        // What the client did to itself.
+                        "client_body" => continue,
+                        "answered" => (count.get(), 0),
+                        _ => (count.get(), count.get()),
+                    };
+                    traffic.requests += count;
+                    traffic.failures += failed;
+                }
+            }
+        }
+        traffic
     }
 }
 

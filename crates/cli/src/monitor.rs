@@ -7,8 +7,10 @@
 //! - Every run ends within its timeout, wherever it stands.
 //! - A change is published at once, everything else a few times a second: what a thousand checks have measured need not be
 //!   copied a thousand times.
-//! - A reload leaves the checks that did not change as they are, with their connections and their knowledge.
+//! - A reload leaves the checks that did not change as they are, with their connections and their knowledge. One that is new
+//!   to a service that is ready takes nothing from it before it has failed.
 
+mod record;
 mod surroundings;
 #[cfg(test)]
 mod tests;
@@ -19,14 +21,16 @@ use std::time::Duration;
 
 use seaworthy::core::event::Sink;
 use seaworthy::core::health::{self, Dependencies};
-use seaworthy::core::schedule::Schedule;
+use seaworthy::core::schedule::{self, Schedule};
 use seaworthy::health::Health;
 use seaworthy::health::board::{Board, Seat};
+use seaworthy_checks::heartbeat::Signal;
 use seaworthy_checks::kinds::Spec;
-use seaworthy_checks::{Beat, Surroundings};
+use seaworthy_checks::{Heartbeats, Surroundings};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until};
 
+pub(crate) use self::record::Record;
 pub(crate) use self::surroundings::surroundings;
 
 use crate::config::{Check, nearest};
@@ -61,13 +65,14 @@ impl Monitor {
         let board = Arc::new(Board::new(health, sink));
         let publisher = tokio::spawn(board.clone().publish_for_ever());
         let mut monitor = Self { board, running: HashMap::new(), surroundings, publisher };
-        monitor.set(checks);
+        monitor.set(checks, false);
         monitor
     }
 
     /// Runs these checks from now on. One that is the same goes on; one that has changed begins anew, and what was known
-    /// under its name stands until its first result.
-    pub(crate) fn set(&mut self, checks: &[Check]) {
+    /// under its name stands until its first result. `serving` says whether the service is ready: what comes now does not
+    /// make it wait.
+    pub(crate) fn set(&mut self, checks: &[Check], serving: bool) {
         let mut before = std::mem::take(&mut self.running);
         let mut seats = Vec::with_capacity(checks.len());
         for (number, check) in checks.iter().enumerate() {
@@ -79,6 +84,9 @@ impl Monitor {
                         Some(earlier) => earlier.seat.again(described(check), check.policy),
                         None => Seat::new(described(check), check.policy),
                     });
+                    if serving {
+                        seat.come_late(std::time::Instant::now());
+                    }
                     // Its connection is closed before another one is opened.
                     drop(earlier);
                     let task =
@@ -94,22 +102,30 @@ impl Monitor {
         self.board.set(seats, Dependencies::new(graph).unwrap_or_default());
     }
 
-    /// Something that a heartbeat check waits for is alive. `took` is how long its job took.
-    pub(crate) fn beat(&self, name: &str, took: Option<Duration>) -> Reply {
+    /// A job that a heartbeat check waits for says how it is.
+    pub(crate) fn beat(&self, name: &str, signal: Signal) -> Reply {
         let expected = || {
             let heartbeats =
                 self.running.iter().filter(|(_, running)| matches!(running.check.spec, Spec::Heartbeat(_)));
             heartbeats.map(|(name, _)| name.as_str())
         };
-        if expected().any(|known| known == name) {
-            self.surroundings.heartbeats.beat(name, Beat { at: std::time::Instant::now(), took });
-            return Reply::done(format!("{name} is alive"));
+        if expected().any(|known| known == name) && self.surroundings.heartbeats.take(name, signal) {
+            return Reply::done(match signal {
+                Signal::Start => format!("{name} has started"),
+                Signal::Success { .. } => format!("{name} is alive"),
+                Signal::Failure { .. } => format!("{name} has failed"),
+            });
         }
         let hint = match nearest::to(name, expected()) {
             Some(near) => format!("did you mean {near:?}?"),
             None => "add a [[check]] with kind = \"heartbeat\"".to_owned(),
         };
         Reply::refused(format!("no heartbeat check has the name {name:?}; {hint}"))
+    }
+
+    /// What jobs have said of themselves.
+    pub(crate) fn heartbeats(&self) -> &Heartbeats {
+        &self.surroundings.heartbeats
     }
 }
 
@@ -144,7 +160,7 @@ async fn follow(check: Check, number: usize, seat: Arc<Seat>, surroundings: Surr
         board.told(next.turn.is_some());
         // A start that waits for something waits no longer than it must.
         let soon = next.soon || (check.gates_start && !passed_once);
-        let due = schedule.next(began, ended, soon, fastrand::f64());
+        let due = schedule::together(schedule.next(began, ended, soon, fastrand::f64()), board.epoch());
         // Never without a pause: a timeout as long as the interval would leave none.
         sleep_until(Instant::from_std(due).max(Instant::now() + BREATH)).await;
     }

@@ -19,6 +19,7 @@ mod answer;
 mod endpoints;
 mod facts;
 mod format;
+mod heartbeat;
 mod listener;
 mod probes;
 mod public;
@@ -26,14 +27,14 @@ mod question;
 mod report;
 mod samples;
 mod stream;
-mod summary;
 #[cfg(test)]
 mod tests;
+mod token;
 mod turns;
 
 pub(crate) use self::endpoints::{Endpoints, Scrape};
 pub(crate) use self::facts::{Facts, Vitals, believed};
-pub(crate) use self::listener::Ops;
+pub(crate) use self::listener::{Acceptor, Ops};
 pub(crate) use self::probes::Probes;
 pub(crate) use self::public::public;
 pub(crate) use self::samples::Sampler;

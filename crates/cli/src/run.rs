@@ -63,7 +63,11 @@ pub(crate) fn serve(inputs: &Inputs, output: Output) -> ExitCode {
             Ok(loaded) => loaded,
             Err(problems) => return output.error(&problems.to_string(), ExitCode::Config),
         };
-        if loaded.config.app.command.is_empty() && loaded.config.upstream.is_none() && loaded.config.checks.is_empty() {
+        if loaded.config.app.command.is_empty()
+            && loaded.config.upstream.is_none()
+            && loaded.config.checks.is_empty()
+            && loaded.config.egress.is_empty()
+        {
             let message = "nothing to run: name a program, as in `seaworthy run -- node server.js`, or set \
                            `app.command`, or forward to something that runs with `--upstream http://127.0.0.1:3000`";
             return output.error(message, ExitCode::Usage);

@@ -13,7 +13,7 @@
 //! ```ignore
 //! let reaper = Reaper::start(sink.clone())?;
 //! let commands = Commands::of(&setup.app, lines, sink, reaper)?;
-//! let (supervisor, mut reports) = Supervisor::start(setup, commands);
+//! let (supervisor, mut reports) = Supervisor::start(setup, commands, surroundings);
 //! while let Some(report) = reports.recv().await {
 //!     match report {
 //!         Report::Ready { address, .. } => gateway.forward_to(address.map(upstream_at)),
@@ -34,6 +34,7 @@ mod hang;
 mod life;
 mod lines;
 mod lookup;
+mod migration;
 mod orders;
 mod port;
 mod probe;
@@ -53,6 +54,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use seaworthy_checks::Surroundings;
 use seaworthy_core::event::Ending;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -135,13 +137,18 @@ pub(crate) struct Supervisor {
 }
 
 impl Supervisor {
-    /// Starts the program, in a task of the current runtime and in the surroundings of `commands`.
-    pub(crate) fn start(setup: Setup, commands: Commands) -> (Self, mpsc::UnboundedReceiver<Report>) {
+    /// Starts the program, in a task of the current runtime and in the surroundings of `commands`; locks of migrations are
+    /// asked for in `surroundings`.
+    pub(crate) fn start(
+        setup: Setup,
+        commands: Commands,
+        surroundings: Surroundings,
+    ) -> (Self, mpsc::UnboundedReceiver<Report>) {
         let (orders, receive_orders) = mpsc::unbounded_channel();
         let (report, reports) = mpsc::unbounded_channel();
         let (forced, is_forced) = watch::channel(false);
         let supervisor = Self { orders, forced, program: commands.program.clone() };
-        tokio::spawn(Life::new(setup, commands, receive_orders, is_forced, report).run());
+        tokio::spawn(Life::new(setup, commands, surroundings, receive_orders, is_forced, report).run());
         (supervisor, reports)
     }
 

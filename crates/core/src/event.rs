@@ -25,6 +25,7 @@ pub use request::{Protocol, RequestFinished, UpstreamFacts};
 
 use crate::breaker::{Mode as BreakerMode, State as BreakerState};
 use crate::lifecycle::{Cause, State};
+use crate::refusal::Reason;
 
 /// How much a fact matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -292,6 +293,9 @@ events! {
     /// A hook or migration ended well.
     CommandRan { what: String, took: Duration } = "command_ran", Info, "{what} done in {took:.1?}";
         "command" => what.as_str(), "took" => *took;
+    /// Another replica migrates.
+    MigrationWaits { migration: String, check: String } = "migration_waits", Info, "migration {migration} waits: another replica holds its lock";
+        "migration" => migration.as_str(), "check" => check.as_str();
     /// A hook or migration failed.
     CommandFailed { what: String, reason: String } = "command_failed", Error, "{what} failed: {reason}";
         "command" => what.as_str(), "reason" => reason.as_str();
@@ -349,6 +353,18 @@ events! {
     /// A call was refused, since as many run and wait as may. Said at most once in ten seconds for each service.
     BulkheadFull { service: String, running: u32, waiting: u32 } = "bulkhead_full", Warn, "bulkhead {service} is full: {running} calls run, {waiting} wait";
         "service" => service.as_str(), "running" => *running, "waiting" => *waiting;
+    /// Somebody closed a breaker by hand.
+    BreakerReset { service: String, by: String } = "breaker_reset", Warn, "breaker {service} reset by {by}";
+        "service" => service.as_str(), "by" => by.as_str();
+    /// Calls of the program to a service go through us, here.
+    EgressListening { service: String, place: String } = "egress_listening", Info, "calls to {service} go through {place}";
+        "service" => service.as_str(), "place" => place.as_str();
+    /// The program called a service through us: it was answered, or refused by us.
+    EgressCalled { service: String, method: String, status: u16, refusal: Option<Reason>, attempts: u32, took: Duration, breaker: BreakerState, request_id: String } = "egress_called", Info, "called {service}: {status}{}", Because(*refusal);
+        "service" => service.as_str(), "method" => method.as_str(), "status" => *status, "refusal" => refusal.map_or("", Reason::name), "attempts" => *attempts, "duration" => *took, "breaker" => breaker.name(), "request_id" => request_id.as_str();
+    /// The program called a service through us, and it gave no answer.
+    EgressFailed { service: String, method: String, reason: Reason, error: String, attempts: u32, took: Duration, breaker: BreakerState, request_id: String } = "egress_failed", Warn, "called {service}: {error}";
+        "service" => service.as_str(), "method" => method.as_str(), "reason" => reason.name(), "attempts" => *attempts, "duration" => *took, "breaker" => breaker.name(), "request_id" => request_id.as_str();
     /// Something that the ops listener was asked for was refused.
     OpsRequestRefused { client: String, method: String, path: String, status: u16 } = "ops_request_refused", Debug, "refused on the ops listener: {method} {path}";
         "client" => client.as_str(), "method" => method.as_str(), "path" => path.as_str(), "status" => *status;
@@ -364,6 +380,11 @@ events! {
     /// A limit on connections was reached.
     ConnectionLimitHit { limit: u32 } = "connection_limit_hit", Warn, "{limit} connections are open: more wait in the backlog";
         "limit" => *limit;
+    /// The program's own metrics cannot be shown. Repeats are counted and not reported.
+    AppScrapeFailed { reason: String } = "app_scrape_failed", Warn, "the app's own metrics cannot be had: {reason}";
+        "reason" => reason.as_str();
+    /// They are there again.
+    AppScrapeRecovered = "app_scrape_recovered", Info, "the app's own metrics are there again";
     /// A pool of connections is nearly used up.
     PoolStrained { pool: String, active: u64, max: u64 } = "pool_strained", Warn, "pool {pool} is nearly used up: {active} of {max} connections are in use";
         "pool" => pool.as_str(), "active" => count(*active), "max" => count(*max);
@@ -414,6 +435,15 @@ fn count(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
+/// Why an answer is one of ours.
+struct Because(Option<Reason>);
+
+impl fmt::Display for Because {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |reason| write!(f, " ({})", reason.name()))
+    }
+}
+
 /// Where the public is served, and where probes and metrics are; either may be `off`.
 struct Places<'a> {
     public: &'a str,
@@ -455,52 +485,4 @@ impl Sink for Nowhere {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_messages_of_a_shutdown_are_the_fixed_ones() {
-        let second = Duration::from_secs(1);
-        let said: Vec<String> = [
-            Event::StopBegan { cause: Cause::Sigterm },
-            Event::Draining { delay: 5 * second },
-            Event::ListenersClosed { in_flight: 0 },
-            Event::AppStopping { pid: 1, signal: "TERM".to_owned(), patience: second },
-            Event::AppStopped { ending: Ending::Exited(0), took: second },
-            Event::CleaningUp,
-            Event::StopEnded { outcome: Outcome::Graceful, took: second, requests_cut: 0 },
-            Event::StopEnded { outcome: Outcome::Forced, took: second, requests_cut: 1 },
-        ]
-        .iter()
-        .map(ToString::to_string)
-        .collect();
-        assert_eq!(
-            said,
-            [
-                "SIGTERM received, starting graceful shutdown",
-                "draining: readiness withdrawn, listener open for 5s",
-                "HTTP server closed",
-                "stopping app",
-                "app stopped",
-                "cleaning up resources",
-                "Graceful shutdown complete",
-                "Forced shutdown after timeout",
-            ]
-        );
-    }
-
-    #[test]
-    fn fields_carry_what_the_message_says() {
-        let mut fields = Vec::new();
-        let event = Event::AppDied { pid: 7, ending: Ending::Signalled(9), uptime: Duration::from_millis(1500) };
-        event.each_field(|name, value| fields.push(format!("{name}={value:?}")));
-        assert_eq!(fields, ["pid=Integer(7)", "code=Integer(137)", "uptime=Seconds(1.5s)"]);
-    }
-
-    #[test]
-    fn a_level_is_read_in_any_case_and_a_wrong_one_is_quoted() {
-        assert_eq!("WARNING".parse(), Ok(Level::Warn));
-        let refused = "loud".parse::<Level>().unwrap_err();
-        assert_eq!(refused.to_string(), r#"unknown level "loud": use trace, debug, info, warn or error"#);
-    }
-}
+mod tests;

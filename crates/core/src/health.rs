@@ -8,6 +8,9 @@
 //! - **ready**: the lifecycle is Ready, every check that affects readiness holds, everything required is set.
 //! - **health**: healthy, degraded or unhealthy: what people and dashboards look at.
 //!
+//! A check that comes into a service that is ready, by a reload, withholds nothing before it has failed, or should have
+//! given a result ([`Tracker::come_late`]).
+//!
 //! A [`Tracker`] makes what is known of one check from the results of its runs; a result that is too old is not believed
 //! ([`Snapshot::is_stale`]). A check that fails because another one does says so ([`Dependencies`]).
 //!
@@ -141,6 +144,7 @@ impl Measure {
 
 /// The last word on one check.
 #[derive(Debug, Clone, Default)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own; together they are no state")]
 pub struct Check {
     pub name: String,
     /// What it asks: `postgres`, `http`.
@@ -165,7 +169,11 @@ pub struct Check {
     pub passed_once: bool,
     /// Whether it recovers and fails again all the time; its recoveries take longer to be believed then.
     pub flapping: bool,
-    /// From when on the last result is too old to be believed; `None` while it has not run.
+    /// Whether it came into a service that was ready: then readiness and the start, which is over, do not wait for its first
+    /// result.
+    pub came_late: bool,
+    /// From when on the last result is too old to be believed, or that of one that came late should be there; `None` while
+    /// it has not run.
     pub stale_at: Option<Instant>,
     /// A failing check that it depends on: whoever looks for the cause should look there first.
     pub because_of: Option<String>,
@@ -178,7 +186,14 @@ pub struct Check {
 }
 
 impl Check {
-    /// Whether it fails: also where it is declared to be no worse than degraded by that.
+    /// Whether the service cannot be ready by what is known of it: how bad a failure is declared to be says how healthy the
+    /// service is; it takes no requests without it.
+    fn withholds(&self) -> bool {
+        // A reload must not take a service out of its balancer merely because it watches more than before.
+        self.fails() || (self.status == Status::Pending && !self.came_late)
+    }
+
+    /// Whether it fails: down, or declared to be no worse than degraded by that.
     #[must_use]
     pub fn fails(&self) -> bool {
         self.down || self.status == Status::Unhealthy
@@ -242,7 +257,11 @@ impl Snapshot {
         for check in &mut aged.checks {
             if let Some(at) = check.stale_at.filter(|at| now >= *at) {
                 (check.status, check.class) = (Status::Unhealthy, Some(Class::Stale));
-                check.error = Some("its last result is too old to be believed".to_owned());
+                let text = match check.last_checked {
+                    Some(_) => "its last result is too old to be believed",
+                    None => "it has given no result yet",
+                };
+                check.error = Some(text.to_owned());
                 check.since = Some(at);
             }
         }
@@ -252,7 +271,8 @@ impl Snapshot {
     /// Whether the start is complete.
     #[must_use]
     pub fn started(&self, state: State) -> bool {
-        state.answers().startup && self.checks.iter().all(|check| !check.gates_start || check.passed_once)
+        state.answers().startup
+            && self.checks.iter().all(|check| !check.gates_start || check.passed_once || check.came_late)
     }
 
     /// Whether traffic should come.
@@ -261,10 +281,7 @@ impl Snapshot {
         state.answers().ready
             && self.missing.is_empty()
             && self.started(state)
-            && !self.checks.iter().any(|check| {
-                // How bad a failure is declared to be says how healthy the service is; it takes no requests without it.
-                check.affects == Affects::Ready && (check.fails() || check.status == Status::Pending)
-            })
+            && !self.checks.iter().any(|check| check.affects == Affects::Ready && check.withholds())
     }
 
     /// How the service is, all in all. A check that never ran makes nothing unhealthy.
@@ -363,6 +380,24 @@ mod tests {
         assert!(!aged.ready(State::Ready));
         assert_eq!(aged.checks[0].class, Some(Class::Stale));
         assert!(snapshot.aged(before).ready(State::Ready));
+    }
+
+    #[test]
+    fn a_check_that_came_late_withholds_nothing_until_it_fails_or_stays_away() {
+        let now = Instant::now();
+        let late = Check {
+            came_late: true,
+            gates_start: true,
+            stale_at: Some(now + Duration::from_secs(1)),
+            ..check(Affects::Ready, Status::Pending)
+        };
+        assert!(with(late.clone()).aged(now).ready(State::Ready));
+        let away = with(late.clone()).aged(now + Duration::from_secs(1));
+        assert!(!away.ready(State::Ready), "a result should be there by now");
+        assert_eq!(away.checks[0].error.as_deref(), Some("it has given no result yet"));
+        let failed = Check { status: Status::Unhealthy, ..late };
+        assert!(!with(failed.clone()).ready(State::Ready));
+        assert!(with(failed).started(State::Ready), "what is started stays started");
     }
 
     #[test]

@@ -13,6 +13,7 @@
 //! | [`event`] | the closed list of facts that the rest of the system reports |
 //! | [`health`] | results of checks → startup, live, ready and overall verdict |
 //! | [`lifecycle`] | Starting → Ready → Draining → Stopping → Stopped, what each state answers, the drain budget |
+//! | [`limit`] | how many requests a client may make, for many clients in bounded memory |
 //! | [`metric`] | names, label limits, text exposition |
 //! | [`pool`] | when a pool of connections is nearly used up, and when it is |
 //! | [`redact`] | what never leaves: secrets in headers, queries, URLs |
@@ -36,6 +37,7 @@ pub mod destination;
 pub mod event;
 pub mod health;
 pub mod lifecycle;
+pub mod limit;
 pub mod metric;
 pub mod pool;
 pub mod redact;

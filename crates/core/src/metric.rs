@@ -22,11 +22,13 @@ mod exposition;
 mod format;
 mod label;
 mod name;
+mod scraped;
 
 pub use exposition::{Exemplar, Exposition, Family, Kind, Number, Observed};
 pub use format::Format;
 pub use label::{METHODS, OTHER, SeriesLimit, UNMATCHED, method, route};
 pub use name::{is_counter_name, is_label_name, is_metric_name};
+pub use scraped::{Scraped, Unreadable};
 
 /// Upper bounds of durations of requests, in seconds: those of OpenTelemetry's semantic conventions for HTTP
 /// (`http.server.request.duration`). What took longer falls under `+Inf`.

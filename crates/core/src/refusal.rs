@@ -94,6 +94,8 @@ reasons! {
     HeadTooLarge = "head_too_large", 431, 8, Client, Close, "The request head is too large";
     /// Head or body came too slowly.
     RequestTooSlow = "request_too_slow", 408, 4, Client, Close, "The request took too long to arrive";
+    /// Without the token that it takes, or with a wrong one.
+    Unauthenticated = "unauthenticated", 401, 16, Client, Keep, "Authentication needed";
     /// From a network that may not ask this.
     Forbidden = "forbidden", 403, 7, Client, Keep, "Not allowed from here";
     /// Nobody answers for this path.
@@ -112,14 +114,14 @@ reasons! {
     UpstreamTimeout = "upstream_timeout", 504, 4, Upstream, Keep, "The upstream did not answer in time";
     /// As many connections to the upstream are open as `limits.upstream-connections` allows.
     UpstreamBusy = "upstream_busy", 503, 14, Ours, Keep, "The upstream is busy";
+    /// The service gave an error in the place of an answer.
+    ServiceFailed = "service_failed", 500, 13, Ours, Keep, "Internal server error";
     /// The breaker of the service that was to be called is open.
     BreakerOpen = "breaker_open", 503, 14, Ours, Keep, "The service that would be called is failing";
     /// As many calls to the service run and wait as may.
     BulkheadFull = "bulkhead_full", 503, 8, Ours, Keep, "Too many calls to this service";
     /// The service that was to be called may not be: its address is inside of a network.
     DestinationForbidden = "destination_forbidden", 502, 7, Upstream, Keep, "The destination may not be called";
-    /// The service gave an error in the place of an answer.
-    ServiceFailed = "service_failed", 500, 13, Ours, Keep, "Internal server error";
     /// A handler panicked, or ours did.
     Panicked = "panicked", 500, 13, Ours, Close, "Internal server error";
 }

@@ -7,6 +7,7 @@
 //! - Up to a tenth is taken off each interval, at random: replicas that started together do not ask together for ever. It
 //!   is only taken off, so that an outage is seen within the interval at the latest.
 //! - A result that decides nothing by itself is repeated after [`SOON`].
+//! - Runs begin on a [grid](together) of [`GRID`], so that one waking of the processor serves several checks.
 //! - At the start checks begin one after another, [`STEP`] apart: a thousand of them are no burst.
 //!
 //! ```
@@ -27,6 +28,9 @@ pub const SOON: Duration = Duration::from_secs(1);
 
 /// Between the first runs of two checks.
 pub const STEP: Duration = Duration::from_millis(1);
+
+/// Between two moments at which runs begin.
+pub const GRID: Duration = Duration::from_millis(10);
 
 /// How much of an interval may be taken off.
 const JITTER: f64 = 0.1;
@@ -62,6 +66,14 @@ impl Schedule {
     }
 }
 
+/// The last moment of the grid since `epoch` that is not after `due`. What is due before the epoch stays as it is.
+#[must_use]
+pub fn together(due: Instant, epoch: Instant) -> Instant {
+    let nanos = due.saturating_duration_since(epoch).as_nanos() % GRID.as_nanos();
+    let over = u64::try_from(nanos).map_or(Duration::ZERO, Duration::from_nanos);
+    due.checked_sub(over).unwrap_or(due)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -89,6 +101,15 @@ mod tests {
             [0, 1, 999, usize::MAX].map(|number| schedule.first(number)),
             [0, 1, 999, 1000].map(Duration::from_millis)
         );
+    }
+
+    #[test]
+    fn runs_that_are_due_within_a_moment_of_the_grid_begin_together() {
+        let epoch = Instant::now();
+        let at = |millis| epoch + Duration::from_millis(millis);
+        assert_eq!([20, 21, 29].map(|millis| together(at(millis), epoch)), [at(20); 3]);
+        assert_eq!(together(at(30), epoch), at(30));
+        assert_eq!(together(epoch, at(5)), epoch);
     }
 
     proptest! {

@@ -42,6 +42,19 @@ pub trait Observer: Clone {
     fn finished(&self, request: &RequestFinished<'_>);
 }
 
+/// Both are told, in order.
+impl<A: Observer, B: Observer> Observer for (A, B) {
+    fn started(&self) {
+        self.0.started();
+        self.1.started();
+    }
+
+    fn finished(&self, request: &RequestFinished<'_>) {
+        self.0.finished(request);
+        self.1.finished(request);
+    }
+}
+
 /// What a proxy says of its upstream's part.
 #[derive(Debug, Clone)]
 pub struct Upstreamed {

@@ -4,6 +4,7 @@
 //! an id and the headers of every other answer.
 
 pub mod access;
+pub mod alert;
 #[cfg(feature = "audit")]
 pub mod audit;
 #[cfg(feature = "axum")]
@@ -45,6 +46,8 @@ pub mod server;
 pub mod shutdown;
 pub mod sink;
 pub mod stack;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub mod trace;
 
 pub use body::RequestBody;

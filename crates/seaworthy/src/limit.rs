@@ -1,4 +1,5 @@
-//! Limits on one request: [`body`] and [`time`].
+//! Limits on requests: [`body`], [`time`] and [`rate`].
 
 pub mod body;
+pub mod rate;
 pub mod time;

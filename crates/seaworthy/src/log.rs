@@ -37,6 +37,8 @@ mod ring;
 #[cfg(test)]
 mod tests;
 mod threads;
+#[cfg(feature = "tracing")]
+pub mod tracing;
 mod worker;
 mod writer;
 

@@ -65,6 +65,7 @@ pub use process::{Usage, boot, most_files};
 
 use crate::health::Health;
 use crate::log::Logger;
+use crate::probes::Scrape;
 use facts::Facts;
 use family::Written;
 use requests::Requests;
@@ -86,7 +87,9 @@ struct Inner {
     facts: Facts,
     families: Mutex<BTreeMap<String, Entered>>,
     collectors: Mutex<Vec<Collector>>,
+    last: Mutex<Vec<Collector>>,
     limits: Mutex<Vec<(&'static str, Beyond)>>,
+    health: Mutex<Option<Health>>,
 }
 
 type Beyond = Arc<dyn Fn() -> u64 + Send + Sync>;
@@ -177,6 +180,12 @@ impl Metrics {
         lock(&self.0.collectors).push(Arc::new(write));
     }
 
+    /// As [`collect`](Self::collect), behind all other families: where names clash, these give way
+    /// ([`Exposition::free_name`]).
+    pub fn collect_last(&self, write: impl Fn(&mut Exposition) + Send + Sync + 'static) {
+        lock(&self.0.last).push(Arc::new(write));
+    }
+
     /// Shows under `family` how many observations `beyond` says were beyond a limit of series.
     pub fn watch_limit(&self, family: &'static str, beyond: impl Fn() -> u64 + Send + Sync + 'static) {
         lock(&self.0.limits).push((family, Arc::new(beyond)));
@@ -193,6 +202,7 @@ impl Metrics {
     /// Shows what checks have found.
     pub fn watch_health(&self, health: Health) {
         let (started, most) = (self.0.started, self.0.max_series);
+        *lock(&self.0.health) = Some(health.clone());
         self.collect(move |page| {
             let (snapshot, now) = (health.snapshot(), Instant::now());
             let aged = snapshot.is_stale(now).then(|| snapshot.aged(now));
@@ -226,7 +236,32 @@ impl Metrics {
         for family in families {
             family.write(&mut page);
         }
+        let last = lock(&self.0.last).clone();
+        for collector in last {
+            collector(&mut page);
+        }
         page.finish()
+    }
+
+    /// Answers `/metrics`: in the format that `Accept` asks for, and the health of all checks as JSON for `application/json`.
+    #[must_use]
+    pub fn scrape(&self) -> Scrape {
+        let metrics = self.clone();
+        Scrape::new(move |accept| {
+            if accept.contains("application/json") && !accept.contains("text/plain") {
+                return ("application/json", metrics.summary().to_json().into());
+            }
+            let format = Format::accepted(accept);
+            (format.media_type(), metrics.exposition(format).into())
+        })
+    }
+
+    /// The health of all checks as a few numbers.
+    #[must_use]
+    pub fn summary(&self) -> health::Summary {
+        let now = Instant::now();
+        let snapshot = lock(&self.0.health).as_ref().map(Health::snapshot).unwrap_or_default();
+        health::Summary::of(&snapshot.aged(now), now.saturating_duration_since(self.0.started))
     }
 
     fn build_info(&self, page: &mut Exposition) {
@@ -298,7 +333,7 @@ impl Builder {
         let Self { service, version, max_series, started } = self;
         let requests = Requests::new(max_series);
         let observer = RequestObserver::new(&requests);
-        let (facts, families, collectors, limits) = Default::default();
+        let (facts, families, collectors, last, limits, health) = Default::default();
         Metrics(Arc::new(Inner {
             service,
             version,
@@ -309,7 +344,9 @@ impl Builder {
             facts,
             families,
             collectors,
+            last,
             limits,
+            health,
         }))
     }
 }

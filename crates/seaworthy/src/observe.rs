@@ -1,4 +1,4 @@
-//! Observers of requests that are none, or two.
+//! Observers of requests that are none, or perhaps one. Two are one as a pair; see [`Observer`].
 //!
 //! ```
 //! use seaworthy::access::{AccessLayer, Observer};
@@ -22,19 +22,6 @@ use crate::access::Observer;
 /// Nobody looks.
 impl Observer for () {
     fn finished(&self, _: &RequestFinished<'_>) {}
-}
-
-/// Both are told, in this order.
-impl<A: Observer, B: Observer> Observer for (A, B) {
-    fn started(&self) {
-        self.0.started();
-        self.1.started();
-    }
-
-    fn finished(&self, request: &RequestFinished<'_>) {
-        self.0.finished(request);
-        self.1.finished(request);
-    }
 }
 
 /// It is there, or nobody looks.

@@ -25,7 +25,7 @@
 //!     let health = Health::builder().check("database", Affects::Ready, pg_check(pool.clone())).build();
 //!     let app = Router::new().route("/orders", post(create));
 //!     let production = Production::builder("orders", env!("CARGO_PKG_VERSION"))
-//!         .health(health).timeout(std::time::Duration::from_secs(30)).security(Security::api())
+//!         .health(health).rate_limit("100/min".parse()?).security(Security::api())
 //!         .on_shutdown(Phase::Workers, || worker.stop())
 //!         .on_shutdown(Phase::Databases, || async move { pool.close().await; Ok(()) })
 //!         .build()?;

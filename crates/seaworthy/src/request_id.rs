@@ -102,7 +102,16 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let RequestIdLayer { header, trust, format } = &self.layer;
+        let id = self.layer.identify(&mut request);
+        let header = self.layer.header.clone();
+        RequestIdFuture { answer: self.inner.call(request), id: Some((header, id)) }
+    }
+}
+
+impl RequestIdLayer {
+    /// Gives `request` its id, and returns it: for a request that goes out, whose answer carries an id of its own.
+    pub fn identify<B>(&self, request: &mut Request<B>) -> HeaderValue {
+        let Self { header, trust, format } = self;
         let context = RequestContext::of(request.extensions());
         let believed = *trust == Trust::Anyone || context.is_some_and(|context| context.peer_trusted);
         let sent = request.headers().get(header).filter(|id| believed && is_harmless(id.as_bytes()));
@@ -117,7 +126,7 @@ where
         let grpc = is_grpc(request.headers());
         let context = RequestContext::of_mut(request.extensions_mut());
         (context.request_id, context.grpc) = (Some(id.clone()), Some(grpc));
-        RequestIdFuture { answer: self.inner.call(request), id: Some((header.clone(), id)) }
+        id
     }
 }
 

@@ -20,6 +20,7 @@ mod body;
 mod connection;
 mod entry;
 mod listener;
+mod port;
 mod registry;
 mod socket;
 mod state;
@@ -37,6 +38,7 @@ use seaworthy_core::event::Sink;
 use tokio::sync::watch;
 
 pub use listener::{Listener, ListenerError};
+pub use port::{PortError, port};
 
 pub(crate) use accept::{Server, Setup};
 

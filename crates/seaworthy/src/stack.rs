@@ -60,7 +60,7 @@ impl Default for Settings {
 
 /// All layers, in order. `L` is what limits requests before their bodies are looked at; by default nothing.
 #[derive(Debug, Clone)]
-pub struct Stack<O, L = Identity, T = TokioTimer> {
+pub struct Stack<O, T = TokioTimer, L = Identity> {
     panic: PanicGuardLayer,
     client: ClientAddressLayer,
     request_id: RequestIdLayer,
@@ -74,7 +74,7 @@ pub struct Stack<O, L = Identity, T = TokioTimer> {
 }
 
 /// A service behind all layers.
-pub type Stacked<S, O, L = Identity, T = TokioTimer> = PanicGuard<
+pub type Stacked<S, O, T = TokioTimer, L = Identity> = PanicGuard<
     ClientAddress<
         RequestId<TraceContext<Access<SecurityHeaders<Gate<<L as Layer<BodyLimit<TimeLimit<S, T>>>>::Service>>, O>>>,
     >,
@@ -102,24 +102,29 @@ impl<O: Observer> Stack<O> {
     }
 }
 
-impl<O, L, T> Stack<O, L, T> {
-    /// Puts `limit` behind the gate and in front of the body limit: what it refuses carries an id and all headers, and nothing
-    /// of its body has been read.
-    #[must_use]
-    pub fn limited<M>(self, limit: M) -> Stack<O, M, T> {
-        let Self { panic, client, request_id, trace, access, headers, gate, limit: _, body, time } = self;
-        Stack { panic, client, request_id, trace, access, headers, gate, limit, body, time }
-    }
-
+impl<O, T, L> Stack<O, T, L> {
     /// Goes by another timer than tokio's.
-    pub fn timer<U>(self, timer: U) -> Stack<O, L, U> {
+    pub fn timer<U>(self, timer: U) -> Stack<O, U, L> {
         let Self { panic, client, request_id, trace, access, headers, gate, limit, body, time } = self;
         Stack { panic, client, request_id, trace, access, headers, gate, limit, body, time: time.timer(timer) }
     }
+
+    /// Puts `limit` behind the gate and in front of the body limit: what it refuses carries an id and all headers, and nothing
+    /// of its body has been read.
+    #[must_use]
+    pub fn limited<M>(self, limit: M) -> Stack<O, T, M> {
+        let Self { panic, client, request_id, trace, access, headers, gate, limit: _, body, time } = self;
+        Stack { panic, client, request_id, trace, access, headers, gate, limit, body, time }
+    }
 }
 
-impl<S, O: Clone, L: Layer<BodyLimit<TimeLimit<S, T>>>, T: Clone> Layer<S> for Stack<O, L, T> {
-    type Service = Stacked<S, O, L, T>;
+impl<S, O, T, L> Layer<S> for Stack<O, T, L>
+where
+    O: Clone,
+    T: Clone,
+    L: Layer<BodyLimit<TimeLimit<S, T>>>,
+{
+    type Service = Stacked<S, O, T, L>;
 
     fn layer(&self, inner: S) -> Self::Service {
         let inner = self.gate.layer(self.limit.layer(self.body.layer(self.time.layer(inner))));

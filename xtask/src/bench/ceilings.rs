@@ -68,7 +68,7 @@ fn counted(binary: &Path, requests: u32) -> Result<u64> {
     let origin = TcpListener::bind("127.0.0.1:0")?;
     let (port, admin) = (free_port()?, free_port()?);
     let template = fs::read_to_string(command::root().join("xtask/bench/seaworthy.toml"))?;
-    let values = [("PORT", port), ("ADMIN", admin), ("ORIGIN", origin.local_addr()?.port())];
+    let values = [("PORT", port), ("ADMIN", admin), ("ORIGIN", origin.local_addr()?.port()), ("WORKERS", 1)];
     let config =
         values.iter().fold(template, |text, (name, port)| text.replace(&format!("@{name}@"), &port.to_string()));
     let (file, out) = (directory.path().join("seaworthy.toml"), directory.path().join("callgrind"));

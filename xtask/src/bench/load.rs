@@ -59,12 +59,13 @@ fn parse(said: &str) -> Option<Answered> {
     })
 }
 
-/// `1.23ms`, as wrk writes times.
-fn duration(text: &str) -> Option<Duration> {
-    let unit = text.find(|letter: char| letter.is_ascii_alphabetic())?;
+/// `1.23ms`, as wrk and Rust write times.
+pub(super) fn duration(text: &str) -> Option<Duration> {
+    let unit = text.find(char::is_alphabetic)?;
     let number: f64 = text[..unit].parse().ok()?;
     let seconds = match &text[unit..] {
-        "us" => number / 1e6,
+        "ns" => number / 1e9,
+        "us" | "µs" => number / 1e6,
         "ms" => number / 1e3,
         "s" => number,
         "m" => number * 60.0,

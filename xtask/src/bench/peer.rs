@@ -19,6 +19,8 @@ use crate::command;
 pub(super) enum Kind {
     Origin,
     Seaworthy,
+    /// With two workers.
+    Two,
     Nginx,
     Haproxy,
     Relay,
@@ -28,10 +30,14 @@ impl Kind {
     /// Those that are compared.
     pub(super) const PEERS: &[Self] = &[Self::Seaworthy, Self::Nginx, Self::Haproxy, Self::Relay];
 
+    /// Ours, with one worker and with two.
+    pub(super) const WORKERS: &[Self] = &[Self::Seaworthy, Self::Two];
+
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Origin => "origin",
             Self::Seaworthy => "seaworthy",
+            Self::Two => "two",
             Self::Nginx => "nginx",
             Self::Haproxy => "haproxy",
             Self::Relay => "relay",
@@ -42,7 +48,7 @@ impl Kind {
     fn template(self) -> &'static str {
         match self {
             Self::Origin => "origin.conf",
-            Self::Seaworthy => "seaworthy.toml",
+            Self::Seaworthy | Self::Two => "seaworthy.toml",
             Self::Nginx => "nginx.conf",
             Self::Haproxy => "haproxy.cfg",
             Self::Relay => "relay.cfg",
@@ -51,11 +57,15 @@ impl Kind {
 
     fn command(self, setup: &Setup, config: &Path) -> Command {
         let (program, before): (&Path, &[&str]) = match self {
-            Self::Seaworthy => (&setup.binary, &["run", "--config"]),
+            Self::Seaworthy | Self::Two => (&setup.binary, &["run", "--config"]),
             Self::Origin | Self::Nginx => (Path::new("nginx"), &["-c"]),
             Self::Haproxy | Self::Relay => (Path::new("haproxy"), &["-f"]),
         };
-        let core = if self == Self::Origin { load_core() } else { PEER_CORE };
+        let core = match self {
+            Self::Origin => load_core(),
+            Self::Two => TWO_CORES,
+            _ => PEER_CORE,
+        };
         let mut command = Command::new("taskset");
         command.args(["--cpu-list", core]).arg(program).args(before).arg(config);
         command
@@ -64,6 +74,7 @@ impl Kind {
 
 /// The core of the proxies. One at a time works, so one is enough for all.
 const PEER_CORE: &str = "0";
+const TWO_CORES: &str = "0,1";
 
 /// The core of the load and the origin: another one, where there is another.
 pub(super) fn load_core() -> &'static str {
@@ -78,7 +89,7 @@ pub(super) fn load_core() -> &'static str {
 #[derive(Debug)]
 pub(super) struct Setup {
     pub(super) binary: PathBuf,
-    directory: PathBuf,
+    pub(super) directory: PathBuf,
     origin: u16,
 }
 
@@ -98,8 +109,9 @@ impl Setup {
         let text = fs::read_to_string(&template).with_context(|| format!("cannot read {}", template.display()))?;
         let values = [("PORT", port), ("ORIGIN", self.origin), ("ADMIN", free_port()?)];
         let text = text.replace("@DIR@", &self.directory.to_string_lossy());
+        let text = text.replace("@WORKERS@", if kind == Kind::Two { "2" } else { "1" });
         let text = values.iter().fold(text, |text, (name, port)| text.replace(&format!("@{name}@"), &port.to_string()));
-        let config = self.directory.join(kind.template());
+        let config = self.directory.join(format!("{}-{}", kind.name(), kind.template()));
         fs::write(&config, text)?;
         Ok(config)
     }
@@ -152,9 +164,7 @@ impl Peer {
 
     /// User and system time of all its processes.
     pub(super) fn cpu(&self) -> Duration {
-        // Fields 14 and 15, counted after the name, which may contain anything.
-        let ticks: u64 = self.processes().iter().filter_map(|pid| stat(*pid)).map(|stat| stat[11] + stat[12]).sum();
-        Duration::from_secs_f64(ticks as f64 / rustix::param::clock_ticks_per_second() as f64)
+        self.processes().iter().map(|pid| cpu_of(*pid)).sum()
     }
 
     /// The most that it ever had resident, in bytes.
@@ -163,12 +173,7 @@ impl Peer {
     }
 
     fn memory(&self, field: &str) -> u64 {
-        let of = |pid: &u32| {
-            let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-            let line = status.lines().find_map(|line| line.strip_prefix(field))?;
-            line.split_whitespace().next()?.parse::<u64>().ok()
-        };
-        self.processes().iter().filter_map(of).sum::<u64>() * 1024
+        self.processes().iter().map(|pid| status_of(*pid, field)).sum()
     }
 
     /// Its process, and all that came of it.
@@ -195,6 +200,23 @@ impl Drop for Peer {
             eprintln!("{} may still run: process {}", self.kind.name(), self.child.id());
         }
     }
+}
+
+/// User and system time of a process; nothing of one that is gone.
+pub(super) fn cpu_of(pid: u32) -> Duration {
+    // Fields 14 and 15, counted after the name, which may contain anything.
+    let ticks = stat(pid).map_or(0, |stat| stat[11] + stat[12]);
+    Duration::from_secs_f64(ticks as f64 / rustix::param::clock_ticks_per_second() as f64)
+}
+
+/// A size in `/proc/PID/status`, in bytes; 0 of a process that is gone.
+pub(super) fn status_of(pid: u32, field: &str) -> u64 {
+    let read = || {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix(field))?;
+        line.split_whitespace().next()?.parse::<u64>().ok()
+    };
+    read().unwrap_or(0) * 1024
 }
 
 /// The numbers of `/proc/PID/stat` from the third field on; the state, which is a letter, is 0.

@@ -57,19 +57,22 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let cost_of = |kind| self.rows.iter().find(|row| row.kind == kind).map_or(f64::NAN, Row::cost);
-        let against = [cost_of(Kind::Nginx), cost_of(Kind::Haproxy), cost_of(Kind::Relay)];
+        let of_kind = |kind| self.rows.iter().find(|row| row.kind == kind).map(|row| (row.kind.name(), row.cost()));
+        let mut against: Vec<_> = [Kind::Nginx, Kind::Haproxy, Kind::Relay].into_iter().filter_map(of_kind).collect();
+        if against.is_empty() {
+            against.extend(of_kind(Kind::Seaworthy));
+        }
         writeln!(f, "\n{}", self.title)?;
-        writeln!(
-            f,
-            "{:<10} {:>9} {:>9} {:>9} {:>9} {:>10} {:>9} {:>9} {:>9} {:>9}",
-            "", "CPU µs", "of nginx", "haproxy", "relay", "requests/s", "p50 ms", "p99 ms", "idle MB", "peak MB"
-        )?;
+        write!(f, "{:<10} {:>9}", "", "CPU µs")?;
+        for (name, _) in &against {
+            write!(f, " {:>12}", format!("of {name}"))?;
+        }
+        writeln!(f, " {:>10} {:>9} {:>9} {:>9} {:>9}", "requests/s", "p50 ms", "p99 ms", "idle MB", "peak MB")?;
         for row in &self.rows {
             let cost = row.cost();
             write!(f, "{:<10} {cost:>9.1}", row.kind.name())?;
-            for other in against {
-                write!(f, " {:>9.2}", cost / other)?;
+            for (_, other) in &against {
+                write!(f, " {:>12.2}", cost / other)?;
             }
             let millis = |time: Duration| time.as_secs_f64() * 1e3;
             let megabytes = |bytes: u64| bytes as f64 / 1e6;

@@ -29,7 +29,8 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     });
     let mut findings: Vec<_> = edges.filter_map(|(from, to)| forbidden(from, to)).collect();
     // Examples stand outside: they use what a user may use.
-    let unknown = ours.iter().filter(|name| !name.starts_with("example-") && rank(name).is_none());
+    let inside = tree.packages().filter(|package| !package.is_example()).map(Package::name);
+    let unknown = inside.filter(|name| rank(name).is_none());
     findings.extend(unknown.map(|name| {
         Finding::new("Cargo.toml", 1, format!("{name} has no place"), "give it one in xtask/src/tidy/directions.rs")
     }));

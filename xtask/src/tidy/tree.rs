@@ -101,6 +101,11 @@ impl<'a> Package<'a> {
         self.0["name"].as_str().unwrap_or_default()
     }
 
+    /// Whether it is a service of `examples/`.
+    pub(super) fn is_example(self) -> bool {
+        self.0["manifest_path"].as_str().is_some_and(|path| path.contains("/examples/"))
+    }
+
     /// The names of what it depends on, for tests and build scripts too.
     pub(super) fn dependencies(self) -> impl Iterator<Item = &'a str> {
         let dependencies = self.0["dependencies"].as_array().into_iter().flatten();

@@ -57,11 +57,11 @@ timeout = "30s"
 pub(super) const HEARTBEAT: Row = Row {
     kind: "heartbeat",
     proves: "somebody said in time that it still works: a cron job, a backup, a worker without HTTP",
-    options: &["within", "grace"],
-    needs: 1,
+    options: &["within", "schedule", "time-zone", "grace", "max-duration", "token"],
+    needs: 0,
     metrics: &[
         metric("health_heartbeat_age_seconds", "How long ago the last sign of life came."),
-        metric("health_heartbeat_duration_seconds", "How long the job took, as it said."),
+        metric("health_heartbeat_duration_seconds", "How long the job took, as it said or as its start and end say."),
     ],
     example: r#"[[check]]
 name = "backup"
@@ -69,7 +69,12 @@ kind = "heartbeat"
 within = "1d"
 grace = "1h"
 "#,
-    failures: &[("condition", "the last sign of life came 90001s ago; one is due every 86400s")],
+    failures: &[
+        ("condition", "the last sign of life came 90001s ago; one is due every 86400s"),
+        ("condition", r#"the last sign of life came 97200s ago; one is due by "0 3 * * *" Europe/Berlin"#),
+        ("condition", "it said 340s ago that it failed, with exit code 3"),
+        ("condition", "it began 7201s ago and has not ended"),
+    ],
 };
 
 pub(super) const ENCRYPTION: Row = Row {

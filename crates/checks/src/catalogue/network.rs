@@ -100,3 +100,23 @@ service = "shop.Inventory"
         ("protocol", "the server has no health service (UNIMPLEMENTED)"),
     ],
 };
+
+pub(super) const UPSTREAM: Row = Row {
+    kind: "upstream",
+    proves: "the requests that come are answered: counted by the gateway, nothing is asked",
+    options: &["upstream", "window", "min-requests", "warn-percent", "fail-percent"],
+    needs: 0,
+    metrics: &[
+        metric("health_upstream_requests", "Requests that ended within the window."),
+        metric("health_upstream_failed_percent", "How many of them failed, or were answered 5xx."),
+        metric("health_upstream_in_flight", "Requests that are being served."),
+    ],
+    example: r#"[[check]]
+name = "requests"
+kind = "upstream"
+interval = "5s"
+window = "1m"
+fail-percent = 50
+"#,
+    failures: &[("condition", "63 of 120 requests failed within 60s")],
+};

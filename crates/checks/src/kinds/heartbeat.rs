@@ -1,55 +1,64 @@
 //! `heartbeat`: somebody said in time that it still works.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use jiff::Timestamp;
+
+use crate::heartbeat::{Schedule, Trouble};
 use crate::probe::{Failure, Probe, Report, Running};
-use crate::surroundings::{Beat, Surroundings};
+use crate::surroundings::Surroundings;
 
 /// What is waited for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// What it is called: the name of the check.
     pub name: String,
-    /// How long after one sign of life the next is due.
-    pub within: Duration,
+    pub schedule: Schedule,
     /// How much later it may be.
     pub grace: Duration,
+    /// How long it may take from its start, where it says when that is.
+    pub max_duration: Option<Duration>,
 }
 
-/// Looks when the last sign of life came. Before the first one, time counts from the beginning of the check.
+/// Looks when the last sign of life came.
 #[derive(Debug)]
 pub(super) struct Heartbeat {
     settings: Settings,
     surroundings: Surroundings,
-    began: Instant,
 }
 
 impl Heartbeat {
     pub(super) fn new(settings: Settings, surroundings: Surroundings) -> Self {
         surroundings.heartbeats.expect(&settings.name);
-        Self { settings, surroundings, began: Instant::now() }
+        Self { settings, surroundings }
     }
 
-    fn look(&self, now: Instant) -> Result<Report, Failure> {
-        let Settings { name, within, grace } = &self.settings;
-        let last = self.surroundings.heartbeats.last(name);
-        let since = last.map_or(self.began, |beat| beat.at);
-        let ago = now.saturating_duration_since(since);
-        if ago > within.saturating_add(*grace) {
-            let what = if last.is_some() { "the last sign of life came" } else { "no sign of life since the start," };
-            let message = format!("{what} {:.0?} ago; one is due every {within:?}", whole(ago));
-            return Err(Failure::condition(message));
+    fn look(&self, now: Timestamp) -> Result<Report, Failure> {
+        let Settings { name, schedule, grace, max_duration } = &self.settings;
+        let Some(pulse) = self.surroundings.heartbeats.pulse(name) else { return Ok(Report::default()) };
+        let mut measures = Report::default();
+        if let Some(last) = pulse.last {
+            let age = now.duration_since(last).as_secs_f64().max(0.0);
+            measures = measures.measure("health_heartbeat_age_seconds", age);
         }
-        Ok(match last {
-            None => Report::default(),
-            Some(Beat { took, .. }) => {
-                let report = Report::default().measure("health_heartbeat_age_seconds", ago.as_secs_f64());
-                match took {
-                    Some(took) => report.measure("health_heartbeat_duration_seconds", took.as_secs_f64()),
-                    None => report,
-                }
+        if let Some(took) = pulse.took {
+            measures = measures.measure("health_heartbeat_duration_seconds", took.as_secs_f64());
+        }
+        let Some(trouble) = pulse.trouble(schedule, *grace, *max_duration, now) else { return Ok(measures) };
+        let message = match trouble {
+            Trouble::Failed { ago, code: None } => format!("it said {:?} ago that it failed", whole(ago)),
+            Trouble::Failed { ago, code: Some(code) } => {
+                format!("it said {:?} ago that it failed, with exit code {code}", whole(ago))
             }
-        })
+            Trouble::TooLong { ago } => format!("it began {:?} ago and has not ended", whole(ago)),
+            Trouble::Late { ago, ever: true, .. } => {
+                format!("the last sign of life came {:?} ago; one is due {schedule}", whole(ago))
+            }
+            Trouble::Late { ago, ever: false, .. } => {
+                format!("no sign of life since it is waited for, {:?} ago; one is due {schedule}", whole(ago))
+            }
+        };
+        Err(Failure { measures: measures.measures, ..Failure::condition(message) })
     }
 }
 
@@ -59,7 +68,7 @@ fn whole(time: Duration) -> Duration {
 
 impl Probe for Heartbeat {
     fn run(&mut self, _: Duration) -> Running<'_> {
-        let result = self.look(Instant::now());
+        let result = self.look(Timestamp::now());
         Box::pin(std::future::ready(result))
     }
 }

@@ -18,6 +18,7 @@ pub mod redis;
 pub mod tcp;
 pub mod tls;
 pub mod unset;
+pub mod upstream;
 
 use crate::kept::Kept;
 use crate::probe::Probe;
@@ -43,6 +44,7 @@ pub enum Spec {
     Nats(Box<nats::Settings>),
     Amqp(Box<amqp::Settings>),
     Bullmq(Box<bullmq::Settings>),
+    Upstream(upstream::Settings),
     /// Of any kind, without what it would need to ask.
     Unset(unset::Settings),
 }
@@ -69,6 +71,7 @@ impl Spec {
             Self::Nats(_) => "nats",
             Self::Amqp(_) => "amqp",
             Self::Bullmq(_) => "bullmq",
+            Self::Upstream(_) => "upstream",
             Self::Unset(settings) => settings.kind,
         }
     }
@@ -94,6 +97,7 @@ impl Spec {
             Self::Nats(settings) => Box::new(Kept::new(*settings, surroundings)),
             Self::Amqp(settings) => Box::new(Kept::new(*settings, surroundings)),
             Self::Bullmq(settings) => Box::new(Kept::new(*settings, surroundings)),
+            Self::Upstream(settings) => Box::new(upstream::Upstream::new(settings, surroundings)),
             Self::Unset(settings) => Box::new(unset::Unset::new(settings)),
         }
     }

@@ -1,6 +1,7 @@
 //! `postgres`: PostgreSQL answers a query in time, and how near its limits it is. PgBouncer's own database is understood.
 
 mod dial;
+mod lock;
 mod statistics;
 
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ use tokio_postgres::{Client, Row, SimpleQueryMessage};
 
 use self::dial::Connection;
 pub use self::dial::{Server, ServerError};
+pub use self::lock::Lock;
 use crate::condition::Condition;
 use crate::database;
 use crate::kept::{Conversation, Question};

@@ -46,6 +46,9 @@ impl Tcp {
             if contains(&answer, expect.as_bytes()) {
                 return Ok(Report::default());
             }
+            if read == 0 && answer.is_empty() {
+                return Err(Failure::refused("the connection was closed before an answer came"));
+            }
             if read == 0 || answer.len() > MOST {
                 return Err(Failure::condition(format!(
                     "the answer of {} bytes does not hold {expect:?}",

@@ -110,6 +110,13 @@ async fn tls_is_verified_and_its_end_foreseen() {
         "{soon:?}"
     );
     assert_eq!(failure(&asked(at(&url)).await).0, Class::Tls);
+    for (name, reason) in [("old", "expired"), ("other", "not valid for name")] {
+        let wrong = nginx(Some((&certificates, name)), PLACES).await;
+        let url = format!("https://localhost:{}/health", wrong.port);
+        let run = asked(Settings { tls: trust().into(), ..at(&url) }).await;
+        let (class, error) = failure(&run);
+        assert_eq!((class, error.to_lowercase().contains(reason)), (Class::Tls, true), "{name}: {error}");
+    }
     let plain = asked(at(&url.replace("https", "http"))).await;
     assert_eq!(failure(&plain), (Class::Condition, "answers 400 Bad Request"));
 }

@@ -8,6 +8,7 @@ mod contract;
 mod grpc;
 mod http;
 mod mysql;
+mod pgbouncer;
 mod postgres;
 mod queues;
 mod redis;

@@ -8,6 +8,8 @@ use seaworthy_checks::kinds::Spec;
 use seaworthy_checks::kinds::mysql::{Server as Target, Settings};
 use seaworthy_checks::{Identity, Tls, Trust};
 use seaworthy_core::health::{Class, Outcome};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, UnixListener};
 
 use crate::bed::{Certificates, End, LONG, Server, failure, measured, once, passed, probe, run, until};
 use crate::contract::{Subject, hold};
@@ -210,7 +212,7 @@ async fn full(port: u16) {
     assert_eq!(measured(&run, "health_db_connections_max"), Some(10.0));
     let names: Vec<_> = facts.iter().map(|fact| fact.name).collect();
     assert_eq!(names, ["version", "server time", "connections", "catalogue query"]);
-    assert!(facts[0].value.starts_with("1") && facts[0].value.contains("MariaDB"), "{facts:?}");
+    assert!(facts[0].value.starts_with('1') && facts[0].value.contains("MariaDB"), "{facts:?}");
     let mut last: Vec<_> = (0..2).map(|_| probe(spec(at(&url(port, ""))))).collect();
     let first = crate::bed::run(&mut *last[0]).await;
     assert!(passed(&first), "{first:?}");
@@ -249,4 +251,62 @@ async fn tls_goes_by_ssl_mode() {
     let missing = Identity { certificate: certificates.path("nothing.pem"), key: certificates.path("server.key") };
     let run = once(spec(settings(Tls { identity: Some(missing), ..tls }))).await;
     assert!(failure(&run).1.starts_with("cert-file "), "{run:?}");
+}
+
+/// What MySQL 8 says first: nobody packs it for Debian, so the other side of its way to sign in is written down here.
+const GREETING: &[u8] = b"\x0a8.0.36\0\x07\0\0\0abcdefgh\0\xff\xf7\xff\x02\0\xff\xdf\x15\0\0\0\0\0\0\0\0\0\0ijklmnopqrst\0caching_sha2_password\0";
+
+/// What `PyMySQL` proves by to that greeting.
+const PROOF: &str = "91ab65badc192d9a09b121b3499f7ea1e49ac3256e6b092b27d4d6b01555d6d3";
+
+/// Lets in whoever proves the password, or also sends it where that is demanded, and refuses the first query.
+async fn mysql8(stream: impl AsyncRead + AsyncWrite + Unpin, in_full: bool) {
+    let mut stream = BufReader::new(stream);
+    let mut greeting = vec![u8::try_from(GREETING.len()).unwrap(), 0, 0, 0];
+    greeting.extend_from_slice(GREETING);
+    stream.write_all(&greeting).await.unwrap();
+    let answer = packet(&mut stream).await;
+    let proof: Vec<u8> = (0..32).map(|at| u8::from_str_radix(&PROOF[2 * at..2 * at + 2], 16).unwrap()).collect();
+    assert!(answer.windows(32).any(|window| window == proof), "{answer:?}");
+    if in_full {
+        stream.write_all(b"\x02\0\0\x02\x01\x04").await.unwrap();
+        // Who does not send it leaves.
+        let Ok(length) = stream.read_u32_le().await else { return };
+        let mut password = vec![0; (length & 0xff_ffff) as usize];
+        stream.read_exact(&mut password).await.unwrap();
+        assert_eq!(password, [SECRET.as_bytes(), b"\0"].concat());
+        stream.write_all(b"\x07\0\0\x04\0\0\0\x02\0\0\0").await.unwrap();
+    } else {
+        stream.write_all(b"\x02\0\0\x02\x01\x03\x07\0\0\x03\0\0\0\x02\0\0\0").await.unwrap();
+    }
+    assert!(packet(&mut stream).await.ends_with(b"SET SESSION TRANSACTION READ ONLY"));
+    stream.write_all(b"\x0f\0\0\x01\xff\x51\x04#HY000enough").await.unwrap();
+}
+
+async fn packet(stream: &mut (impl AsyncRead + Unpin)) -> Vec<u8> {
+    let length = stream.read_u32_le().await.unwrap() & 0xff_ffff;
+    let mut payload = vec![0; length as usize];
+    stream.read_exact(&mut payload).await.unwrap();
+    payload
+}
+
+#[tokio::test]
+async fn the_password_of_mysql_8_is_proved_and_sent_only_where_nobody_else_reads_it() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let serve = async |in_full: bool| mysql8(listener.accept().await.unwrap().0, in_full).await;
+    let asked = || once(spec(at(&url(port, "?ssl-mode=DISABLED"))));
+    let (known, ()) = tokio::join!(asked(), serve(false));
+    assert_eq!(failure(&known), (Class::Condition, "ERROR 1105 (HY000): enough"));
+    let (open, ()) = tokio::join!(asked(), serve(true));
+    let (class, error) = failure(&open);
+    assert_eq!((class, error.ends_with("use ssl-mode=REQUIRED")), (Class::Auth, true), "{error}");
+
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("mysql.sock");
+    let listener = UnixListener::bind(&path).unwrap();
+    let private = format!("mysql://app:{SECRET}@localhost/shop?socket={}", path.display());
+    let serve = async || mysql8(listener.accept().await.unwrap().0, true).await;
+    let (sent, ()) = tokio::join!(once(spec(at(&private))), serve());
+    assert_eq!(failure(&sent), (Class::Condition, "ERROR 1105 (HY000): enough"));
 }

@@ -13,7 +13,7 @@ use seaworthy_core::health::{Class, Outcome};
 use crate::bed::{Certificates, Server, failure, measured, once, passed, probe};
 use crate::contract::{Subject, hold};
 
-const SECRET: &str = "hunter2-postgres";
+pub(crate) const SECRET: &str = "hunter2-postgres";
 
 /// The newest that Debian has installed.
 fn program(name: &str) -> String {
@@ -23,7 +23,7 @@ fn program(name: &str) -> String {
 }
 
 /// It refuses to run as root, so it runs as whom it was installed for.
-fn unprivileged(command: &[&str]) -> Vec<String> {
+pub(crate) fn unprivileged(command: &[&str]) -> Vec<String> {
     let root = rustix::process::geteuid().is_root();
     let prefix: &[&str] =
         if root { &["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] } else { &[] };
@@ -35,14 +35,14 @@ fn run(command: &[String]) {
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
-fn give_away(path: &Path) {
+pub(crate) fn give_away(path: &Path) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
     if rustix::process::geteuid().is_root() {
         run(&["chown", "-R", "postgres:postgres", path.to_str().unwrap()].map(str::to_owned));
     }
 }
 
-async fn postgres(certificates: Option<&Certificates>, more: &[&str]) -> Server {
+pub(crate) async fn postgres(certificates: Option<&Certificates>, more: &[&str]) -> Server {
     let files = certificates.map(|certificates| ["server.pem", "server.key"].map(|name| certificates.path(name)));
     let more: Vec<_> = more.iter().map(|&word| word.to_owned()).collect();
     Server::start(|directory, port| {
@@ -77,11 +77,11 @@ async fn postgres(certificates: Option<&Certificates>, more: &[&str]) -> Server 
     .await
 }
 
-fn at(url: &str) -> Settings {
+pub(crate) fn at(url: &str) -> Settings {
     Settings { server: Target::new(url, Trust::Public).unwrap(), query: None, condition: None, warn_percent: 80 }
 }
 
-fn spec(settings: Settings) -> Spec {
+pub(crate) fn spec(settings: Settings) -> Spec {
     Spec::Postgres(Box::new(settings))
 }
 
@@ -89,7 +89,7 @@ fn url(port: u16, query: &str) -> String {
     format!("postgres://app:{SECRET}@localhost:{port}/postgres{query}")
 }
 
-async fn ready(server: &Server) {
+pub(crate) async fn ready(server: &Server) {
     crate::bed::until("it is not starting up any more", async || {
         passed(&once(spec(at(&url(server.port, "")))).await).then_some(())
     })

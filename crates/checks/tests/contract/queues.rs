@@ -108,9 +108,10 @@ fn labelled(run: &Run, name: &str, label: &str) -> Option<f64> {
 }
 
 async fn redis_server() -> Server {
+    // What it is told it remembers: the queues must be there after a restart.
     Server::start(|_, port| {
         let port = port.to_string();
-        ["redis-server", "--port", &port, "--bind", "127.0.0.1", "--save", ""].map(str::to_owned).to_vec()
+        ["redis-server", "--port", &port, "--bind", "127.0.0.1", "--appendonly", "yes"].map(str::to_owned).to_vec()
     })
     .await
 }
@@ -134,7 +135,7 @@ fn bullmq_directory() -> PathBuf {
 }
 
 #[tokio::test]
-async fn jobs_that_bullmq_put_into_redis_are_counted() {
+async fn jobs_that_bullmq_put_into_redis_are_counted_and_the_contract_holds() {
     let server = redis_server().await;
     let unknown = once(bullmq_at(server.port, "mail")).await;
     assert_eq!(failure(&unknown), (Class::Condition, "there is no queue \"mail\" with the prefix \"bull\""));
@@ -160,4 +161,14 @@ async fn jobs_that_bullmq_put_into_redis_are_counted() {
     assert!((60.0..600.0).contains(&oldest), "{oldest}");
     let Outcome::Passed { warning: Some(warning) } = &run.outcome else { panic!("{run:?}") };
     assert_eq!(warning, "3 jobs wait in \"mail\", more than 1");
+    hold(Subject {
+        server,
+        spec: Box::new(|port| bullmq_at(port, "mail")),
+        keeps: true,
+        quick: true,
+        garbage: Class::Protocol,
+        closed: Class::Refused,
+        secret: "nothing is secret here",
+    })
+    .await;
 }

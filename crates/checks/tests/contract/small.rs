@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use seaworthy_checks::Place;
 use seaworthy_checks::kinds::{Spec, dns, tcp};
 use seaworthy_core::health::{Class, Run};
 
-use crate::bed::{Server, failure, free_port, once, passed};
+use crate::bed::{Server, failure, free_port, once, passed, probe};
+use crate::contract::{Subject, hold};
 
 async fn redis() -> Server {
     Server::start(|_, port| {
@@ -34,6 +36,34 @@ async fn whoever_accepts_and_says_the_right_thing_passes() {
     let refused = tcp("127.0.0.1", free_port(), None, None).await;
     assert_eq!(failure(&refused).0, Class::Refused);
     assert!(failure(&refused).1.starts_with("127.0.0.1:"), "{refused:?}");
+}
+
+#[tokio::test]
+async fn the_contract_holds_for_tcp() {
+    hold(Subject {
+        server: redis().await,
+        spec: Box::new(|port| {
+            let place = Place::Tcp { host: "127.0.0.1".to_owned(), port };
+            let (send, expect) = (Some("PING\r\n".to_owned()), Some("+PONG".to_owned()));
+            Spec::Tcp(tcp::Settings { place, send, expect })
+        }),
+        keeps: false,
+        quick: true,
+        garbage: Class::Condition,
+        closed: Class::Refused,
+        secret: "nothing is secret here",
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_server_of_names_that_never_answers_is_a_timeout() {
+    let brief = Duration::from_millis(50);
+    let place = Place::Tcp { host: "stuck.test".to_owned(), port: 1 };
+    let mut asked = probe(Spec::Tcp(tcp::Settings { place, send: None, expect: None }));
+    assert_eq!(failure(&seaworthy_checks::run(&mut *asked, brief).await).0, Class::Timeout);
+    let mut asked = probe(Spec::Dns(dns::Settings { host: "stuck.test".to_owned(), addresses: BTreeSet::new() }));
+    assert_eq!(failure(&seaworthy_checks::run(&mut *asked, brief).await).0, Class::Timeout);
 }
 
 #[tokio::test]

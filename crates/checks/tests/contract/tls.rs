@@ -82,6 +82,11 @@ async fn a_certificate_that_is_not_the_right_one_is_refused_with_the_reason() {
         asked(other.port, &certificates, |settings| settings.server_name = Some("elsewhere.test".to_owned())).await;
     assert!(passed(&named), "{named:?}");
 
+    let old = nginx(Some((&certificates, "old")), "").await;
+    let run = asked(old.port, &certificates, |_| ()).await;
+    let (class, error) = failure(&run);
+    assert_eq!((class, error.to_lowercase().contains("expired")), (Class::Tls, true), "{error}");
+
     let brief = nginx(Some((&certificates, "brief")), "").await;
     let run = asked(brief.port, &certificates, |_| ()).await;
     let (class, error) = failure(&run);

@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 
 use super::Form;
 use crate::commands::ProbeTarget;
@@ -163,6 +163,7 @@ pub(crate) struct Loglevel {
 #[command(after_help = "Examples:
   ./backup.sh && seaworthy heartbeat backup
   seaworthy heartbeat backup --took 12m
+  seaworthy heartbeat backup --start; ./backup.sh; seaworthy heartbeat backup --exit-code $?
 
 Exit codes:
   0  done
@@ -173,11 +174,73 @@ pub(crate) struct Heartbeat {
     pub(crate) name: String,
 
     /// How long the job took
-    #[arg(long, value_name = "TIME", value_parser = duration)]
+    #[arg(long, value_name = "TIME", value_parser = duration, conflicts_with_all = ["start", "fail", "exit_code"])]
     pub(crate) took: Option<Duration>,
+
+    /// It begins: how long it takes is measured from here
+    #[arg(long, conflicts_with_all = ["fail", "exit_code"])]
+    pub(crate) start: bool,
+
+    /// It failed
+    #[arg(long, conflicts_with = "exit_code")]
+    pub(crate) fail: bool,
+
+    /// How it ended: 0 is a success, anything else a failure
+    #[arg(long, value_name = "CODE")]
+    pub(crate) exit_code: Option<u8>,
 
     #[command(flatten)]
     pub(crate) reach: Reach,
+}
+
+impl Heartbeat {
+    pub(crate) fn failed(&self) -> bool {
+        self.fail || self.exit_code.is_some_and(|code| code != 0)
+    }
+}
+
+/// Show the breakers of the services that the program calls, or close one
+#[derive(Debug, Clone, Args)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "Examples:
+  seaworthy breakers
+  seaworthy breakers reset stripe
+
+Exit codes:
+  0  done
+  1  it cannot be reached, or knows no such breaker
+  2  usage"
+)]
+pub(crate) struct Breakers {
+    #[command(subcommand)]
+    pub(crate) action: Option<BreakerAction>,
+
+    #[command(flatten)]
+    pub(crate) reach: Reach,
+
+    #[command(flatten)]
+    pub(crate) form: Form,
+}
+
+/// What is to be done with a breaker
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum BreakerAction {
+    /// Close a breaker, and forget what it saw
+    #[command(after_help = "Example:
+  seaworthy breakers reset stripe
+
+Exit codes:
+  0  it is closed
+  1  it cannot be reached, or knows no such breaker
+  2  usage")]
+    Reset {
+        /// The name of the service
+        name: String,
+
+        #[command(flatten)]
+        reach: Reach,
+    },
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

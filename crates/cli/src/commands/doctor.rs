@@ -9,7 +9,7 @@ use std::time::Duration;
 use seaworthy::core::event::Nowhere;
 use seaworthy::core::health::{Class, Outcome, Run};
 use seaworthy_checks::kinds::Spec;
-use seaworthy_checks::{Fact, Surroundings};
+use seaworthy_checks::{Fact, Idle, Surroundings};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -104,7 +104,7 @@ async fn examine(config: &Config) -> Result<Vec<Finding>, String> {
     let sink = Arc::new(Nowhere);
     let reaper = Reaper::start(sink.clone()).map_err(|error| format!("the reaper cannot be started: {error}"))?;
     let commands = Commands::of(&config.app, Arc::new(Unheard), sink, reaper).map_err(|error| error.to_string())?;
-    let surroundings = monitor::surroundings(commands);
+    let surroundings = monitor::surroundings(commands, Arc::new(Idle));
     let tasks: Vec<_> =
         config.checks.iter().map(|check| tokio::spawn(look(check.clone(), surroundings.clone()))).collect();
     let mut findings = Vec::with_capacity(tasks.len());
@@ -127,9 +127,13 @@ async fn look(check: Check, surroundings: Surroundings) -> Finding {
         advice: None,
         facts: Map::new(),
     };
-    if matches!(check.spec, Spec::Heartbeat(_)) {
-        let error = Some("signs of life go to the process that runs: see `seaworthy status`".to_owned());
-        return Finding { error, ..blank };
+    let elsewhere = match check.spec {
+        Spec::Heartbeat(_) => Some("signs of life go to the process that runs: see `seaworthy status`"),
+        Spec::Upstream(_) => Some("requests are counted by the process that runs: see `seaworthy status`"),
+        _ => None,
+    };
+    if let Some(error) = elsewhere {
+        return Finding { error: Some(error.to_owned()), ..blank };
     }
     let mut probe = check.spec.clone().probe(surroundings);
     let (run, facts) = seaworthy_checks::examine(&mut *probe, check.timeout).await;

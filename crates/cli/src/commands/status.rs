@@ -8,6 +8,7 @@ use super::tell::{ask, unexpected};
 use crate::cli::{self, OutputFormat};
 use crate::config::duration;
 use crate::control::{CheckStatus, Command, Reply, Status};
+use crate::egress::BreakerView;
 use crate::exit_code::ExitCode;
 
 pub(super) fn status(status: &cli::Status, output: Output) -> ExitCode {
@@ -29,6 +30,9 @@ fn table(status: &Status, output: Output) -> String {
     for (name, value) in rows(status, output) {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "{name:11}  {value}");
+    }
+    if status.breakers.iter().any(BreakerView::is_open) {
+        let _ = write!(text, "\n{}", super::breakers::table(&status.breakers, BreakerView::is_open, output));
     }
     if !status.checks.is_empty() {
         text.push('\n');

@@ -30,7 +30,7 @@ pub(super) fn unexpected(reply: &Reply, output: Output) -> ExitCode {
     match reply {
         Reply::Refused { message } => output.error(message, ExitCode::Failed),
         Reply::Invalid { problems } => output.error(&problems.join("\n"), ExitCode::Config),
-        Reply::Done { .. } | Reply::Status(_) | Reply::Reloaded { .. } => {
+        Reply::Done { .. } | Reply::Status(_) | Reply::Breakers { .. } | Reply::Reloaded { .. } => {
             output.error("the answer is one to another question: are both ends of the same version?", ExitCode::Failed)
         }
     }

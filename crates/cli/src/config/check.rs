@@ -43,7 +43,7 @@ const LATER: [&str; 18] = [
 ];
 
 /// Keys that later versions will read.
-const LATER_KEYS: [&str; 3] = ["app.replicas", "metrics.scrape", "migrate[].lock"];
+const LATER_KEYS: [&str; 2] = ["app.replicas", "metrics.scrape"];
 
 /// Words that will never be known, and why.
 const NEVER_WORDS: [(&str, &str, &str, &str); 1] = [(

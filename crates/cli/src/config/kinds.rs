@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use seaworthy_checks::catalogue::{Metric, Row};
+use seaworthy_checks::catalogue::{EITHER, Metric, Row};
 
 use super::describe;
 
@@ -32,7 +32,12 @@ pub(crate) fn page(row: &Row) -> String {
     if !options.is_empty() {
         let _ = write!(page, "\n## Keys\n\nBeside [those of every check](README.md#keys-of-every-check)");
         match needs {
-            0 => page.push_str("; none is needed.\n\n"),
+            0 => match EITHER.iter().find(|(known, _)| known == kind) {
+                Some((_, [one, other])) => {
+                    let _ = write!(page, "; needed: `{one}` or `{other}`.\n\n");
+                }
+                None => page.push_str("; none is needed.\n\n"),
+            },
             needs => {
                 let needed: Vec<_> = options[..*needs].iter().map(|key| format!("`{key}`")).collect();
                 let _ = write!(page, "; needed: {}.\n\n", needed.join(", "));

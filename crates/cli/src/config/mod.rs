@@ -58,7 +58,8 @@ pub(crate) use self::settings::{ChangedKey, Format, Setting, diff, show};
 pub(crate) use self::sources::{CommandLine, Sources};
 pub(crate) use self::tree::Origin;
 pub(crate) use self::units::{
-    Account, Address, AppPort, Bind, Cidr, Host, Kind, PublicProbes, Secret, Signal, Target, User, duration,
+    Account, Address, AppPort, Bind, Cidr, Destination, Host, Kind, PublicProbes, Secret, Signal, Target, User,
+    duration,
 };
 #[cfg(test)]
 pub(crate) use self::validate::PROBE_PATHS;

@@ -46,6 +46,13 @@ impl Problem {
     }
 }
 
+impl From<String> for Problems {
+    /// What was found out only when it was put into force.
+    fn from(message: String) -> Self {
+        Self(vec![Problem::new(Origin::Default, "", message)])
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // A value that nobody gave has no place to point to.

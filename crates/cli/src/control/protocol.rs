@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use seaworthy_checks::heartbeat::Signal;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 use super::status::Status;
 use crate::config::{ChangedKey, Kind as _, Level, Problems};
+use crate::egress::BreakerView;
 
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,13 +30,42 @@ pub(crate) enum Command {
         #[serde(rename = "for", default, skip_serializing_if = "Option::is_none", with = "written")]
         expires: Option<Duration>,
     },
-    /// Something that a heartbeat check waits for is alive.
+    /// How the breakers of the services are that the program calls.
+    Breakers,
+    /// Close a breaker, and forget what it saw.
+    ResetBreaker { name: String },
+    /// A job that a heartbeat check waits for says how it is.
     Heartbeat {
         name: String,
-        /// How long the job took.
+        #[serde(default)]
+        sign: Sign,
+        /// How long it took, if it succeeded.
         #[serde(default, skip_serializing_if = "Option::is_none", with = "written")]
         took: Option<Duration>,
+        /// Its exit code, if it failed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        code: Option<u8>,
     },
+}
+
+/// What a job says of itself.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Sign {
+    Start,
+    #[default]
+    Success,
+    Failure,
+}
+
+impl Sign {
+    pub(crate) fn signal(self, took: Option<Duration>, code: Option<u8>) -> Signal {
+        match self {
+            Self::Start => Signal::Start,
+            Self::Success => Signal::Success { took },
+            Self::Failure => Signal::Failure { code },
+        }
+    }
 }
 
 /// What is answered.
@@ -46,6 +77,9 @@ pub(crate) enum Reply {
         message: String,
     },
     Status(Box<Status>),
+    Breakers {
+        breakers: Vec<BreakerView>,
+    },
     /// A new config is in force.
     Reloaded {
         changed: Vec<Changed>,
@@ -128,6 +162,11 @@ mod tests {
         assert_eq!(serde_json::to_value(debug).unwrap(), json!({ "do": "loglevel", "level": "debug", "for": "10m" }));
         let forever = Command::LogLevel { level: Level::Warn, expires: None };
         assert_eq!(serde_json::to_value(&forever).unwrap(), json!({ "do": "loglevel", "level": "warn" }));
+        let name = "backup".to_owned();
+        let failed = Command::Heartbeat { name, sign: Sign::Failure, took: None, code: Some(3) };
+        let written = json!({ "do": "heartbeat", "name": "backup", "sign": "failure", "code": 3 });
+        assert_eq!(serde_json::to_value(&failed).unwrap(), written);
+        assert_eq!(read(&written), Ok(failed));
         for command in [Command::Status, Command::Drain, Command::Pause, Command::Resume, Command::Reload, forever] {
             assert_eq!(read(&serde_json::to_value(&command).unwrap()), Ok(command));
         }
@@ -136,6 +175,7 @@ mod tests {
     #[test]
     fn what_is_no_command_is_refused_with_what_is_wrong() {
         let refused = |value| read(&value).unwrap_err();
+        assert!(refused(json!({ "do": "heartbeat", "name": "backup", "sign": "late" })).contains("late"));
         assert!(refused(json!({ "do": "explode" })).contains("explode"));
         assert!(refused(json!({ "do": "loglevel", "level": "loud" })).contains("loud"));
         assert!(refused(json!({ "do": "loglevel", "level": "info", "for": 10 })).contains("time without a unit"));

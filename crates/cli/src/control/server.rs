@@ -11,10 +11,10 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
 
-use super::ControlRequest;
 use super::peer::Peer;
 use super::protocol::{Command, Reply};
 use super::socket::{ControlSocket, File};
+use super::{ControlRequest, http};
 
 /// People and scripts: few at once.
 const CONNECTIONS: usize = 16;
@@ -152,6 +152,17 @@ impl Desk {
                 return;
             }
             let line = line.trim_ascii();
+            if let Some(target) = http::posted(line) {
+                let reply = match http::command(target) {
+                    Some(command) => self.carry_out(command, peer).await,
+                    None => Reply::refused("known here: POST /breakers/NAME/reset"),
+                };
+                // What of the head is still to come is read, or closing would take the answer back.
+                let head = async { http::rest_of_head(&mut (&mut lines).take(LONGEST_LINE)).await };
+                let _ = tokio::time::timeout(SILENCE, head).await;
+                let _ = tokio::time::timeout(SEND, write.write_all(&http::answer(&reply))).await;
+                return;
+            }
             if !line.is_empty() {
                 let reply = self.answer(line, peer).await;
                 if !send(&mut write, &reply).await {
@@ -169,6 +180,10 @@ impl Desk {
             Ok(command) => command,
             Err(error) => return Reply::refused(format!("not understood: {error}")),
         };
+        self.carry_out(command, peer).await
+    }
+
+    async fn carry_out(&self, command: Command, peer: Peer) -> Reply {
         let (reply, answer) = oneshot::channel();
         let request = ControlRequest { command, by: peer.to_string(), reply };
         let gone = || Reply::refused("the process is about to end and takes no commands any more");

@@ -6,6 +6,7 @@ use seaworthy::core::health::Check;
 use serde::{Deserialize, Serialize};
 
 use crate::config::{Config, Level};
+use crate::egress::BreakerView;
 use crate::ops::Facts;
 
 /// How a running Seaworthy is. Times are in seconds.
@@ -34,6 +35,8 @@ pub(crate) struct Status {
     pub(crate) connections: usize,
     pub(crate) in_flight: usize,
     pub(crate) checks: Vec<CheckStatus>,
+    /// Of the services that the program calls through us.
+    pub(crate) breakers: Vec<BreakerView>,
     /// What `[require]` demands and is not set.
     pub(crate) missing: Vec<String>,
     pub(crate) log_level: Option<LogLevelStatus>,

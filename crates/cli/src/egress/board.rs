@@ -5,9 +5,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 use seaworthy::core::event::Sink;
 use seaworthy::core::metric::Exposition;
 
+use super::metrics;
 use super::service::{BuildError, Service};
 use super::view::BreakerView;
-use super::metrics;
 use crate::config;
 
 /// All services. Clones are the same.

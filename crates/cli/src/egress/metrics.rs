@@ -61,7 +61,8 @@ pub(super) fn write(page: &mut Exposition, services: &[Arc<Service>]) {
         return;
     }
     breakers(page, services);
-    let help = "Calls that the program made through us, by how they ended: an answer, a 5xx answer, or a refusal of ours.";
+    let help =
+        "Calls that the program made through us, by how they ended: an answer, a 5xx answer, or a refusal of ours.";
     let mut family = page.family("egress_requests_total", Counter, help);
     for service in services {
         let measured = &service.counted.measured;
@@ -107,7 +108,8 @@ fn breakers(page: &mut Exposition, services: &[Arc<Service>]) {
             family.sample(&[("service", service.name()), ("outcome", outcome)], count);
         }
     }
-    let mut family = page.family("circuit_breaker_slow_calls_total", Counter, "Calls that took as long as slow ones do.");
+    let mut family =
+        page.family("circuit_breaker_slow_calls_total", Counter, "Calls that took as long as slow ones do.");
     for (service, (snapshot, _)) in &snapshots {
         family.sample(&[("service", service.name())], snapshot.totals.slow);
     }

@@ -100,7 +100,10 @@ mod tests {
     }
 
     fn refusal_status(refusal: &Refusal) -> u16 {
-        refusal.respond::<http_body_util::Full<bytes::Bytes>>(&seaworthy::context::Correlation::default()).status().into()
+        refusal
+            .respond::<http_body_util::Full<bytes::Bytes>>(&seaworthy::context::Correlation::default())
+            .status()
+            .into()
     }
 
     #[test]

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use http::{Request, Response};
+use http::{HeaderValue, Method, Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use seaworthy::client::{AnswerBody, Cause};
-use seaworthy::context::{Correlation, RequestContext};
+use seaworthy::context::Correlation;
 use seaworthy::core::event::{Event, Sink};
 use seaworthy::core::refusal::{Reason, Side};
 use seaworthy::refusal::Refusal;
@@ -21,7 +21,7 @@ use seaworthy::request_id::RequestIdLayer;
 use seaworthy::retry::Attempts;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
-use tower::{Layer as _, ServiceExt as _};
+use tower::ServiceExt as _;
 
 use super::board::Board;
 use super::route;
@@ -53,9 +53,10 @@ impl Places {
     pub(super) fn of(&self, name: &str) -> Option<(&'static str, String)> {
         match (self.own.get(name), &self.shared) {
             (Some(Bound::Tcp(address)), _) => Some(("URL", format!("http://{address}"))),
-            (Some(Bound::Unix(path)), _) => Some(("SOCKET", path.display().to_string())),
+            (Some(Bound::Unix(path)), _) | (None, Some(Bound::Unix(path))) => {
+                Some(("SOCKET", path.display().to_string()))
+            }
             (None, Some(Bound::Tcp(address))) => Some(("URL", format!("http://{address}/{name}"))),
-            (None, Some(Bound::Unix(path))) => Some(("SOCKET", path.display().to_string())),
             (None, None) => None,
         }
     }
@@ -114,7 +115,12 @@ impl Egress {
     }
 
     /// Serves what was bound, on a thread of its own, until [`Egress::close`].
-    pub(crate) fn serve(doors: Doors, board: Board, request_id: RequestIdLayer, sink: Arc<dyn Sink>) -> io::Result<Self> {
+    pub(crate) fn serve(
+        doors: Doors,
+        board: Board,
+        request_id: RequestIdLayer,
+        sink: Arc<dyn Sink>,
+    ) -> io::Result<Self> {
         let Doors { doors, places } = doors;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let acceptors = {
@@ -128,6 +134,26 @@ impl Egress {
             .name("egress".to_owned())
             .spawn(move || runtime.block_on(desk.run(acceptors)))?;
         Ok(Self { places, closing, thread })
+    }
+
+    /// Says where each service is called.
+    pub(crate) fn report(&self, config: &Config, sink: &dyn Sink) {
+        for service in &config.egress {
+            if let Some((_, place)) = self.places.of(&service.name) {
+                sink.emit(&Event::EgressListening { service: service.name.clone(), place });
+            }
+        }
+    }
+
+    /// Says for which services of a new `config` nothing is listened on.
+    pub(crate) fn missing(&self, config: &Config, sink: &dyn Sink) {
+        for service in &config.egress {
+            let own = self.places.own.contains_key(&service.name);
+            if own != service.listen.is_some() || self.places.of(&service.name).is_none() {
+                let text = format!("egress.{} needs a restart: it is to be called elsewhere", service.name);
+                sink.emit(&Event::Warning { text });
+            }
+        }
     }
 
     /// Where the services are called.
@@ -204,11 +230,9 @@ impl Desk {
     /// The program closes its connections, or its end does: there is nobody here to be protected against.
     async fn connection(self, socket: Socket, door: Arc<Door>) {
         let mut closing = self.closing.clone();
-        let calls = tower::service_fn(|request| self.call(&door, request));
-        let calls = self.request_id.layer(calls);
-        let service = service_fn(|request: Request<Incoming>| calls.clone().oneshot(request));
+        let service = service_fn(|request| self.call(&door, request));
         let mut http = http1::Builder::new();
-        http.header_read_timeout(None).max_buf_size(HEAD_SIZE.max(8192 * 2)).max_headers(128);
+        http.header_read_timeout(None).max_buf_size(HEAD_SIZE).max_headers(128);
         let mut connection = std::pin::pin!(http.serve_connection(TokioIo::new(socket), service));
         tokio::select! {
             // A program that breaks HTTP or leaves in the middle of it finds out by itself.
@@ -220,6 +244,8 @@ impl Desk {
     }
 
     async fn call(&self, door: &Door, mut request: Request<Incoming>) -> Result<Response<AnswerBody>, Infallible> {
+        // The answer keeps the id that the service gave it: its support will ask for that one.
+        let request_id = self.request_id.identify(&mut request);
         let to = Correlation::of(&request);
         let refused = |refusal: Refusal| Ok(refusal.respond(&to));
         if let Err(refusal) = route::refuse(&request) {
@@ -237,7 +263,7 @@ impl Desk {
             return refused(refusal);
         }
         let prefix = if matches!(door, Door::Shared) { format!("/{name}") } else { String::new() };
-        let called = Called::of(&request);
+        let called = Called::of(request.method(), &request_id);
         let running = service.counted.measured.begin();
         let Ok(mut answer) = service.client.clone().oneshot(request).await;
         drop(running);
@@ -274,9 +300,8 @@ struct Called {
 }
 
 impl Called {
-    fn of<B>(request: &Request<B>) -> Self {
-        let id = RequestContext::of(request.extensions()).and_then(|context| context.request_id.as_ref());
-        let request_id = id.and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned();
-        Self { method: request.method().to_string(), request_id, began: Instant::now() }
+    fn of(method: &Method, request_id: &HeaderValue) -> Self {
+        let request_id = request_id.to_str().unwrap_or_default().to_owned();
+        Self { method: method.to_string(), request_id, began: Instant::now() }
     }
 }

@@ -98,9 +98,10 @@ async fn next_order(state: &Connection) -> Order {
 }
 
 impl Worker {
-    /// Reports what a client did wrong where no request can say it.
+    /// Reports and counts what a client did wrong where no request can say it.
     pub(crate) fn client_error(&self, state: &Connection, problem: &str, status: u16) {
         let client = state.peer.map_or_else(|| "unix".to_owned(), |peer| peer.ip().to_string());
+        self.observer.client_error(status);
         self.sink.emit(&Event::ClientError { client, problem: problem.to_owned(), status });
     }
 }

@@ -52,6 +52,14 @@ pub(crate) enum BindError {
 }
 
 impl Listener {
+    /// Listens on what the configuration names.
+    pub(crate) fn at(address: &crate::config::Address) -> Result<Self, BindError> {
+        match address {
+            crate::config::Address::Tcp(address) => Self::tcp(*address),
+            crate::config::Address::Unix(path) => Self::unix(path),
+        }
+    }
+
     /// Listens on a TCP address.
     pub(crate) fn tcp(address: SocketAddr) -> Result<Self, BindError> {
         let listener = bind_tcp(address).map_err(|source| match source.kind() {

@@ -19,7 +19,7 @@ use seaworthy::core::event::{Nowhere, Sink};
 use seaworthy::lifecycle::Lifecycle;
 use seaworthy::stack::{Settings as StackSettings, Stack, Stacked};
 use tokio::sync::{Semaphore, mpsc, oneshot};
-use tower_layer::{Identity, Layer};
+use tower_layer::Layer;
 use tower_service::Service;
 
 use super::accept::{AcceptSettings, Accepted, Acceptor};
@@ -36,7 +36,7 @@ use super::registry::{CutRequest, Registry};
 use super::shared::WorkerShare;
 use super::socket::Socket;
 
-pub(crate) type StackService = Stacked<Proxy, WorkerObserver, Identity, Alarms>;
+pub(crate) type StackService = Stacked<Proxy, WorkerObserver, Alarms>;
 pub(crate) type StackFuture = <StackService as Service<Request<RequestBody>>>::Future;
 pub(crate) type StackBody = seaworthy::access::AnswerBody<ProxyBody, WorkerObserver>;
 

@@ -5,13 +5,22 @@
 //! does not concern the program's lines: what it writes, it was told to write.
 
 use std::fmt;
+use std::time::SystemTime;
 
 use seaworthy::core::event::{Level, Stream};
-use seaworthy::log::{Frame, Line, Style, Tone, escape};
+use seaworthy::log::{Beginning, Encoder, Frame, Line, Style, Tone, escape};
 use serde::Deserializer;
 use serde::de::{self, IgnoredAny, MapAccess, Visitor};
 
 use crate::supervise::{OutputLine, Source};
+
+/// Appends a line of the program.
+pub(super) fn append(encoder: &mut Encoder, out: &mut Vec<u8>, line: &OutputLine<'_>, now: SystemTime) {
+    match encoder.begin(now) {
+        Beginning::Json { frame, time } => json(out, frame, time, line),
+        Beginning::Pretty { style, time } => pretty(out, style, time, line),
+    }
+}
 
 pub(super) fn json(out: &mut Vec<u8>, frame: &Frame, time: &[u8], line: &OutputLine<'_>) {
     let whole = !line.continued && !line.unfinished;

@@ -21,6 +21,7 @@ pub(super) fn write(metrics: &Metrics, format: Format) -> Vec<u8> {
     metrics.library.exposition_with(format, |page| {
         connections(page, &shards);
         upstream(page, &shards);
+        metrics.setup.egress.write(page);
         life(page, metrics);
         processes(page, &(metrics.setup.app)());
         health::write(page, &metrics.setup.health, metrics.setup.max_series);

@@ -78,6 +78,7 @@ fn metrics(label_sets: usize) -> Arc<Metrics> {
         log: logger(),
         app: Box::new(|| vec![std::process::id()]),
         health: health(),
+        egress: Board::default(),
         started: Instant::now(),
     })
 }
@@ -287,6 +288,6 @@ fn every_failure_of_an_upstream_has_an_outcome_of_its_own() {
         Failure::ClientTooSlow,
         Failure::NoAddress,
     ] {
-        assert!(cells::OUTCOMES.contains(&failure.outcome()), "{failure}");
+        assert!(OUTCOMES.contains(&failure.outcome()), "{failure}");
     }
 }

@@ -4,19 +4,20 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use seaworthy_checks::{Finished, Finishing, Heartbeats, Resolve, Resolving, Secret, Surroundings};
+use seaworthy_checks::{Finished, Finishing, Gateway, Heartbeats, Resolve, Resolving, Secret, Surroundings};
 use tokio::sync::OnceCell;
 
 use crate::config;
 use crate::names::{NameError, Names};
 use crate::supervise::Commands;
 
-/// What checks are given, where commands run as `commands` has it.
-pub(crate) fn surroundings(commands: Commands) -> Surroundings {
+/// What checks are given, where commands run as `commands` has it and `gateway` forwards requests.
+pub(crate) fn surroundings(commands: Commands, gateway: Arc<dyn Gateway>) -> Surroundings {
     Surroundings {
         names: Arc::new(Resolver::default()),
         commands: Arc::new(Spawner(commands)),
         heartbeats: Heartbeats::default(),
+        gateway,
     }
 }
 

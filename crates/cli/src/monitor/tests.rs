@@ -5,8 +5,10 @@ use std::sync::Mutex;
 
 use seaworthy::core::event::{Event, Nowhere};
 use seaworthy::core::health::{Affects, Class, Policy, Snapshot, Status};
-use seaworthy_checks::Place;
+use seaworthy::core::lifecycle::State;
+use seaworthy_checks::heartbeat::Schedule;
 use seaworthy_checks::kinds::{Spec, heartbeat, tcp};
+use seaworthy_checks::{Idle, Place};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 
@@ -26,7 +28,7 @@ impl Lines for NoLines {
 fn given() -> Surroundings {
     let app = load(&Sources::default()).unwrap().config.app;
     let reaper = Reaper::for_own_children(Arc::new(Nowhere)).unwrap();
-    surroundings(Commands::of(&app, Arc::new(NoLines), Arc::new(Nowhere), reaper).unwrap())
+    surroundings(Commands::of(&app, Arc::new(NoLines), Arc::new(Nowhere), reaper).unwrap(), Arc::new(Idle))
 }
 
 #[derive(Default)]
@@ -56,6 +58,7 @@ fn check(name: &str, spec: Spec) -> Check {
         policy: Policy { failure_threshold: NonZeroU32::MIN, ..Policy::default() },
         depends_on: Vec::new(),
         labels: Vec::new(),
+        token: None,
     }
 }
 
@@ -102,7 +105,7 @@ async fn a_reload_keeps_what_did_not_change_and_takes_away_what_is_gone() {
     until(&health, |s| s.checks.iter().all(|check| check.status == Status::Healthy)).await;
     let since = health.snapshot().checks[0].since;
     let changed = Check { affects: Affects::Info, ..stays };
-    monitor.set(&[tcp("comes", port), changed]);
+    monitor.set(&[tcp("comes", port), changed], true);
     let now = health.snapshot();
     assert_eq!(now.checks.iter().map(|check| check.name.as_str()).collect::<Vec<_>>(), ["comes", "stays"]);
     assert_eq!(
@@ -110,6 +113,31 @@ async fn a_reload_keeps_what_did_not_change_and_takes_away_what_is_gone() {
         (Status::Healthy, Affects::Info, since)
     );
     until(&health, |snapshot| status(snapshot, "comes") == Some(Status::Healthy)).await;
+}
+
+#[tokio::test]
+async fn a_check_that_a_reload_adds_takes_readiness_only_when_it_has_failed() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let reserved = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let (dead, health) = (reserved.local_addr().unwrap().port(), Health::default());
+    drop(reserved);
+    let stays = tcp("stays", port);
+    let mut monitor = Monitor::start(std::slice::from_ref(&stays), given(), health.clone(), Arc::new(Nowhere));
+    assert!(!health.snapshot().ready(State::Ready), "at the start it waits");
+    until(&health, |snapshot| snapshot.ready(State::Ready)).await;
+    let gate = Check { gates_start: true, ..tcp("gate", dead) };
+    // It gates a start that is over, and would be asked again after a while only.
+    let later = Check { interval: Duration::from_mins(1), ..gate };
+    monitor.set(&[stays.clone(), later.clone()], true);
+    let now = health.snapshot();
+    assert_eq!(status(&now, "gate"), Some(Status::Pending));
+    assert!(now.ready(State::Ready) && now.started(State::Ready));
+    until(&health, |snapshot| !snapshot.ready(State::Ready)).await;
+    assert_eq!(status(&health.snapshot(), "gate"), Some(Status::Unhealthy));
+    assert!(health.snapshot().started(State::Ready));
+    monitor.set(&[stays, tcp("another", port)], false);
+    assert!(!health.snapshot().ready(State::Ready), "what is not ready does not become so by what is not known");
 }
 
 #[tokio::test]
@@ -129,12 +157,13 @@ async fn who_depends_on_what_fails_says_whom_to_blame() {
 #[tokio::test]
 async fn a_heartbeat_that_does_not_come_is_an_outage_and_one_that_comes_ends_it() {
     let (health, given) = (Health::default(), given());
+    let schedule = Schedule::Every(Duration::from_secs(1));
     let settings =
-        heartbeat::Settings { name: "backup".to_owned(), within: Duration::from_secs(1), grace: Duration::ZERO };
+        heartbeat::Settings { name: "backup".to_owned(), schedule, grace: Duration::ZERO, max_duration: None };
     let check = check("backup", Spec::Heartbeat(settings));
     let monitor = Monitor::start(&[check], given, health.clone(), Arc::new(Nowhere));
     until(&health, |snapshot| status(snapshot, "backup") == Some(Status::Unhealthy)).await;
-    let seven = Some(Duration::from_secs(7));
+    let seven = Signal::Success { took: Some(Duration::from_secs(7)) };
     assert_eq!(monitor.beat("backup", seven), Reply::done("backup is alive"));
     let refused = "no heartbeat check has the name \"bakcup\"; did you mean \"backup\"?";
     assert_eq!(monitor.beat("bakcup", seven), Reply::refused(refused));

@@ -77,6 +77,9 @@ impl Answer {
         // A path in a problem is written by whoever asked: no browser may take it for a page.
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         if let Some(reason) = self.refusal {
+            if reason == Reason::Unauthenticated {
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
             if reason == Reason::MethodNotAllowed {
                 headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
             }

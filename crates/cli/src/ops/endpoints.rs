@@ -11,25 +11,49 @@ use http_body_util::Full;
 use seaworthy::core::event::{Event, Sink};
 use seaworthy::core::metric::Format;
 use seaworthy::core::refusal::Reason;
+use seaworthy::metrics::health::Summary;
 use serde_json::json;
 
 use super::accept::Accept;
 use super::answer::{Answer, JSON, TEXT};
 use super::facts::{Facts, Vitals};
 use super::probes::{Ask, Asker, Probes};
-use super::summary::Summary;
 use crate::config::Verdict;
+use crate::egress::Board;
+use crate::scrape::AppMetrics;
 
 /// More of a path is not reported.
 const LONGEST_PATH: usize = 200;
 
 /// Writes all metrics out. Clones are the same.
 #[derive(Clone)]
-pub(crate) struct Scrape(Arc<dyn Fn(Format) -> Vec<u8> + Send + Sync>);
+pub(crate) struct Scrape {
+    write: Arc<dyn Fn(Format) -> Vec<u8> + Send + Sync>,
+    app: Option<AppMetrics>,
+}
 
 impl Scrape {
     pub(crate) fn new(write: impl Fn(Format) -> Vec<u8> + Send + Sync + 'static) -> Self {
-        Self(Arc::new(write))
+        Self { write: Arc::new(write), app: None }
+    }
+
+    /// Sees to it that the metrics of the program are there too, where `write` shows them.
+    pub(crate) fn with_app(self, app: AppMetrics) -> Self {
+        Self { app: Some(app), ..self }
+    }
+
+    /// To be awaited before it answers, by whoever can.
+    pub(super) async fn prepare(&self) {
+        if let Some(app) = &self.app {
+            app.fetch().await;
+        }
+    }
+
+    /// The same for the next time, by whoever can not.
+    pub(super) fn prepare_next(&self) {
+        if let Some(app) = &self.app {
+            app.fetch_later();
+        }
     }
 
     /// The answer to `GET /metrics`.
@@ -47,8 +71,8 @@ impl Scrape {
             }
         };
         match format {
-            Some(format) => Answer::ok(format.media_type(), (self.0)(format)),
-            None => Answer::json(StatusCode::OK, &Summary::of(facts)),
+            Some(format) => Answer::ok(format.media_type(), (self.write)(format)),
+            None => Answer::json(StatusCode::OK, &Summary::of(&facts.snapshot, facts.uptime)),
         }
     }
 }
@@ -65,17 +89,30 @@ pub(crate) struct Endpoints {
     probes: RwLock<Arc<Probes>>,
     vitals: Vitals,
     scrape: Scrape,
+    breakers: Board,
     sink: Arc<dyn Sink>,
 }
 
 impl Endpoints {
     pub(crate) fn new(probes: Probes, vitals: Vitals, scrape: Scrape, sink: Arc<dyn Sink>) -> Self {
-        Self { probes: RwLock::new(Arc::new(probes)), vitals, scrape, sink }
+        Self { probes: RwLock::new(Arc::new(probes)), vitals, scrape, breakers: Board::default(), sink }
+    }
+
+    /// Shows these breakers under `/breakers`.
+    pub(crate) fn with_breakers(self, breakers: Board) -> Self {
+        Self { breakers, ..self }
     }
 
     /// Answers by `probes` from the next request on.
     pub(crate) fn set(&self, probes: Probes) {
         *self.probes.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(probes);
+    }
+
+    /// To be awaited before a request for `path` is served.
+    pub(super) async fn prepare(&self, path: &str) {
+        if path == "/metrics" {
+            self.scrape.prepare().await;
+        }
     }
 
     /// Answers a request that came from `peer`; `None` over a unix socket.
@@ -89,25 +126,46 @@ impl Endpoints {
 
     fn answer<B: Body>(&self, probes: &Probes, request: &Request<B>, peer: Option<IpAddr>, facts: &Facts) -> Answer {
         let path = request.uri().path();
-        let known = path == "/" || path == "/metrics" || probes.has(path);
+        let of_breakers = path == "/breakers" || path.starts_with("/breakers/");
+        let known = path == "/" || path == "/metrics" || of_breakers || probes.has(path);
         if !known {
             return Answer::refusal(Reason::NoRoute, "GET / lists what is here");
         }
         if *request.method() != Method::GET && *request.method() != Method::HEAD {
-            return Answer::refusal(Reason::MethodNotAllowed, "the ops listener is read-only: use GET or HEAD");
+            let detail = if of_breakers {
+                "the ops listener is read-only: `seaworthy breakers reset NAME`, or POST over the control socket"
+            } else {
+                "the ops listener is read-only: use GET or HEAD"
+            };
+            return Answer::refusal(Reason::MethodNotAllowed, detail);
         }
         if !request.body().is_end_stream() {
             return Answer::refusal(Reason::BodyTooLarge, "nothing here takes a body");
         }
         let (query, accept) = (request.uri().query(), text(request.headers(), header::ACCEPT));
         match path {
-            "/" => index(probes, accept, facts),
+            "/" => index(probes, &self.breakers, accept, facts),
             "/metrics" => self.scrape.answer(query, accept, facts),
+            path if of_breakers => self.breakers(path),
             path => {
-                let asker = Asker { address: peer, local: is_local(peer, request.headers()) };
+                let headers = request.headers();
+                let asker = Asker { address: peer, local: is_local(peer, headers) || probes.believes(headers) };
                 let answer = probes.answer(&Ask { path, query, accept, asker }, facts);
                 answer.unwrap_or_else(|| Answer::refusal(Reason::NoRoute, "GET / lists what is here"))
             }
+        }
+    }
+
+    /// All breakers, or the one that `path` names.
+    fn breakers(&self, path: &str) -> Answer {
+        let mut views = self.breakers.views();
+        let Some(name) = path.strip_prefix("/breakers/").filter(|name| !name.is_empty()) else {
+            return Answer::json(StatusCode::OK, &json!({ "breakers": views }));
+        };
+        views.retain(|view| view.name == name);
+        match views.pop() {
+            Some(view) => Answer::json(StatusCode::OK, &view),
+            None => Answer::refusal(Reason::NoRoute, "no breaker of this name: GET /breakers lists all"),
         }
     }
 
@@ -139,7 +197,7 @@ impl fmt::Debug for Endpoints {
 }
 
 /// What is here, for people and for programs.
-fn index(probes: &Probes, accept: &str, facts: &Facts) -> Answer {
+fn index(probes: &Probes, breakers: &Board, accept: &str, facts: &Facts) -> Answer {
     let verdict = |verdict| match verdict {
         Verdict::Startup => "whether the start is complete",
         Verdict::Live => "whether the process can do its work",
@@ -153,6 +211,9 @@ fn index(probes: &Probes, accept: &str, facts: &Facts) -> Answer {
         let name = percent_encoding::utf8_percent_encode(&check.name, percent_encoding::NON_ALPHANUMERIC);
         (format!("/health/check/{name}"), "one check")
     }));
+    if !breakers.views().is_empty() {
+        endpoints.push(("/breakers".to_owned(), "the breakers of the services that the program calls"));
+    }
     let identity = probes.identity();
     if names_json(accept) {
         let list: Vec<_> = endpoints.iter().map(|(path, what)| json!({ "path": path, "what": what })).collect();

@@ -77,21 +77,23 @@ impl Ops {
     }
 }
 
+/// A listener on the runtime of whoever made it.
 #[derive(Debug)]
-enum Acceptor {
+pub(crate) enum Acceptor {
     Tcp(TcpListener),
     Unix(UnixListener),
 }
 
 impl Acceptor {
-    fn of(listener: Listener) -> io::Result<Self> {
+    pub(crate) fn of(listener: Listener) -> io::Result<Self> {
         match listener.bound {
             Bound::Tcp(_) => TcpListener::from_std(listener.fd.into()).map(Self::Tcp),
             Bound::Unix(_) => UnixListener::from_std(listener.fd.into()).map(Self::Unix),
         }
     }
 
-    async fn accept(&self) -> io::Result<(Socket, Option<IpAddr>)> {
+    /// A connection, and who is at its other end.
+    pub(crate) async fn accept(&self) -> io::Result<(Socket, Option<IpAddr>)> {
         match self {
             Self::Tcp(listener) => {
                 let (stream, peer) = listener.accept().await?;
@@ -167,8 +169,11 @@ impl Desk {
         async move {
             let service = service_fn(|request| {
                 asked.store(u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
-                let response = endpoints.serve(&request, peer);
-                async { Ok::<_, Infallible>(response) }
+                let endpoints = endpoints.clone();
+                async move {
+                    endpoints.prepare(request.uri().path()).await;
+                    Ok::<_, Infallible>(endpoints.serve(&request, peer))
+                }
             });
             let mut http = http1::Builder::new();
             http.header_read_timeout(None).max_buf_size(HEAD_SIZE).max_headers(64);

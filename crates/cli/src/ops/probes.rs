@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use seaworthy::core::health::{Check, Snapshot};
 use seaworthy::core::refusal::Reason;
 use serde_json::{Map, Value, json};
@@ -15,6 +15,7 @@ use super::facts::{Facts, Identity};
 use super::format;
 use super::question::{BUILT_IN, Manner, Subject};
 use super::report::{Report, holds, together};
+use super::token::Token;
 use crate::config::{self, Details, ProbeFormat, Verdict};
 use crate::shape::{Shape, View};
 
@@ -23,7 +24,7 @@ use crate::shape::{Shape, View};
 pub(crate) struct Asker {
     /// `None` over a unix socket, which has permissions of its own.
     pub(crate) address: Option<IpAddr>,
-    /// Whether it certainly asks from this machine, and not through a proxy on it.
+    /// Whether it certainly asks from this machine, and not through a proxy on it; or brings the token.
     pub(crate) local: bool,
 }
 
@@ -44,11 +45,14 @@ pub(crate) struct Probes {
     /// What `[require]` names, there or not.
     required: Vec<String>,
     identity: Identity,
+    /// Whoever brings it sees what is shown on this machine.
+    token: Option<Arc<Token>>,
 }
 
 impl Probes {
     pub(crate) fn new(settings: config::Probes, required: Vec<String>, identity: Identity) -> Self {
-        Self { settings, required, identity }
+        let token = settings.token.as_ref().and_then(Token::new).map(Arc::new);
+        Self { settings, required, identity, token }
     }
 
     /// The probes of a config.
@@ -56,6 +60,11 @@ impl Probes {
         let identity =
             Identity { service: config.service.clone(), version: config.version.clone(), info: config.info.clone() };
         Self::new(config.probes.clone(), config.require.env.clone(), identity)
+    }
+
+    /// Whether a request with these headers is as good as one from this machine.
+    pub(super) fn believes(&self, headers: &HeaderMap) -> bool {
+        self.token.as_ref().is_some_and(|token| token.is_in(headers))
     }
 
     pub(super) fn identity(&self) -> &Identity {
@@ -186,7 +195,7 @@ impl Probes {
 
     /// Whether everything is there that the service depends on, name by name.
     fn dependencies(&self, snapshot: &Snapshot) -> Answer {
-        let checks = snapshot.checks.iter().map(|check| (check.name.as_str(), holds(check.status)));
+        let checks = snapshot.checks.iter().map(|check| (check.name.as_str(), holds(check.status) && !check.fails()));
         let required = self.required.iter().map(|name| (name.as_str(), !snapshot.missing.contains(name)));
         let all: Vec<_> = checks.chain(required).collect();
         let missing: Vec<_> = all.iter().filter(|(_, there)| !there).map(|(name, _)| *name).collect();

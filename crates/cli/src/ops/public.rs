@@ -9,10 +9,12 @@ use http_body_util::Full;
 use seaworthy::client_address::behind;
 use seaworthy::core::address::Trusted;
 use seaworthy::core::refusal::Reason;
+use seaworthy_checks::Heartbeats;
 
 use super::answer::Answer;
 use super::endpoints::{Scrape, text};
 use super::facts::Vitals;
+use super::heartbeat::Desk;
 use super::probes::{Ask, Asker, Probes};
 use crate::config::{Cidr, Config, PublicProbes};
 use crate::gateway::Public;
@@ -20,9 +22,9 @@ use crate::gateway::Public;
 /// What the public listener answers by itself. Everything else, and everything that is off, is the program's.
 ///
 /// Nobody counts as local here: what comes from loopback may come through a proxy on this machine, for anybody. So the
-/// texts of errors are shown only with `probes.details = "always"`.
-pub(crate) fn public(config: &Config, vitals: Vitals, scrape: Scrape) -> Public {
-    let door = Door::new(config, vitals, scrape);
+/// texts of errors are shown only with `probes.details = "always"`, or to whoever brings `probes.token`.
+pub(crate) fn public(config: &Config, vitals: Vitals, scrape: Scrape, heartbeats: Heartbeats) -> Public {
+    let door = Door::new(config, vitals, scrape, heartbeats);
     Public::new(move |request, peer| door.answer(request, peer))
 }
 
@@ -33,17 +35,24 @@ struct Door {
     scrape: Scrape,
     trusted: Trusted,
     scrapers: Vec<Cidr>,
+    /// `None` where no sign of life is taken here.
+    desk: Option<Desk>,
 }
 
 impl Door {
-    fn new(config: &Config, vitals: Vitals, scrape: Scrape) -> Self {
+    fn new(config: &Config, vitals: Vitals, scrape: Scrape, heartbeats: Heartbeats) -> Self {
         let trusted = Trusted::new(config.trusted_proxies.iter().map(|cidr| cidr.net()));
         let scrapers = config.metrics.allow.clone();
-        Self { probes: Probes::of(config), vitals, scrape, trusted, scrapers }
+        let desk = Desk::new(&config.checks, heartbeats);
+        Self { probes: Probes::of(config), vitals, scrape, trusted, scrapers, desk }
     }
 
     fn answer<B: Body>(&self, request: &Request<B>, peer: Option<IpAddr>) -> Option<Response<Full<Bytes>>> {
         let path = request.uri().path();
+        if let Some(desk) = self.desk.as_ref().filter(|desk| desk.is_at(path)) {
+            // A body, as with `curl -d`, says nothing to us.
+            return Some(desk.answer(request.method(), path, request.headers()).respond(request.method()));
+        }
         let is_probe = self.is_public(path);
         if !is_probe && (path != "/metrics" || self.scrapers.is_empty()) {
             return None;
@@ -65,7 +74,7 @@ impl Door {
         let (path, query) = (request.uri().path(), request.uri().query());
         let accept = text(request.headers(), header::ACCEPT);
         if is_probe {
-            let asker = Asker { address: client, local: false };
+            let asker = Asker { address: client, local: self.probes.believes(request.headers()) };
             let answer = self.probes.answer(&Ask { path, query, accept, asker }, &facts)?;
             if let Some(fault) = &answer.fault {
                 self.vitals.misshapen(path, fault);
@@ -75,7 +84,9 @@ impl Door {
             }
             return Some(answer);
         }
-        Some(self.scrape.answer(query, accept, &facts))
+        let answer = self.scrape.answer(query, accept, &facts);
+        self.scrape.prepare_next();
+        Some(answer)
     }
 
     fn is_public(&self, path: &str) -> bool {

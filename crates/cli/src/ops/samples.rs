@@ -9,6 +9,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use seaworthy::core::event::{Event, Sink};
+use seaworthy::metrics::Usage;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, timeout};
@@ -16,7 +17,6 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use crate::config;
 use crate::gateway::Upstream;
 use crate::shape::{Process, Sample, System, Uses};
-use seaworthy::metrics::Usage;
 
 /// The program is not waited for any longer.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -23,6 +23,7 @@ fn settings() -> config::Probes {
         paths: BTreeMap::new(),
         allow: Vec::new(),
         details: Details::Loopback,
+        token: None,
         format: ProbeFormat::Default,
         shapes: BTreeMap::new(),
         app_path: None,

@@ -45,7 +45,9 @@ pub(crate) fn answer(parts: &mut Parts, request: ControlRequest) -> Asked {
                 Err(problems) => Reply::invalid(&problems),
             }
         }
-        Command::Heartbeat { name, took } => parts.monitor.beat(&name, took),
+        Command::Breakers => Reply::Breakers { breakers: parts.board.views() },
+        Command::ResetBreaker { name } => reset(parts, name, by),
+        Command::Heartbeat { name, sign, took, code } => parts.monitor.beat(&name, sign.signal(took, code)),
         Command::LogLevel { level, expires } => {
             parts.emit(&Event::ControlAsked { what: "loglevel", by });
             let level = core_level(level);
@@ -66,10 +68,27 @@ pub(crate) fn answer(parts: &mut Parts, request: ControlRequest) -> Asked {
 pub(crate) fn answer_leaving(parts: &Parts, request: ControlRequest) {
     let answer = match request.command {
         Command::Status => status(parts),
+        Command::Breakers => Reply::Breakers { breakers: parts.board.views() },
         Command::Drain => Reply::done("draining already"),
         _ => Reply::refused(format!("the service is {}", parts.lifecycle.state().name())),
     };
     let _ = request.reply.send(answer);
+}
+
+fn reset(parts: &Parts, name: String, by: String) -> Reply {
+    match parts.board.reset(&name) {
+        None => {
+            let known: Vec<_> = parts.board.views().into_iter().map(|view| view.name).collect();
+            let known =
+                if known.is_empty() { "there is none".to_owned() } else { format!("known: {}", known.join(", ")) };
+            Reply::refused(format!("no breaker is called {name:?}; {known}"))
+        }
+        Some(changed) => {
+            let message = if changed { format!("{name} is closed") } else { format!("{name} was closed already") };
+            parts.emit(&Event::BreakerReset { service: name, by });
+            Reply::done(message)
+        }
+    }
 }
 
 fn status(parts: &Parts) -> Reply {
@@ -80,6 +99,7 @@ fn status(parts: &Parts) -> Reply {
         status.connections = gateway.connections();
         status.in_flight = gateway.in_flight();
     }
+    status.breakers = parts.board.views();
     status.admin = parts.ops.as_ref().map(|ops| ops.bound().to_string());
     status.upstream = parts.config().upstream.as_ref().map(|upstream| upstream.target.to_string());
     if parts.supervisor.is_some() {

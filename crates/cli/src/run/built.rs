@@ -56,14 +56,9 @@ fn stack_settings(config: &Config) -> StackSettings {
         ConfigTrust::Anyone => Trust::Anyone,
         ConfigTrust::Proxies => Trust::Proxies,
     };
-    let format = match config.request_id.format {
-        IdFormat::V7 => Format::V7,
-        IdFormat::V4 => Format::V4,
-    };
-    let header = config.request_id.header.clone();
     StackSettings {
         trusted: Trusted::new(config.trusted_proxies.iter().map(|cidr| cidr.net())),
-        request_id: RequestIdLayer::default().trust(trust).format(format).header(header),
+        request_id: request_id(config).trust(trust),
         trace: match &config.trace.export {
             Some(_) => TraceContextLayer::default().spans_of_proxy(config.trace.sampler),
             None => TraceContextLayer::default().begin(config.trace.begin),
@@ -75,6 +70,15 @@ fn stack_settings(config: &Config) -> StackSettings {
         body: config.limits.body_size.unwrap_or(u64::MAX),
         time: config.limits.request_timeout.unwrap_or(EVER),
     }
+}
+
+/// How requests get their ids; what the program sends is believed.
+pub(crate) fn request_id(config: &Config) -> RequestIdLayer {
+    let format = match config.request_id.format {
+        IdFormat::V7 => Format::V7,
+        IdFormat::V4 => Format::V4,
+    };
+    RequestIdLayer::default().format(format).header(config.request_id.header.clone())
 }
 
 fn preset(preset: HeaderPreset) -> Preset {

@@ -10,10 +10,12 @@ use seaworthy::lifecycle::Lifecycle;
 use super::inputs::Inputs;
 use crate::config::{Config, Loaded};
 use crate::control::{Control, ReloadStatus};
+use crate::egress::{Board, Egress};
 use crate::gateway::{Gateway, Public, Upstream};
 use crate::log::Logger;
-use crate::monitor::Monitor;
+use crate::monitor::{Monitor, Record};
 use crate::ops::{Ops, Sampler, Scrape, Vitals};
+use crate::scrape::AppMetrics;
 use crate::statsd::StatsD;
 use crate::supervise::{Commands, Notifier, Supervisor};
 use crate::telemetry::Telemetry;
@@ -36,12 +38,19 @@ pub(crate) struct Parts {
     pub(crate) control: Option<Control>,
     /// `None` where somebody else runs the program.
     pub(crate) supervisor: Option<Supervisor>,
+    /// The program's own metrics.
+    pub(crate) app_metrics: AppMetrics,
     /// Listens for as long as it is kept.
     pub(crate) _statsd: Option<StatsD>,
     /// For the hooks where there is no program.
     pub(crate) commands: Commands,
+    /// What the program calls through us; `None` where that is nothing.
+    pub(crate) egress: Option<Egress>,
+    pub(crate) board: Board,
     pub(crate) monitor: Monitor,
     pub(crate) sampler: Sampler,
+    /// `None` where there is nowhere to keep them.
+    pub(crate) record: Option<Record>,
     pub(crate) notifier: Notifier,
     pub(crate) program: Program,
     pub(crate) reloads: ReloadStatus,
@@ -72,10 +81,12 @@ impl Parts {
             gateway.forward_to(upstream);
         }
         self.sampler.forward_to(upstream);
+        self.app_metrics.aim(upstream);
     }
 
     /// What the public listener answers by itself, by the configuration in force.
     pub(crate) fn public(&self) -> Public {
-        crate::ops::public(self.config(), self.vitals.clone(), self.scrape.clone())
+        let heartbeats = self.monitor.heartbeats().clone();
+        crate::ops::public(self.config(), self.vitals.clone(), self.scrape.clone(), heartbeats)
     }
 }

@@ -1,11 +1,13 @@
 //! Loads the configuration again: valid as a whole and in force from the next request on, or refused as a whole.
 
+use std::time::Instant;
+
 use seaworthy::core::event::Event;
 
 use super::parts::Parts;
 use super::{built, start};
 use crate::config::{self, ChangedKey, Problems};
-use crate::ops::Probes;
+use crate::ops::{self, Probes};
 
 /// Reloads because of `by`. Gives what changed.
 pub(crate) fn reload(parts: &mut Parts, by: &str) -> Result<Vec<ChangedKey>, Problems> {
@@ -13,6 +15,12 @@ pub(crate) fn reload(parts: &mut Parts, by: &str) -> Result<Vec<ChangedKey>, Pro
     let loaded = parts.inputs.with(config::load);
     let outcome = match loaded {
         Ok(loaded) => {
+            // A file that is named in it may be missing: then nothing of it comes into force.
+            let rebuilt = match parts.board.build(&loaded.config.egress, &parts.sink) {
+                Ok(rebuilt) => rebuilt,
+                Err(error) => return refused(parts, Problems::from(error.to_string())),
+            };
+            parts.board.set(rebuilt);
             let changed = config::diff(&parts.loaded, &loaded);
             // Whether requests get spans is a matter of who carries them, and that needs a restart.
             let export = parts.loaded.config.trace.export.take();
@@ -23,28 +31,40 @@ pub(crate) fn reload(parts: &mut Parts, by: &str) -> Result<Vec<ChangedKey>, Pro
             report(parts, &changed, by);
             Ok(changed)
         }
-        Err(problems) => {
-            parts.reloads.refused += 1;
-            parts.emit(&Event::ConfigRefused { reason: problems.to_string() });
-            Err(problems)
-        }
+        Err(problems) => return refused(parts, problems),
     };
     parts.notifier.ready(parts.lifecycle.state().name());
     outcome
 }
 
+fn refused(parts: &mut Parts, problems: Problems) -> Result<Vec<ChangedKey>, Problems> {
+    parts.reloads.refused += 1;
+    parts.emit(&Event::ConfigRefused { reason: problems.to_string() });
+    parts.notifier.ready(parts.lifecycle.state().name());
+    Err(problems)
+}
+
 /// What needs a restart is not looked at here, and so stays as it was.
 fn put_in_force(parts: &mut Parts) {
-    parts.monitor.set(&parts.loaded.config.checks);
+    let before = ops::believed(parts.health.snapshot(), Instant::now());
+    let serving = before.ready(parts.lifecycle.state());
+    parts.monitor.set(&parts.loaded.config.checks, serving);
     parts.sampler.set(&parts.loaded.config.probes);
     let config = parts.config();
     parts.logger.configure(&config.log);
+    parts.app_metrics.configure(&config.metrics);
     parts.telemetry.configure(&config.log);
     if let Some(gateway) = &parts.gateway {
         gateway.reload(built::worker_settings(config, parts.public()));
     }
     if let Some(ops) = &parts.ops {
         ops.endpoints().set(Probes::of(config));
+    }
+    if let Some(egress) = &parts.egress {
+        egress.missing(config, &*parts.sink);
+    } else if !config.egress.is_empty() {
+        let text = "[egress] needs a restart: nothing was listened on for it at the start".to_owned();
+        parts.emit(&Event::Warning { text });
     }
     let missing = start::missing(config);
     parts.health.update(|snapshot| snapshot.missing = missing);

@@ -9,21 +9,24 @@ use seaworthy::core::event::{Event, Sink};
 use seaworthy::core::health::Snapshot;
 use seaworthy::health::Health;
 use seaworthy::lifecycle::Lifecycle;
+use seaworthy_checks::kinds::Spec;
 use tokio::sync::mpsc;
 
 use super::parts::{Parts, Program};
 use super::{Inputs, banner, built, panics, upstream::Following};
 use crate::commands::Output;
-use crate::config::{Address, AppPort, Config, Loaded, LogFormat};
+use crate::config::{Address, App, AppPort, Config, Loaded, LogFormat};
 use crate::control::{Control, ControlRequest, ControlSocket, OpenError, ReloadStatus};
+use crate::egress::{self, Board, Doors, Egress};
 use crate::exit_code::ExitCode;
 use crate::gateway::{
     BindError, Bound, Gateway, GatewaySetup, Listener, MakeObserver, Public, WorkerObserver, WorkerShare,
 };
 use crate::log::{self, Fanout, LogSetup, Logger};
 use crate::metrics::{Metrics, MetricsSetup};
-use crate::monitor::{self, Monitor};
+use crate::monitor::{self, Monitor, Record};
 use crate::ops::{Endpoints, Ops, Probes, Sampler, Scrape, Vitals};
+use crate::scrape::AppMetrics;
 use crate::statsd::StatsD;
 use crate::supervise::{self, Commands, HandedOver, Notifier, Reaper, Report, SpawnError, Supervisor};
 
@@ -50,6 +53,8 @@ pub(crate) enum StartError {
     #[error(transparent)]
     Control(#[from] OpenError),
     #[error(transparent)]
+    Egress(#[from] egress::BuildError),
+    #[error(transparent)]
     Spawn(#[from] SpawnError),
     #[error(transparent)]
     Telemetry(#[from] TelemetryError),
@@ -61,6 +66,7 @@ impl StartError {
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
             Self::Bind(BindError::InUse { .. }) | Self::Control(OpenError::Live { .. }) => ExitCode::AddressInUse,
+            Self::Egress(_) => ExitCode::Config,
             Self::Spawn(error) => error.exit_code(),
             Self::Bind(BindError::Other { .. }) | Self::Control(_) | Self::Telemetry(_) | Self::System { .. } => {
                 ExitCode::Failed
@@ -88,12 +94,14 @@ pub(crate) fn start(
     let admin = config.admin.as_ref().map(|admin| handed_over.admin(admin)).transpose()?;
     let max_series = config.metrics.max_series.get();
     let statsd = config.statsd.as_ref().map(|address| StatsD::start(address, max_series)).transpose()?;
+    let doors = Egress::bind(config)?;
 
     let logger = logger(config, output).map_err(system("the log"))?;
     // The metrics ask for the processes of a program that is started after them.
     let program: Arc<OnceLock<Supervisor>> = Arc::default();
     let health = Health::default();
-    let metrics = metrics(config, &logger, program.clone(), health.clone(), started);
+    let board = Board::default();
+    let metrics = metrics(config, &logger, program.clone(), health.clone(), board.clone(), started);
     let mut sinks: Vec<Arc<dyn Sink>> = vec![Arc::new(logger.clone()), metrics.clone()];
     // It hears of facts, but not of what goes wrong with itself.
     let telemetry = Telemetry::start(config, &(Arc::new(Fanout::new(sinks.clone())) as Arc<dyn Sink>))?;
@@ -101,16 +109,15 @@ pub(crate) fn start(
     sinks.extend(telemetry.sinks());
     let sink: Arc<dyn Sink> = Arc::new(Fanout::new(sinks));
     panics::report_to(sink.clone());
-    if let Some(statsd) = &statsd {
-        metrics.collect(statsd.page());
-        sink.emit(&Event::Notice { text: format!("StatsD is received on {}", statsd.bound()) });
-    }
     let control = ControlSocket::of(config, &*sink)?;
+
+    board.set(board.build(&config.egress, &sink)?);
 
     let lifecycle = Lifecycle::new(sink.clone());
     health.publish(Snapshot { missing: missing(config), ..Snapshot::default() });
     let exposition = metrics.clone();
-    let scrape = Scrape::new(move |format| exposition.exposition(format));
+    let app_metrics = app_metrics(config, &metrics, statsd.as_ref(), &sink);
+    let scrape = Scrape::new(move |format| exposition.exposition(format)).with_app(app_metrics.clone());
     let mut our_ports = Vec::new();
     let mut shares: Arc<[Arc<WorkerShare>]> = Arc::new([]);
     let gateway = if serves {
@@ -122,15 +129,13 @@ pub(crate) fn start(
     } else {
         None
     };
-    let vitals = match &gateway {
-        Some(gateway) => Vitals::new(lifecycle.clone(), health.clone(), started, sink.clone(), gateway.turning()),
-        None => Vitals::new(lifecycle.clone(), health.clone(), started, sink.clone(), || true),
-    };
+    let vitals = vitals(gateway.as_ref(), &lifecycle, &health, started, &sink);
     let ops = match admin {
         None => None,
         Some(listener) => {
             our_ports.extend(port_of(&listener.bound));
             let endpoints = Endpoints::new(Probes::of(config), vitals.clone(), scrape.clone(), sink.clone());
+            let endpoints = endpoints.with_breakers(board.clone());
             let ops = Ops::serve(listener, Arc::new(endpoints), sink.clone());
             Some(ops.map_err(system("the ops listener"))?)
         }
@@ -140,32 +145,24 @@ pub(crate) fn start(
     let control = control.map_err(system("the control socket"))?;
 
     let reaper = Reaper::start(sink.clone()).map_err(system("the reaper"))?;
-    let commands = Commands::of(&config.app, Arc::new(logger.clone()), sink.clone(), reaper)?;
-    let monitor = Monitor::start(&config.checks, monitor::surroundings(commands.clone()), health.clone(), sink.clone());
+    let (egress, app) = serve_egress(config, doors, &board, &sink)?;
+    our_ports.extend(egress.iter().flat_map(|egress| egress.places().all()).filter_map(port_of));
+    let commands = Commands::of(&app, Arc::new(logger.clone()), sink.clone(), reaper)?;
+    let surroundings = monitor::surroundings(commands.clone(), metrics.clone());
+    // Before anybody waits for them: what was known counts from then.
+    let record = config
+        .state_dir
+        .as_ref()
+        .filter(|_| waits(config))
+        .map(|directory| Record::keep(directory, surroundings.heartbeats.clone(), sink.clone()));
+    let monitor = Monitor::start(&config.checks, surroundings.clone(), health.clone(), sink.clone());
     banner::listening(config, gateway.as_ref(), ops.as_ref(), control.as_ref(), &*sink, output, inputs.is_demo());
-    let of_program = program.clone();
-    let pids = Arc::new(move || of_program.get().map(Supervisor::pids).unwrap_or_default());
-    let mut sampler = Sampler::new(vitals.samples().clone(), pids, sink.clone());
-    sampler.set(&config.probes);
+    let sampler = sampler(config, &vitals, program.clone(), &sink);
     let (supervisor, reports) = if config.app.command.is_empty() {
         (None, None)
     } else {
-        let mut app = config.app.clone();
-        if config.upstream.is_some() {
-            // Requests go elsewhere, so nobody waits for the program to take a port.
-            app.port = AppPort::None;
-        }
-        let setup = supervise::Setup {
-            app,
-            start: config.start.clone(),
-            stop: config.stop.clone(),
-            restart: config.restart.clone(),
-            migrations: config.migrate.clone(),
-            output: program_output(config, output),
-            our_ports,
-            completed: Arc::new(move || shares.iter().map(|share| share.completed()).sum()),
-        };
-        let (supervisor, reports) = Supervisor::start(setup, commands.clone());
+        let setup = supervised(config, app, output, our_ports, shares);
+        let (supervisor, reports) = Supervisor::start(setup, commands.clone(), surroundings);
         // Nobody else sets it.
         let _ = program.set(supervisor.clone());
         (Some(supervisor), Some(reports))
@@ -185,10 +182,14 @@ pub(crate) fn start(
         ops,
         control,
         supervisor,
+        app_metrics,
         _statsd: statsd,
         commands,
+        egress,
+        board,
         monitor,
         sampler,
+        record,
         notifier: Notifier::of_process(),
         program: Program::default(),
         reloads: ReloadStatus::default(),
@@ -200,17 +201,81 @@ pub(crate) fn start(
     Ok(Started { parts, reports, requests, following, output })
 }
 
+/// What the program is run by.
+fn supervised(
+    config: &Config,
+    mut app: App,
+    output: Output,
+    our_ports: Vec<u16>,
+    shares: Arc<[Arc<WorkerShare>]>,
+) -> supervise::Setup {
+    if config.upstream.is_some() {
+        // Requests go elsewhere, so nobody waits for the program to take a port.
+        app.port = AppPort::None;
+    }
+    supervise::Setup {
+        app,
+        start: config.start.clone(),
+        stop: config.stop.clone(),
+        restart: config.restart.clone(),
+        migrations: config.migrate.clone(),
+        output: program_output(config, output),
+        our_ports,
+        completed: Arc::new(move || shares.iter().map(|share| share.completed()).sum()),
+    }
+}
+
+/// What probes are answered from.
+fn vitals(
+    gateway: Option<&Gateway>,
+    lifecycle: &Lifecycle,
+    health: &Health,
+    started: Instant,
+    sink: &Arc<dyn Sink>,
+) -> Vitals {
+    let (lifecycle, health, sink) = (lifecycle.clone(), health.clone(), sink.clone());
+    match gateway {
+        Some(gateway) => Vitals::new(lifecycle, health, started, sink, gateway.turning()),
+        None => Vitals::new(lifecycle, health, started, sink, || true),
+    }
+}
+
+/// Looks at the processes of the program, which is started later.
+fn sampler(config: &Config, vitals: &Vitals, program: Arc<OnceLock<Supervisor>>, sink: &Arc<dyn Sink>) -> Sampler {
+    let pids = Arc::new(move || program.get().map(Supervisor::pids).unwrap_or_default());
+    let mut sampler = Sampler::new(vitals.samples().clone(), pids, sink.clone());
+    sampler.set(&config.probes);
+    sampler
+}
+
+/// What the program calls through us, and the program with what it has to know of that.
+fn serve_egress(
+    config: &Config,
+    doors: Option<Doors>,
+    board: &Board,
+    sink: &Arc<dyn Sink>,
+) -> Result<(Option<Egress>, App), StartError> {
+    let mut app = config.app.clone();
+    let Some(doors) = doors else { return Ok((None, app)) };
+    let egress = Egress::serve(doors, board.clone(), built::request_id(config), sink.clone());
+    let egress = egress.map_err(system("egress"))?;
+    egress.report(config, &**sink);
+    for (name, value) in egress::variables(config, egress.places()) {
+        // What somebody wrote down goes before what we know.
+        app.env.entry(name).or_insert(value);
+    }
+    Ok((Some(egress), app))
+}
+
 /// Whether there is HTTP to stand in front of.
 fn has_gateway(config: &Config) -> bool {
     // Without a program and an upstream, checks are all there is.
     config.upstream.is_some() || (!config.app.command.is_empty() && config.app.port != AppPort::None)
 }
 
-fn listen(address: &Address) -> Result<Listener, BindError> {
-    match address {
-        Address::Tcp(address) => Listener::tcp(*address),
-        Address::Unix(path) => Listener::unix(path),
-    }
+/// Whether there are heartbeats to keep.
+fn waits(config: &Config) -> bool {
+    config.checks.iter().any(|check| matches!(check.spec, Spec::Heartbeat(_)))
 }
 
 /// The sockets that a service manager listens on for us: `admin` by its name, all others for the public.
@@ -236,11 +301,11 @@ impl Inherited {
     /// What was handed over, or else `address`.
     fn public(&mut self, address: &Address) -> Result<Vec<Listener>, BindError> {
         let inherited = std::mem::take(&mut self.public);
-        if inherited.is_empty() { Ok(vec![listen(address)?]) } else { Ok(inherited) }
+        if inherited.is_empty() { Ok(vec![Listener::at(address)?]) } else { Ok(inherited) }
     }
 
     fn admin(&mut self, address: &Address) -> Result<Listener, BindError> {
-        self.admin.take().map_or_else(|| listen(address), Ok)
+        self.admin.take().map_or_else(|| Listener::at(address), Ok)
     }
 }
 
@@ -266,6 +331,7 @@ fn metrics(
     logger: &Logger,
     program: Arc<OnceLock<Supervisor>>,
     health: Health,
+    egress: Board,
     started: Instant,
 ) -> Arc<Metrics> {
     Metrics::new(MetricsSetup {
@@ -275,8 +341,22 @@ fn metrics(
         log: logger.clone(),
         app: Box::new(move || program.get().map(Supervisor::pids).unwrap_or_default()),
         health,
+        egress,
         started,
     })
+}
+
+/// What the program shows of its own stands beside ours.
+fn app_metrics(config: &Config, metrics: &Metrics, statsd: Option<&StatsD>, sink: &Arc<dyn Sink>) -> AppMetrics {
+    if let Some(statsd) = statsd {
+        metrics.collect(statsd.page());
+        sink.emit(&Event::Notice { text: format!("StatsD is received on {}", statsd.bound()) });
+    }
+    let app = AppMetrics::new(&config.metrics, sink.clone());
+    let shown = app.clone();
+    // Last, so that it gives way to all others.
+    metrics.collect_last(move |page| shown.write(page));
+    app
 }
 
 fn gateway_setup(

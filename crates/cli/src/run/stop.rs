@@ -129,7 +129,7 @@ pub(crate) async fn close(parts: Parts, ended: Ended, mut requests: mpsc::Receiv
     while let Some(request) = requests.recv().await {
         answer::answer_leaving(&parts, request);
     }
-    let Parts { gateway, ops, control, logger, telemetry, .. } = parts;
+    let Parts { gateway, ops, control, egress, logger, record, telemetry, .. } = parts;
     if let Some(gateway) = gateway {
         gateway.quit();
     }
@@ -145,6 +145,15 @@ pub(crate) async fn close(parts: Parts, ended: Ended, mut requests: mpsc::Receiv
             control.close().await;
         }
     };
-    tokio::join!(ops, control);
+    // The program has exited, and the hooks have run: nobody is left who calls.
+    let egress = async {
+        if let Some(egress) = egress {
+            egress.close().await;
+        }
+    };
+    tokio::join!(ops, control, egress);
+    if let Some(record) = record {
+        record.close();
+    }
     logger.flush(Instant::now() + FLUSH);
 }

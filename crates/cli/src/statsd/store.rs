@@ -12,6 +12,9 @@ use seaworthy::metrics::{Buckets, Counter, Gauge, Histogram, Instrument as _};
 /// How many families there may be: names too are somebody's to choose.
 pub(super) const FAMILIES: usize = 1000;
 
+/// How many series all families may have together, so that many names are no way around the limit of one.
+const SERIES: usize = 100_000;
+
 /// How many members all sets may have together; each takes 8 bytes and its place in a table.
 const MEMBERS: usize = 100_000;
 
@@ -40,6 +43,7 @@ struct State {
     beyond: HashMap<String, u64>,
     beyond_families: u64,
     members: usize,
+    series: usize,
 }
 
 /// The series of a family, by their labels.
@@ -119,7 +123,7 @@ impl Store {
             }
             state.families.insert(name.clone(), Series { kind: line.kind, by_labels: HashMap::new() });
         }
-        let State { families, samples, conflicts, beyond, members, .. } = state;
+        let State { families, samples, conflicts, beyond, members, series: total, .. } = state;
         let Some(series) = families.get_mut(&name) else { return };
         if series.kind != line.kind {
             *conflicts += 1;
@@ -127,10 +131,12 @@ impl Store {
         }
         let labels = labels(line);
         if !series.by_labels.contains_key(&labels) {
-            if series.by_labels.len() >= (self.max_series / series_of(line.kind, &name)).max(1) {
+            let most = (self.max_series / series_of(line.kind, &name)).max(1);
+            if series.by_labels.len() >= most || *total >= SERIES {
                 *beyond.entry(name).or_default() += 1;
                 return;
             }
+            *total += 1;
             series.by_labels.insert(labels.clone(), number(line.kind, &name, now));
         }
         let Some(number) = series.by_labels.get_mut(&labels) else { return };

@@ -3,14 +3,16 @@
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal as RawSignal;
+use seaworthy_checks::Surroundings;
 use seaworthy_core::event::{Ending, Event};
 use seaworthy_core::restart::{Policy, Restarts, Verdict, When};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::{sleep, sleep_until};
 
-use super::command::{CommandError, Commands};
+use super::command::Commands;
 use super::diagnosis::{self, EarlyEnd, Facts, Obstacle};
 use super::hang::Question;
+use super::migration::{self, MigrationError};
 use super::orders::{Order, Orders, Want};
 use super::ready::Readiness;
 use super::running::Running;
@@ -30,6 +32,8 @@ enum End {
 pub(super) struct Life {
     setup: Setup,
     commands: Commands,
+    /// For the locks of migrations.
+    surroundings: Surroundings,
     orders: Orders,
     forced: watch::Receiver<bool>,
     reports: mpsc::UnboundedSender<Report>,
@@ -40,6 +44,7 @@ impl Life {
     pub(super) fn new(
         setup: Setup,
         commands: Commands,
+        surroundings: Surroundings,
         orders: mpsc::UnboundedReceiver<Order>,
         forced: watch::Receiver<bool>,
         reports: mpsc::UnboundedSender<Report>,
@@ -56,7 +61,7 @@ impl Life {
             window: setup.restart.window,
         };
         let orders = Orders::new(orders);
-        Self { setup, commands, orders, forced, reports, restarts: Restarts::new(policy) }
+        Self { setup, commands, surroundings, orders, forced, reports, restarts: Restarts::new(policy) }
     }
 
     pub(super) async fn run(mut self) {
@@ -127,7 +132,7 @@ impl Life {
     async fn migrate(&mut self) -> Result<(), End> {
         for migration in &self.setup.migrations {
             let interrupt = Notify::new();
-            let mut running = std::pin::pin!(self.commands.migration(migration, &interrupt));
+            let mut running = std::pin::pin!(migration::run(&self.commands, &self.surroundings, migration, &interrupt));
             let done = tokio::select! {
                 done = &mut running => done,
                 want = self.orders.next(None) => {
@@ -312,7 +317,7 @@ fn failure(kind: FailureKind, code: ExitCode, reason: String, last_lines: Vec<St
     Failure { kind, code, reason, last_lines }
 }
 
-fn migration_failed(name: &str, error: &CommandError) -> Failure {
+fn migration_failed(name: &str, error: &MigrationError) -> Failure {
     let reason = format!("migration {name} failed: {error}");
     failure(FailureKind::MigrationFailed, ExitCode::NotReady, reason, error.last_lines().to_vec())
 }

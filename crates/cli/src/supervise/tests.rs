@@ -176,7 +176,8 @@ impl Built {
     pub(super) fn start_with(self, reaper: Reaper) -> Harness {
         let Self { setup, recorder, .. } = self;
         let commands = Commands::of(&setup.app, recorder.clone(), recorder.clone(), reaper).unwrap();
-        let (supervisor, reports) = Supervisor::start(setup, commands.clone());
+        let surroundings = crate::monitor::surroundings(commands.clone(), Arc::new(seaworthy_checks::Idle));
+        let (supervisor, reports) = Supervisor::start(setup, commands.clone(), surroundings);
         Harness { supervisor, commands, reports, recorder }
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::bed::{Seaworthy, get, until};
+use crate::bed::{Client, Seaworthy, Upstream, get, until};
 
 /// A check that connects to a port of this machine.
 fn tcp(name: &str, port: u16, more: &str) -> String {
@@ -46,6 +46,49 @@ fn a_file_with_nothing_but_checks_is_a_monitor_that_sees_an_outage_and_its_end()
     let _api = TcpListener::bind(("127.0.0.1", port)).expect("its port is still free");
     answers(&service, "/health/ready", 200);
     service.stop().with_code(0);
+}
+
+#[test]
+fn ten_thousand_probes_ask_nothing_of_what_is_checked() {
+    let (api, port) = listener();
+    let service = monitor(&tcp("api", port, "affects = \"ready\"\ninterval = \"10m\""));
+    answers(&service, "/health/ready", 200);
+    let runs = service.metric("health_checks_run_total");
+    let asking: Vec<_> = (0..4)
+        .map(|_| {
+            let ops = service.ops;
+            std::thread::spawn(move || {
+                let mut client = Client::connect(ops);
+                for _ in 0..2500 {
+                    assert_eq!(client.get("/health/ready?verbose&deep=true").status, 200);
+                }
+            })
+        })
+        .collect();
+    asking.into_iter().for_each(|thread| thread.join().expect("every probe is answered"));
+    assert!((service.metric("health_checks_run_total") - runs).abs() < f64::EPSILON);
+    api.set_nonblocking(true).expect("a socket can be told so");
+    assert_eq!(api.incoming().take_while(Result::is_ok).count(), 1, "the one run of the start");
+}
+
+#[test]
+fn a_reload_that_adds_a_check_takes_readiness_from_nobody_before_it_has_failed() {
+    let (api, port) = listener();
+    let first = tcp("api", port, READY);
+    let service = monitor(&first);
+    answers(&service, "/health/ready", 200);
+    // Accepts, and says nothing: pending until its time is over.
+    let (_silent, silent) = listener();
+    let more = "affects = \"ready\"\ngates-start = true\ntimeout = \"2s\"\nfailure-threshold = 1\nexpect = \"220\"";
+    service.configure(&(first + &tcp("smtp", silent, more)));
+    service.signal(Signal::HUP);
+    service.log.event("config_reloaded");
+    let pending = get(service.ops, "/health/ready?verbose");
+    assert_eq!((pending.status, &pending.json()["checks"]["smtp"]["status"]), (200, &"pending".into()));
+    assert_eq!(get(service.ops, "/health/startup").status, 200);
+    answers(&service, "/health/ready", 503);
+    assert_eq!(get(service.ops, "/health/startup").status, 200, "what is started stays started");
+    drop(api);
 }
 
 #[test]
@@ -99,6 +142,51 @@ fn a_sign_of_life_comes_in_over_the_control_socket() {
     let series = "health_heartbeat_duration_seconds{name=\"backup\"}";
     until("it is measured", || (service.metric(series) > 719.0).then_some(()));
     service.tell(&["heartbeat", "bakcup"]).with_code(1).saying(&["did you mean \"backup\"?"]);
+}
+
+#[test]
+fn a_sign_of_life_comes_in_from_the_public_and_is_known_after_a_restart() {
+    let directory = tempfile::tempdir().expect("a directory can be made");
+    let state = directory.path().display();
+    let config = format!(
+        "state-dir = \"{state}\"\n[[check]]\nname = \"backup\"\nkind = \"heartbeat\"\nschedule = \"0 3 * * *\"\n\
+         time-zone = \"Europe/Berlin\"\ninterval = \"100ms\"\ntoken = {{ env = \"BACKUP_TOKEN\" }}\n"
+    );
+    let start = || Seaworthy::app().variable("BACKUP_TOKEN", "0123456789abcdef").config(&config);
+    let service = start().ready();
+    let tell = |target: &str, token: &str| {
+        let mut client = service.client();
+        client.request("POST", target, &format!("Authorization: Bearer {token}\r\nContent-Length: 0\r\n"));
+        client.answer()
+    };
+    let refused = tell("/heartbeat/backup", "fedcba9876543210");
+    assert_eq!((refused.status, refused.header("www-authenticate")), (401, Some("Bearer")));
+    assert_eq!(tell("/heartbeat/backup/start", "0123456789abcdef").status, 200);
+    assert_eq!(tell("/heartbeat/backup/3", "0123456789abcdef").status, 200);
+    let failed = service.log.event("check_failed");
+    assert!(failed["error"].as_str().is_some_and(|error| error.ends_with("with exit code 3")), "{failed}");
+    service.stop().with_code(0);
+
+    let service = start().ready();
+    answers(&service, "/health/check/backup", 503);
+    service.stop().with_code(0);
+}
+
+#[test]
+fn an_upstream_that_fails_its_requests_withholds_readiness_until_it_answers_them() {
+    let upstream = Upstream::answering(b"HTTP/1.1 500 Oops\r\ncontent-length: 0\r\n\r\n");
+    let check = "[[check]]\nname = \"requests\"\nkind = \"upstream\"\naffects = \"ready\"\ninterval = \"100ms\"\n\
+                 window = \"2s\"\nmin-requests = 5\n";
+    let service = Seaworthy::before(&upstream.url()).config(check).ready();
+    until("so many failures are seen", || {
+        assert_eq!(service.get("/").status, 500);
+        (get(service.ops, "/health/ready").status == 503).then_some(())
+    });
+    let failed = service.log.event("check_failed");
+    assert!(failed["error"].as_str().is_some_and(|error| error.ends_with("requests failed within 2s")), "{failed}");
+    assert!(service.metric("health_upstream_failed_percent{name=\"requests\"}") > 99.0);
+    // Nothing comes any more, as behind a balancer that looked.
+    answers(&service, "/health/ready", 200);
 }
 
 #[test]

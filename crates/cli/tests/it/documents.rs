@@ -37,9 +37,10 @@ fn blocks(text: &str, language: &str) -> Vec<(usize, String)> {
 }
 
 /// What the examples name, where a real one would be.
-const SECRETS: [(&str, &str); 3] = [
+const SECRETS: [(&str, &str); 4] = [
     ("DATABASE_URL", "postgres://app@db.internal/app"),
     ("REDIS_URL", "redis://cache.internal"),
+    ("BACKUP_TOKEN", "0123456789abcdef0123456789abcdef"),
     ("ENCRYPTION_KEY", "0123456789abcdef0123456789abcdef"),
 ];
 

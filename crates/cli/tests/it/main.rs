@@ -2,19 +2,25 @@
 
 mod bed;
 
+mod app_metrics;
 mod audit;
+mod bad_input;
 mod balancer;
 mod bodies;
 mod checks;
 mod connections;
 mod documents;
 mod drain;
+mod egress;
+mod examples;
 mod init;
+mod migrate;
 mod observe;
 mod programs;
 mod protocols;
 mod refusals;
 mod reload;
+mod scratch;
 mod seeds;
 mod servers;
 mod start;

@@ -145,7 +145,8 @@ fn the_monitor_of_the_mcp_platform_sees_all_four_and_shows_them_in_both_forms() 
 #[test]
 fn mpanel_shows_what_it_showed_also_what_only_the_program_knows() {
     let database = PostgreSql::start();
-    let service = service("mpanel").variable("DATABASE_URL", &database.url()).listening();
+    let service = service("mpanel").variable("DATABASE_URL", &database.url());
+    let service = service.variable("SEAWORTHY_EGRESS_LISTEN", "127.0.0.1:0").listening();
     answers(&service, "/api/ready", 200);
     assert_eq!(service.get("/api/ready").json(), json!({ "status": "ready" }));
     assert_eq!(service.get("/api/live").json(), json!({ "status": "alive" }));
@@ -170,7 +171,10 @@ fn mpanel_shows_what_it_showed_also_what_only_the_program_knows() {
     same_shape(&health, &seed);
     assert_eq!(health["features"].as_array().map(Vec::len), Some(12), "{health}");
     assert!(health["system"]["nodeVersion"].as_str().is_some_and(|version| version.starts_with('v')), "{health}");
-    assert!(service.get("/metrics").text().contains("http_requests_total"), "it is public for loopback");
+    let scrape = service.get("/metrics").text();
+    for family in ["http_requests_total", "http_request_duration_seconds_bucket", "circuit_breaker_state{"] {
+        assert!(scrape.contains(family), "{family} is not in what loopback may scrape:\n{scrape}");
+    }
     service.stop().with_code(0);
 }
 

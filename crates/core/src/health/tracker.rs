@@ -156,6 +156,15 @@ impl Tracker {
         self.policy = policy;
     }
 
+    /// It comes at `now` into a service that is ready, which does not wait for its first result longer than a result is
+    /// believed.
+    pub fn come_late(&mut self, now: Instant) {
+        self.check.came_late = true;
+        if self.check.last_checked.is_none() {
+            self.check.stale_at = now.checked_add(self.policy.stale_after);
+        }
+    }
+
     /// Takes the result of a run.
     pub fn ended(&mut self, run: Run) -> Next {
         let Run { began, ended, outcome, measures } = run;

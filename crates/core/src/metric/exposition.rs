@@ -14,6 +14,8 @@ pub enum Kind {
     Counter,
     Gauge,
     Histogram,
+    /// Quantiles, which only others calculate.
+    Summary,
     /// For names that somebody's queries know and that break the rules of any other kind.
     Untyped,
 }
@@ -84,6 +86,12 @@ impl Exposition {
         Self { format, out: String::with_capacity(16 * 1024), names: HashSet::new() }
     }
 
+    /// The format of this page.
+    #[must_use]
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
     /// The name under which a family can stand on this page: its own, or with `app_` before it where that is taken.
     #[must_use]
     pub fn free_name<'n>(&self, name: &'n str, kind: Kind) -> Cow<'n, str> {
@@ -102,6 +110,7 @@ impl Exposition {
             (Format::Text, Kind::Counter) => (name, "counter"),
             (_, Kind::Gauge) => (name, "gauge"),
             (_, Kind::Histogram) => (name, "histogram"),
+            (_, Kind::Summary) => (name, "summary"),
             (Format::OpenMetrics, Kind::Untyped) => (name, "unknown"),
             (Format::Text, Kind::Untyped) => (name, "untyped"),
         };
@@ -133,6 +142,7 @@ impl Exposition {
 fn names(name: &str, kind: Kind) -> impl Iterator<Item = Cow<'_, str>> {
     let suffixes: &[&str] = match kind {
         Kind::Histogram => &["_bucket", "_count", "_sum"],
+        Kind::Summary => &["_count", "_sum"],
         Kind::Counter | Kind::Gauge | Kind::Untyped => &[],
     };
     let bare = name.strip_suffix("_total").filter(|_| kind == Kind::Counter);
@@ -178,6 +188,14 @@ impl Family<'_> {
         self.value(cumulated.into());
         self.exposition.out.push('\n');
         self
+    }
+
+    /// A sample of somebody else's: `suffix` is what its name has beyond the family's, and `value` a number as both formats
+    /// spell it.
+    pub(super) fn as_is(&mut self, suffix: &str, labels: &[(&str, &str)], value: &str) {
+        self.head(suffix, labels, None);
+        self.exposition.out.push_str(value);
+        self.exposition.out.push('\n');
     }
 
     fn head(&mut self, suffix: &str, labels: &[(&str, &str)], bound: Option<f64>) {

@@ -137,3 +137,6 @@ impl Stack {
         Ok(TimeLimitLayer::new(self.timeouts.total()).layer(retried.layer(guarded)))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -39,6 +39,11 @@ impl Seat {
         Self(Mutex::new(tracker))
     }
 
+    /// It comes at `now` into a service that is ready, which does not wait for its first result.
+    pub fn come_late(&self, now: Instant) {
+        self.tracker().come_late(now);
+    }
+
     /// Takes the result of a run. Says also whether the check has ever passed.
     pub fn ended(&self, run: Run) -> (Next, bool) {
         let mut tracker = self.tracker();
@@ -61,6 +66,7 @@ pub struct Board {
     ran: Notify,
     health: Health,
     sink: Arc<dyn Sink>,
+    epoch: Instant,
 }
 
 impl fmt::Debug for Board {
@@ -73,7 +79,12 @@ impl Board {
     /// Publishes in `health`, and reports to `sink` what changes.
     pub fn new(health: Health, sink: Arc<dyn Sink>) -> Self {
         let (publishing, runs, turned, ran) = Default::default();
-        Self { seats: Mutex::default(), publishing, runs, turned, ran, health, sink }
+        Self { seats: Mutex::default(), publishing, runs, turned, ran, health, sink, epoch: Instant::now() }
+    }
+
+    /// From when on the moments count at which runs begin together; see [`together`](seaworthy_core::schedule::together).
+    pub fn epoch(&self) -> Instant {
+        self.epoch
     }
 
     /// From now on these are the checks. Published at once: a check that is not known yet must be seen to be pending.

@@ -33,7 +33,9 @@ pub enum Beginning<'e> {
 }
 
 impl Encoder {
-    pub(super) fn new(service: &str, version: Option<&str>, format: Format, colour: bool) -> Self {
+    /// For lines of a service, in this version; pretty ones coloured or not.
+    #[must_use]
+    pub fn new(service: &str, version: Option<&str>, format: Format, colour: bool) -> Self {
         let (look, clock) = match format {
             Format::Json => (Look::Json(Frame::new(service, version)), Clock::utc()),
             Format::Pretty => (Look::Pretty(Style::new(colour)), Clock::local()),

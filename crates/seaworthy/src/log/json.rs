@@ -15,7 +15,8 @@ pub struct Frame {
 }
 
 impl Frame {
-    pub(super) fn new(service: &str, version: Option<&str>) -> Self {
+    /// What every line says of `service`.
+    pub fn new(service: &str, version: Option<&str>) -> Self {
         let mut field = (Vec::new(), Vec::new());
         Line(&mut field.0).text("service", service);
         if let Some(version) = version {

@@ -36,7 +36,8 @@ impl Tone {
 }
 
 impl Style {
-    pub(super) fn new(colour: bool) -> Self {
+    /// With colours, or without.
+    pub fn new(colour: bool) -> Self {
         Self { colour }
     }
 

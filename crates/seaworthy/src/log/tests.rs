@@ -14,7 +14,7 @@ fn start(level: Level) -> (Logger, BufReader<PipeReader>) {
     (logger.start().unwrap(), BufReader::new(reader))
 }
 
-fn request() -> RequestFinished<'static> {
+pub(super) fn request() -> RequestFinished<'static> {
     RequestFinished {
         request_id: "0192-id",
         trace_id: None,

@@ -4,8 +4,44 @@ use std::time::Duration;
 
 use seaworthy_core::health::{Class, Snapshot, Status};
 use seaworthy_core::metric::{Exposition, Kind};
+use serde::Serialize;
 
 use Kind::{Counter, Gauge, Untyped};
+
+/// The health of all checks as a few numbers, for whoever reads JSON.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Summary {
+    /// In seconds, to the tenth.
+    pub uptime: f64,
+    pub services: usize,
+    pub healthy: usize,
+    pub unhealthy: usize,
+    pub degraded: usize,
+    /// Runs of checks since the start.
+    pub checks_total: u64,
+}
+
+impl Summary {
+    /// `snapshot` is the one that is to be believed now.
+    #[must_use]
+    pub fn of(snapshot: &Snapshot, uptime: Duration) -> Self {
+        let count = |status| snapshot.checks.iter().filter(|check| check.status == status).count();
+        Self {
+            uptime: (uptime.as_secs_f64() * 10.0).round() / 10.0,
+            services: snapshot.checks.len(),
+            healthy: count(Status::Healthy),
+            unhealthy: count(Status::Unhealthy),
+            degraded: count(Status::Degraded),
+            checks_total: snapshot.runs,
+        }
+    }
+
+    /// One object.
+    #[must_use]
+    pub fn to_json(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("numbers can be written as JSON")
+    }
+}
 
 /// Writes the families of checks. `snapshot` is the one that is to be believed now; `most` is how many checks a family
 /// may name.

@@ -81,6 +81,7 @@ async fn once<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
 }
 
 /// Holds all connections of a pool, and looks.
+#[cfg(any(feature = "bb8", feature = "deadpool", feature = "sqlx"))]
 async fn is_exhausted<P: Pool, C>(observed: &Observed<P>, connections: Vec<C>, waits: impl Future) {
     let reading = observed.read();
     assert_eq!((reading.size, reading.idle, reading.max), (2, 0, 2));

@@ -11,6 +11,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use seaworthy_core::address::Trusted;
 use seaworthy_core::event::{Event, Sink};
+use seaworthy_core::metric::Format;
 
 use super::Production;
 use super::admin::Place;
@@ -18,7 +19,11 @@ use super::drain::{Drain, Fitting};
 use super::panics::OnPanic;
 use super::problem::{BuildError, Problem};
 use crate::access::Observer;
+use crate::alert;
 use crate::health::Health;
+use crate::limit::rate::{Rate, RateLimit};
+use crate::log::{LogObserver, Logger};
+use crate::metrics::{Metrics, RequestObserver};
 use crate::phase::Phase;
 use crate::probes::Scrape;
 use crate::security::Security;
@@ -51,6 +56,12 @@ pub(super) struct Parts {
     pub(super) admin: Option<Place>,
     pub(super) scrape: Option<Scrape>,
     pub(super) on_panic: OnPanic,
+    pub(super) rate: Option<RateLimit>,
+    pub(super) alerts: Vec<alert::Setup>,
+    pub(super) metrics: Option<Metrics>,
+    pub(super) logger: Option<Logger>,
+    /// What was found to be wrong while it was being described.
+    pub(super) problems: Vec<Problem>,
 }
 
 impl fmt::Debug for Parts {
@@ -80,6 +91,11 @@ impl Builder {
             admin: None,
             scrape: None,
             on_panic: OnPanic::default(),
+            rate: None,
+            alerts: Vec::new(),
+            metrics: None,
+            logger: None,
+            problems: Vec::new(),
         };
         Self { parts, drain: Drain::default(), timeout: None, observer: () }
     }
@@ -101,6 +117,27 @@ impl<O> Builder<O> {
     /// The networks of the proxies in front of the service, whose `X-Forwarded-For` and `Forwarded` are believed. Default: none.
     pub fn trusted_proxies(mut self, networks: impl IntoIterator<Item = IpNet>) -> Self {
         self.parts.stack.trusted = Trusted::new(networks);
+        self
+    }
+
+    /// How many requests a client may make, by its address; more are answered 429. Probes and `/metrics` are exempt. Default: any number.
+    ///
+    /// ```
+    /// use seaworthy::Production;
+    /// use seaworthy::limit::rate::RateLimit;
+    ///
+    /// Production::builder("orders", "1.0.0").rate_limit("100/min".parse()?);
+    /// let limit = RateLimit::new("10/s".parse()?).burst(20)?.exempt("/internal/*");
+    /// Production::builder("orders", "1.0.0").rate_limit_with(limit);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn rate_limit(self, rate: Rate) -> Self {
+        self.rate_limit_with(RateLimit::new(rate))
+    }
+
+    /// The same, with settings of its own.
+    pub fn rate_limit_with(mut self, limit: RateLimit) -> Self {
+        self.parts.rate = Some(limit);
         self
     }
 
@@ -197,6 +234,68 @@ impl<O> Builder<O> {
         self.sink(Arc::new(sink::from_fn(function)))
     }
 
+    /// Counts requests and facts, and answers `/metrics` where probes are answered. What checks find is shown too, and how many lines
+    /// of the log were lost.
+    ///
+    /// ```
+    /// use seaworthy::{Production, metrics::Metrics};
+    ///
+    /// let metrics = Metrics::builder("orders").version("1.0.0").build();
+    /// Production::builder("orders", "1.0.0").metrics(metrics);
+    /// ```
+    pub fn metrics(mut self, metrics: Metrics) -> Builder<(O, RequestObserver)> {
+        let (page, observer) = (metrics.clone(), metrics.observer());
+        self.parts.scrape = Some(Scrape::new(move |accept| {
+            let format = Format::accepted(accept);
+            (format.media_type(), page.exposition(format).into())
+        }));
+        self.parts.sinks.push(Arc::new(metrics.clone()));
+        self.parts.metrics = Some(metrics);
+        self.observer(observer)
+    }
+
+    /// Writes a line for each request and each fact, and flushes it last of all.
+    ///
+    /// ```
+    /// use seaworthy::{Production, log::Logger};
+    ///
+    /// let logger = Logger::builder("orders").version("1.0.0").start()?;
+    /// Production::builder("orders", "1.0.0").log(logger);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn log(mut self, logger: Logger) -> Builder<(O, Option<LogObserver>)> {
+        let observer = match logger.observer() {
+            Ok(observer) => Some(observer),
+            Err(error) => {
+                self.parts.problems.push(Problem::Log(error.to_string()));
+                None
+            }
+        };
+        self.parts.sinks.push(Arc::new(logger.clone()));
+        self.parts.logger = Some(logger);
+        self.observer(observer)
+    }
+
+    /// Calls `hook` with every fact that somebody should mend (level warn and above), on a thread of its own: one that hangs or
+    /// panics hurts nobody; see [`alert`].
+    pub fn alert_hook<F, W>(self, hook: F) -> Self
+    where
+        F: Fn(Event) -> W + Send + 'static,
+        W: Future<Output = ()> + Send + 'static,
+    {
+        self.alert_hook_for(alert::Setup::matters, hook)
+    }
+
+    /// The same, with the facts that `filter` picks. The filter must return at once.
+    pub fn alert_hook_for<F, W>(mut self, filter: impl Fn(&Event) -> bool + Send + Sync + 'static, hook: F) -> Self
+    where
+        F: Fn(Event) -> W + Send + 'static,
+        W: Future<Output = ()> + Send + 'static,
+    {
+        self.parts.alerts.push(alert::Setup::new(filter, hook));
+        self
+    }
+
     /// Tells one more observer of each request.
     pub fn observer<P: Observer>(self, observer: P) -> Builder<(O, P)> {
         let Self { parts, drain, timeout, observer: before } = self;
@@ -209,7 +308,7 @@ impl<O> Builder<O> {
     ///
     /// [`BuildError`] with *all* settings that make none: names of checks that stand twice, times that do not fit into each other.
     pub fn build(mut self) -> Result<Production<O>, BuildError> {
-        let mut problems = Vec::new();
+        let mut problems = std::mem::take(&mut self.parts.problems);
         if self.parts.service.trim().is_empty() {
             problems.push(Problem::Unnamed);
         }
@@ -235,6 +334,12 @@ impl<O> Builder<O> {
         let none = times.into_iter().filter(|(_, time)| time.is_zero());
         problems.extend(none.map(|(what, _)| Problem::NoTime { what }));
         BuildError::of(problems)?;
+        if let Some(metrics) = &self.parts.metrics {
+            metrics.watch_health(self.parts.health.clone());
+            if let Some(logger) = &self.parts.logger {
+                metrics.watch_log(logger.clone());
+            }
+        }
         Ok(Production { parts: self.parts, observer: self.observer })
     }
 

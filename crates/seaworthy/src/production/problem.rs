@@ -42,6 +42,8 @@ pub enum Problem {
     NoTime { what: &'static str },
     #[error("requests may take {timeout:?}, but a drain cuts them after {drain:?}: shorten the one or raise the other")]
     RequestOutlastsDrain { timeout: Duration, drain: Duration },
+    #[error("the log cannot be written: {0}")]
+    Log(String),
     #[error("0 connections are allowed, so that nobody could be served")]
     NoConnections,
 }

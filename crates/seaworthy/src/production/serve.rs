@@ -10,7 +10,8 @@ use bytes::Bytes;
 use http::{Request, Response};
 use seaworthy_core::event::{Event, Nowhere, Outcome, Sink};
 use seaworthy_core::lifecycle::Change;
-use tokio::task::AbortHandle;
+use seaworthy_core::lifecycle::budget::FLUSH;
+use tokio::task::{AbortHandle, spawn_blocking};
 use tokio::time::{Instant, sleep, timeout};
 use tower_layer::Layer;
 use tower_service::Service;
@@ -23,9 +24,11 @@ use super::drain::Fitting;
 use super::panics::{OnPanic, Watch};
 use super::problem::ServeError;
 use crate::access::Observer;
+use crate::alert::{self, AlertHook};
 use crate::body::RequestBody;
 use crate::health::Health;
 use crate::lifecycle::Lifecycle;
+use crate::limit::rate::RateLimitLayer;
 use crate::panic::PanicGuardLayer;
 use crate::phase::Phase;
 use crate::probes::{Endpoints, Identity, Scrape, Vitals};
@@ -60,25 +63,18 @@ impl<O: Observer + Send + 'static> Production<O> {
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
         let Self { parts, observer } = self;
-        let Parts {
-            service,
-            version,
-            health,
-            stack,
-            connections,
-            drain,
-            hooks,
-            phases,
-            sinks,
-            admin,
-            scrape,
-            on_panic,
-        } = parts;
+        let Parts { service, version, health, stack, connections, drain, hooks, phases, .. } = parts;
+        let Parts { mut sinks, admin, scrape, on_panic, rate, alerts, logger, .. } = parts;
         let Some(Fitting { budget, spread }) = drain else { return Ok(()) };
         if let Some(error) = life.signals_error() {
             return Err(ServeError::Signals(error));
         }
+        let (alerts, silent) = start_alerts(alerts);
+        sinks.extend(alerts.iter().map(|hook| Arc::new(hook.clone()) as Arc<dyn Sink>));
         let sink: Arc<dyn Sink> = Arc::new(Fanout::new(sinks));
+        for text in silent {
+            sink.emit(&Event::Warning { text });
+        }
         let listener = listener.into();
         let admin = admin.map(super::admin::Place::bind).transpose()?;
         life.report_to(sink.clone());
@@ -99,7 +95,8 @@ impl<O: Observer + Send + 'static> Production<O> {
         // The guard of the stack stands outside of everything, where a request has no id yet. A panic of the handler is met
         // inside, so that its 500 carries one, and the access event says 500.
         let app = panics.layer(App::new(labelled(app), sink.clone()));
-        let service = Stack::new(stack, life.clone(), observer, guard).layer(app);
+        let rate = rate.map(|rate| RateLimitLayer::reporting(rate, sink.clone())).unwrap_or_default();
+        let service = Stack::new(stack, life.clone(), observer, guard).limited(rate).layer(app);
         let mut server =
             Server::start(Setup { listener, limits: connections, service, sink: sink.clone(), evict: false });
         let shown = shown.map_or_else(|| "off".to_owned(), |at| at.to_string());
@@ -125,8 +122,29 @@ impl<O: Observer + Send + 'static> Production<O> {
         if let Some(admin) = admin {
             admin.close().await;
         }
+        for hook in &alerts {
+            // What it has not heard by now it will not hear.
+            let _ = hook.flush(FLUSH).await;
+        }
+        if let Some(logger) = logger {
+            // On a thread that may wait. Lines that stdout does not take in this time are lost, and were counted.
+            let _ = spawn_blocking(move || logger.flush(std::time::Instant::now() + FLUSH)).await;
+        }
         if graceful && failed == 0 { Ok(()) } else { Err(ServeError::Forced { requests_cut, failed, forced }) }
     }
+}
+
+/// Starts the hooks that can be, and says what of the others.
+fn start_alerts(setups: Vec<alert::Setup>) -> (Vec<AlertHook>, Vec<String>) {
+    let (mut hooks, mut silent) = (Vec::new(), Vec::new());
+    for setup in setups {
+        match AlertHook::of(setup) {
+            Ok(hook) => hooks.push(hook),
+            // A service is not kept from serving by it.
+            Err(error) => silent.push(format!("an alert hook cannot be started: {error}")),
+        }
+    }
+    (hooks, silent)
 }
 
 /// Lets clients go. Gives the number of requests that were cut.

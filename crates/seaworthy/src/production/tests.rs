@@ -37,7 +37,7 @@ fn quick() -> Drain {
     Drain::default().grace(millis(10_000)).delay(millis(50)).timeout(millis(3_000)).spread(millis(100))
 }
 
-async fn run(builder: Builder) -> Running {
+async fn run<O: crate::access::Observer + Send + 'static>(builder: Builder<O>) -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (life, said): (Lifecycle, Arc<Mutex<Vec<String>>>) = Default::default();
@@ -325,4 +325,32 @@ async fn a_stop_that_came_before_the_start_is_not_forgotten() {
     let production = service().on_event(move |event: &Event| memory.lock().unwrap().push(event.to_string()));
     production.build().unwrap().serve(app, listener, life).await.unwrap();
     assert_eq!(said.lock().unwrap()[0], "SIGTERM received, starting graceful shutdown");
+}
+
+#[tokio::test]
+async fn metrics_and_log_know_of_each_request_and_an_alert_of_what_went_wrong() {
+    let admin = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = admin.local_addr().unwrap();
+    let (heard, file) = (Arc::new(Mutex::new(Vec::new())), tempfile::NamedTempFile::new().unwrap());
+    let memory = heard.clone();
+    let logger = crate::log::Logger::builder("orders").format(crate::log::Format::Json);
+    let builder = service()
+        .metrics(crate::metrics::Metrics::new("orders"))
+        .log(logger.output(file.reopen().unwrap()).start().unwrap())
+        .alert_hook(move |event| {
+            memory.lock().unwrap().push(event.name());
+            std::future::ready(())
+        })
+        .admin_listener(admin);
+    let mut running = run(builder).await;
+    let mut client = running.connect().await;
+    ask(&mut client, "/panic").await;
+    assert!(answer(&mut client).await.starts_with("HTTP/1.1 500"));
+    let page = probe(at, "/metrics").await;
+    assert!(page.contains("http_requests_total{") && page.contains("500"), "{page}");
+    running.life.stop(Cause::Command);
+    running.ended().await.unwrap();
+    let log = std::fs::read_to_string(file.path()).unwrap();
+    assert!(log.contains("\"path\":\"/panic\"") && log.contains("Graceful shutdown complete"), "{log}");
+    assert_eq!(*heard.lock().unwrap(), ["panicked"]);
 }

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use seaworthy_core::event::Event;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tower_service::Service;
 
 use super::Shared;
@@ -43,20 +43,24 @@ where
         speaks = speaks_http2(&shared, &mut stream) => speaks,
         () = cut(&state) => return,
     };
-    let Some(speaks_http2) = speaks_http2 else { return };
     let entry = Entry::new(service, state.clone(), shared.clone());
-    let ended = if speaks_http2 {
-        state.enter(Phase::Streams, shared.registry.now());
-        over_http2(&shared, stream, entry, &state).await
-    } else {
-        over_http1(&shared, stream, entry, &state).await
-    };
-    // A head that timed out has been reported where it was answered.
-    if let Some(Err(error)) = ended
-        && !state.is_timed_out()
-        && let Some((problem, status)) = describe(&error, speaks_http2)
-    {
-        shared.client_error(&state, problem, status);
+    match speaks_http2 {
+        Some(true) => {
+            state.enter(Phase::Streams, shared.registry.now());
+            over_http2(&shared, stream, entry, &state).await;
+        }
+        Some(false) => over_http1(&shared, stream, entry, &state).await,
+        None if state.is_timed_out() => linger(stream, &state).await,
+        None => {}
+    }
+}
+
+/// Closes after an answer that hyper knows nothing of.
+async fn linger(mut stream: ClientStream, state: &Connection) {
+    tokio::select! {
+        // An error here only says that the client is gone already.
+        _ = stream.shutdown() => {}
+        () = cut(state) => {}
     }
 }
 
@@ -89,13 +93,7 @@ async fn cut(state: &Connection) {
     .await;
 }
 
-/// `None` where it was cut.
-async fn over_http1<S, B>(
-    shared: &Shared,
-    stream: ClientStream,
-    entry: Entry<S>,
-    state: &Connection,
-) -> Option<hyper::Result<()>>
+async fn over_http1<S, B>(shared: &Shared, stream: ClientStream, entry: Entry<S>, state: &Connection)
 where
     S: Service<Request<Incoming>, Response = Response<B>> + Clone,
     S::Error: Into<Box<dyn Error + Send + Sync>>,
@@ -108,24 +106,28 @@ where
         .max_header_size(limits.head_size)
         .max_buf_size(limits.head_size.max(64 * 1024))
         .header_read_timeout(None);
-    let mut connection = pin!(http.serve_connection(TokioIo::new(stream), entry).with_upgrades());
-    poll_fn(|cx| {
-        if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
-            return Poll::Ready(Some(ended));
+    let mut connection = http.serve_connection(TokioIo::new(stream), entry).with_upgrades();
+    let ended = poll_fn(|cx| {
+        if let Poll::Ready(ended) = Pin::new(&mut connection).poll(cx) {
+            return Poll::Ready(ended);
         }
         state.task.register(cx.waker());
-        if state.is_cut() { Poll::Ready(None) } else { Poll::Pending }
+        if state.is_cut() { Poll::Ready(Ok(())) } else { Poll::Pending }
     })
-    .await
+    .await;
+    match (ended, state.is_timed_out()) {
+        (Ok(()), _) => {}
+        // It has been answered and reported where it was noticed.
+        (Err(_), true) => {
+            if let Some(parts) = connection.into_parts() {
+                linger(parts.io.into_inner(), state).await;
+            }
+        }
+        (Err(error), false) => shared.report(state, &error, false),
+    }
 }
 
-/// `None` where it was cut.
-async fn over_http2<S, B>(
-    shared: &Shared,
-    stream: ClientStream,
-    entry: Entry<S>,
-    state: &Connection,
-) -> Option<hyper::Result<()>>
+async fn over_http2<S, B>(shared: &Shared, stream: ClientStream, entry: Entry<S>, state: &Connection)
 where
     S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
     S::Future: Send,
@@ -143,14 +145,14 @@ where
         .keep_alive_timeout(Duration::from_secs(20));
     let mut connection = pin!(http.serve_connection(TokioIo::new(stream), entry));
     let mut told = false;
-    poll_fn(|cx| {
+    let ended = poll_fn(|cx| {
         loop {
             if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
-                return Poll::Ready(Some(ended));
+                return Poll::Ready(ended);
             }
             state.task.register(cx.waker());
             if state.is_cut() {
-                return Poll::Ready(None);
+                return Poll::Ready(Ok(()));
             }
             if told || !state.leaves() {
                 return Poll::Pending;
@@ -161,7 +163,10 @@ where
             connection.as_mut().graceful_shutdown();
         }
     })
-    .await
+    .await;
+    if let Err(error) = ended {
+        shared.report(state, &error, true);
+    }
 }
 
 /// What hyper answered by itself, or found broken; `None` where the client merely went away.
@@ -193,6 +198,12 @@ fn is_departure(error: &hyper::Error) -> bool {
 }
 
 impl Shared {
+    fn report(&self, state: &Connection, error: &hyper::Error, http2: bool) {
+        if let Some((problem, status)) = describe(error, http2) {
+            self.client_error(state, problem, status);
+        }
+    }
+
     /// Reports what a client did wrong where no request can say it.
     fn client_error(&self, state: &Connection, problem: &str, status: u16) {
         let client = state.peer.map_or_else(|| "unix".to_owned(), |peer| peer.ip().to_string());

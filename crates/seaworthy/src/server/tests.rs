@@ -124,7 +124,7 @@ async fn half_a_head_is_answered_408_in_time_however_it_drips() {
         let mut drip = tokio::time::interval(Duration::from_millis(20));
         loop {
             tokio::select! {
-                ended = reader.read_to_string(&mut read) => break drop(ended.unwrap()),
+                ended = reader.read_to_string(&mut read) => break assert!(ended.unwrap() > 0),
                 _ = drip.tick() => { let _ = writer.write_all(b"x").await; }
             }
         }
@@ -259,7 +259,8 @@ async fn where_probes_are_answered_the_longest_idle_connection_makes_room() {
 
 #[tokio::test]
 async fn what_is_not_http_is_refused_and_reported() {
-    let (_server, address, memory) = start(ConnectionLimits::default()).await;
+    let (server, address, memory) = start(ConnectionLimits::default()).await;
     assert!(read_to_end(&mut connect(address, "NONSENSE\r\n\r\n").await).await.starts_with("HTTP/1.1 400"));
+    server.empty().await;
     assert_eq!(*memory.0.lock().unwrap(), ["the request is malformed"]);
 }

@@ -154,4 +154,21 @@ mod tests {
             prop_assert!(heard(&garbage, Method::ConnectionStart).is_err());
         }
     }
+
+    #[test]
+    fn fuzz_any_broker_is_understood_or_refused() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        seaworthy_fuzz::drive("amqp", |said| {
+            let (ours, mut theirs) = tokio::io::duplex(1 << 20);
+            runtime.block_on(async {
+                theirs.write_all(said).await.unwrap();
+                theirs.shutdown().await.unwrap();
+                let mut frames = Frames::begin(Box::new(ours)).await.unwrap();
+                if let Ok(arguments) = frames.expect(1, Method::QueueDeclareOk).await {
+                    assert!(arguments.len() < said.len());
+                }
+                let _ = frames.expect(0, Method::ConnectionTune).await;
+            });
+        });
+    }
 }

@@ -195,4 +195,11 @@ mod tests {
         assert_eq!(largest(u32::MAX), LARGEST.to_be_bytes());
         assert!(tuned(b"\0\0").is_none());
     }
+
+    #[test]
+    fn fuzz_any_start_and_any_tune_is_read_or_refused() {
+        seaworthy_fuzz::drive("amqp-start", |arguments| {
+            let _ = (Start::read(arguments), tuned(arguments), super::super::close::reason(arguments));
+        });
+    }
 }

@@ -207,4 +207,14 @@ mod tests {
             let _ = (Greeting::read(&garbage), Verdict::read(&garbage));
         }
     }
+
+    #[test]
+    fn fuzz_any_greeting_and_any_verdict_is_read_or_refused() {
+        seaworthy_fuzz::drive("mysql-greeting", |packet| {
+            if let Some(greeting) = Greeting::read(packet) {
+                assert!(greeting.challenge.len() < packet.len());
+            }
+            let _ = Verdict::read(packet);
+        });
+    }
 }

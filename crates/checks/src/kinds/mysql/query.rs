@@ -143,4 +143,20 @@ mod tests {
             let _ = (row(&garbage, 3), column(&garbage), number(&mut Cursor(&garbage)));
         }
     }
+
+    #[test]
+    fn fuzz_any_answer_to_a_query_is_a_table_or_a_failure() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        seaworthy_fuzz::drive("mysql-answer", |said| {
+            let (ours, mut theirs) = tokio::io::duplex(1 << 20);
+            let answer = runtime.block_on(async {
+                tokio::io::AsyncWriteExt::write_all(&mut theirs, said).await.unwrap();
+                tokio::io::AsyncWriteExt::shutdown(&mut theirs).await.unwrap();
+                ask(&mut Packets::new(Box::new(ours)), "SELECT 1").await
+            });
+            if let Ok(answer) = answer {
+                assert!(answer.rows.iter().all(|row| row.len() == answer.columns.len()));
+            }
+        });
+    }
 }

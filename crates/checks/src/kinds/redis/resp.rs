@@ -4,6 +4,7 @@
 //! A client library would bring pools, pipelines and its own way of connecting; none of that is of use here.
 
 use std::future::Future;
+use std::io::Write;
 use std::pin::Pin;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -46,14 +47,26 @@ impl Connection {
 
     /// Asks, and waits for the answer.
     pub(crate) async fn ask(&mut self, command: &[&str]) -> Result<Reply, Failure> {
-        let mut bytes = format!("*{}\r\n", command.len()).into_bytes();
-        for part in command {
-            bytes.extend_from_slice(format!("${}\r\n", part.len()).as_bytes());
-            bytes.extend_from_slice(part.as_bytes());
-            bytes.extend_from_slice(b"\r\n");
+        self.send(&[command]).await?;
+        self.answer().await
+    }
+
+    /// Asks several things at once. Each has its [`answer`](Self::answer), in this order.
+    pub(crate) async fn send(&mut self, commands: &[&[&str]]) -> Result<(), Failure> {
+        let mut bytes = Vec::with_capacity(64);
+        for command in commands {
+            // Writing to memory cannot fail.
+            let _ = write!(bytes, "*{}\r\n", command.len());
+            for part in *command {
+                let _ = write!(bytes, "${}\r\n{part}\r\n", part.len());
+            }
         }
         self.0.write_all(&bytes).await?;
         self.0.flush().await?;
+        Ok(())
+    }
+
+    pub(crate) async fn answer(&mut self) -> Result<Reply, Failure> {
         self.read(0).await
     }
 

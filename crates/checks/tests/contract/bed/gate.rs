@@ -15,7 +15,7 @@ pub(crate) enum Mode {
     Open,
     /// Accepts, and never answers.
     BlackHole,
-    /// Answers what nobody understands.
+    /// Answers what nobody understands, and nothing more.
     Garbage,
     /// Accepts, and closes.
     Closed,
@@ -73,7 +73,7 @@ impl Gate {
         self.state.cut.notify_waiters();
     }
 
-    /// Connections that are open now.
+    /// Connections that are open now. One to the server is among them until the server has closed it too.
     pub(crate) fn open(&self) -> usize {
         self.state.open.load(Ordering::SeqCst)
     }
@@ -98,6 +98,7 @@ impl State {
             Mode::BlackHole => drain(client).await,
             Mode::Garbage => {
                 let _ = client.write_all(b"\x00\xff 1234 what is this?\r\n\r\n").await;
+                let _ = client.shutdown().await;
                 drain(client).await;
             }
             Mode::Open | Mode::Slow(_) => {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use seaworthy_checks::kinds::Spec;
-use seaworthy_checks::{Commands, Finishing, Heartbeats, Probe, Resolve, Resolving, Secret, Surroundings};
+use seaworthy_checks::{Commands, Finishing, Heartbeats, Idle, Probe, Resolve, Resolving, Secret, Surroundings};
 use seaworthy_core::health::{Class, Outcome, Run};
 
 pub(crate) use certificates::Certificates;
@@ -20,7 +20,7 @@ pub(crate) use server::{End, Server, free_port};
 /// Longer than anything takes on a machine that is busy with other tests.
 pub(crate) const LONG: Duration = Duration::from_secs(30);
 
-/// Knows one name.
+/// Knows some names.
 #[derive(Debug)]
 struct Names;
 
@@ -30,6 +30,8 @@ impl Resolve for Names {
             "localhost" => Ok(vec!["127.0.0.1".parse().unwrap()]),
             // The first address leads nowhere (RFC 5737): the second must be tried.
             "two.test" => Ok(vec!["127.0.0.2".parse().unwrap(), "127.0.0.1".parse().unwrap()]),
+            // Its server of names never answers.
+            "stuck.test" => return Box::pin(std::future::pending()),
             _ => Err(format!("{name:?} cannot be resolved")),
         };
         Box::pin(std::future::ready(found))
@@ -47,7 +49,12 @@ impl Commands for NoCommands {
 }
 
 pub(crate) fn surroundings() -> Surroundings {
-    Surroundings { names: Arc::new(Names), commands: Arc::new(NoCommands), heartbeats: Heartbeats::default() }
+    Surroundings {
+        names: Arc::new(Names),
+        commands: Arc::new(NoCommands),
+        heartbeats: Heartbeats::default(),
+        gateway: Arc::new(Idle),
+    }
 }
 
 pub(crate) fn probe(spec: Spec) -> Box<dyn Probe> {

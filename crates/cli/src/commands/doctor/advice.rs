@@ -13,6 +13,10 @@ pub(super) fn on(kind: &str, class: Class, warning: bool) -> &'static str {
             "it does not answer in time: is it overloaded, or does a firewall drop packets? raise `timeout` if it may be slow"
         }
         ("redis", Class::Auth) => "check user and password in the URL (ACL LIST), and that the user may PING",
+        ("mysql", Class::Auth) => {
+            "check user and password in the URL, and SHOW GRANTS FOR the user as seen from this host"
+        }
+        ("amqp", Class::Auth) => "check user, password and virtual host in the URL, and `rabbitmqctl list_permissions`",
         ("postgres", Class::Auth) => "check user and password in the URL, and pg_hba.conf on the server",
         (_, Class::Auth) => "check the credentials",
         ("tls", Class::Tls) => {
@@ -22,9 +26,10 @@ pub(super) fn on(kind: &str, class: Class, warning: bool) -> &'static str {
             "check the name, the validity and the authority of the certificate; set `ca-file` for one of your own"
         }
         (_, Class::Protocol) => "something else may listen there: check host, port and scheme",
-        ("postgres", Class::Condition) if warning => {
+        ("postgres" | "mysql", Class::Condition) if warning => {
             "close idle connections, lower pool sizes, use a pooler, or raise max_connections"
         }
+        ("amqp" | "nats" | "bullmq", Class::Condition) if warning => "are there enough consumers, and do they keep up?",
         ("redis", Class::Condition) if warning => "look at INFO memory and clients: raise maxmemory, or keep less",
         ("disk", Class::Condition) => "make room, or grow the volume",
         ("memory", Class::Condition) => "look for leaks, or raise the limit",

@@ -123,7 +123,7 @@ pub(crate) struct Check {
     #[schemars(length(min = 1), extend("x-default" = "none", "examples" = ["+PONG"]))]
     pub(crate) expect: Option<String>,
 
-    /// A query to run in a transaction that cannot write. For `postgres`, `mysql`.
+    /// A query to run, where it cannot write. For `postgres`, `mysql`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1), extend("x-default" = "`SELECT 1`", "examples" = ["SELECT count(*) FROM jobs WHERE failed"]))]
     pub(crate) query: Option<String>,
@@ -133,9 +133,9 @@ pub(crate) struct Check {
     #[schemars(length(min = 1), extend("x-default" = "none", "examples" = ["mymaster"]))]
     pub(crate) sentinel: Option<String>,
 
-    /// More in use than this is a warning. For `postgres`, `mysql`, `redis`, `disk`, `memory`.
+    /// More in use than this is a warning. For `postgres`, `mysql`, `redis`, `disk`, `memory`; for `upstream`, more failures.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 100), extend("x-default" = "80; 90 for `disk` and `memory`", "examples" = [85]))]
+    #[schemars(range(min = 1, max = 100), extend("x-default" = "80; 90 for `disk` and `memory`, 10 for `upstream`", "examples" = [85]))]
     pub(crate) warn_percent: Option<u8>,
 
     /// The authorities whose certificates are believed, in PEM, in place of the public ones. For every kind with TLS.
@@ -208,10 +208,32 @@ pub(crate) struct Check {
     #[schemars(extend("x-default" = "none", "examples" = [{ "LICENSE": { "env": "LICENSE_KEY" } }]))]
     pub(crate) env: BTreeMap<String, As<SecretSource>>,
 
-    /// How long after one sign of life the next is due. For `heartbeat`.
+    /// How long after one sign of life the next is due. For `heartbeat`, where `schedule` does not say it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-default" = "none", "examples" = ["1d"]))]
     pub(crate) within: Option<Time>,
+
+    /// When a sign of life is due, as cron writes it: minute, hour, day of the month, month, day of the week. For `heartbeat`,
+    /// in place of `within`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1), extend("x-default" = "none", "examples" = ["0 3 * * MON-FRI"]))]
+    pub(crate) schedule: Option<String>,
+
+    /// The time zone of `schedule`. For `heartbeat`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1), extend("x-default" = "`UTC`", "examples" = ["Europe/Berlin"]))]
+    pub(crate) time_zone: Option<String>,
+
+    /// How long a job may take that says when it starts. For `heartbeat`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-default" = "until it is due again", "examples" = ["2h"]))]
+    pub(crate) max_duration: Option<Time>,
+
+    /// Takes signs of life on the public listener too, at `/heartbeat/NAME`, from whoever brings this as `Authorization: Bearer`.
+    /// For `heartbeat`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-default" = "none", "examples" = [{ "env": "BACKUP_TOKEN" }]))]
+    pub(crate) token: Option<As<SecretSource>>,
 
     /// How much later than that it may come. For `heartbeat`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -247,6 +269,26 @@ pub(crate) struct Check {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-default" = "none", "examples" = [["mail"]]))]
     pub(crate) queues: Vec<String>,
+
+    /// The upstream whose requests count, by its name in logs and metrics. For `upstream`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1), extend("x-default" = "all together", "examples" = ["shop.internal:80"]))]
+    pub(crate) upstream: Option<String>,
+
+    /// How far back requests count. For `upstream`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-default" = "`1m`", "examples" = ["5m"]))]
+    pub(crate) window: Option<Time>,
+
+    /// So many requests must have come within the window, or nothing is said. For `upstream`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-default" = "20", "examples" = [100]))]
+    pub(crate) min_requests: Option<u64>,
+
+    /// More failures among them than this are a failure. For `upstream`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 100), extend("x-default" = "50", "examples" = [25]))]
+    pub(crate) fail_percent: Option<u8>,
 
     /// What stands in front of the names of all keys. For `bullmq`.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -41,6 +41,7 @@ pub(crate) enum CheckKind {
     Nats,
     Amqp,
     Bullmq,
+    Upstream,
 }
 
 impl CheckKind {
@@ -63,6 +64,7 @@ impl CheckKind {
             Self::Nats => "nats",
             Self::Amqp => "amqp",
             Self::Bullmq => "bullmq",
+            Self::Upstream => "upstream",
         }
     }
 }

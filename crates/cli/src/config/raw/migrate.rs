@@ -20,6 +20,12 @@ pub(crate) struct Migrate {
     #[schemars(extend("examples" = [["npm", "run", "migrate"]]))]
     pub(crate) command: As<Argv>,
 
+    /// Of several replicas one migrates at a time: the name of a check of the kind `postgres`, in whose database an advisory
+    /// lock is held meanwhile. The others wait, for as long as `timeout`. Not through a pooler that hands out transactions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1), extend("x-default" = "none", "examples" = ["database"]))]
+    pub(crate) lock: Option<String>,
+
     /// How long it may take; after that the start fails.
     #[serde(default = "five_minutes")]
     pub(crate) timeout: Time,

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Time;
-use crate::config::units::{As, Cidr, PublicProbes, UrlPath};
+use crate::config::units::{As, Cidr, PublicProbes, SecretSource, UrlPath};
 
 /// The answers to whoever asks how the service is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -26,6 +26,10 @@ pub(crate) struct Probes {
 
     /// Who sees addresses and error texts in a probe's body.
     pub(crate) details: Details,
+
+    /// Whoever brings this as `Authorization: Bearer` sees what is shown on this machine.
+    #[schemars(extend("x-default" = "none", "examples" = [{ "env": "PROBE_TOKEN" }]))]
+    pub(crate) token: Option<As<SecretSource>>,
 
     /// The shape of the body when the request asks for none.
     pub(crate) format: ProbeFormat,
@@ -52,6 +56,7 @@ impl Default for Probes {
             paths: BTreeMap::new(),
             allow: Vec::new(),
             details: Details::Loopback,
+            token: None,
             format: ProbeFormat::Default,
             shapes: BTreeMap::new(),
             app_path: None,
@@ -78,7 +83,7 @@ pub(crate) enum Verdict {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Details {
-    /// Only who asks from this machine.
+    /// Only who asks from this machine, or brings the token.
     #[default]
     Loopback,
     /// Everybody.

@@ -77,6 +77,13 @@ fn every_key_of_the_sample_can_be_taken_as_it_stands() {
         if line.starts_with('[') || line.starts_with("#[") {
             table = line.trim_start_matches('#').to_owned();
         } else if let Some(key) = line.strip_prefix('#').filter(|key| key.contains(" = ") && !key.starts_with(' ')) {
+            // A lock is that of a check.
+            let before = match table.as_str() {
+                "[[migrate]]" if key.starts_with("lock") => {
+                    "[[check]]\nname = \"database\"\nkind = \"postgres\"\nurl = \"postgres://app@db/app\"\n"
+                }
+                _ => "",
+            };
             let needed = match table.as_str() {
                 "[[migrate]]" if key.starts_with("name") => "command = [\"true\"]\n".to_owned(),
                 "[[migrate]]" if key.starts_with("command") => "name = \"a\"\n".to_owned(),
@@ -87,10 +94,12 @@ fn every_key_of_the_sample_can_be_taken_as_it_stands() {
                 _ => String::new(),
             };
             let table = table.replace("NAME", "name");
-            let given = file(&format!("{table}\n{needed}{key}"))
+            let given = file(&format!("{before}{table}\n{needed}{key}"))
                 .variable("MIGRATION_PASSWORD", "x")
                 .variable("LICENSE_KEY", "x")
                 .variable("ENCRYPTION_KEY", "x")
+                .variable("BACKUP_TOKEN", "0123456789abcdef")
+                .variable("PROBE_TOKEN", "0123456789abcdef")
                 .with_file("/run/secrets/health-token", "x")
                 .with_file("/run/secrets/collector-key", "x")
                 .with_file("/run/secrets/sentry-dsn", "https://x@sentry.example/1")
@@ -118,6 +127,15 @@ fn needed_by_check(line: &str) -> String {
         row.example.lines().skip(1).filter(|line| !line.starts_with(&format!("{key} = "))).collect();
     match key {
         "kind" => lines.retain(|line| line.starts_with("name")),
+        // Neither is of use without the other.
+        "cert-file" => lines.push("key-file = \"/etc/ssl/client.key\""),
+        "key-file" => lines.push("cert-file = \"/etc/ssl/client.pem\""),
+        // They exclude each other.
+        "schedule" => lines.retain(|line| !line.starts_with("within")),
+        "time-zone" => {
+            lines.retain(|line| !line.starts_with("within"));
+            lines.push("schedule = \"0 3 * * *\"");
+        }
         "method" => lines.retain(|line| !line.starts_with("json")),
         _ => {}
     }

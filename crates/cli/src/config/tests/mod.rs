@@ -2,6 +2,7 @@
 
 mod coherence;
 mod documents;
+mod egress;
 mod precedence;
 mod problems;
 mod properties;

@@ -1,13 +1,11 @@
 //! The program, its migrations, and where its requests go.
 
-use std::collections::BTreeSet;
 use std::ffi::OsString;
 
 use super::Review;
 use crate::config::raw::{self, Protocol, Root};
-use crate::config::tree;
 use crate::config::units::{AppPort, As, Target};
-use crate::config::validated::{App, Migration, Upstream};
+use crate::config::validated::{App, Upstream};
 
 impl Review<'_> {
     pub(super) fn app(&mut self, raw: &mut raw::App) -> App {
@@ -69,25 +67,5 @@ impl Review<'_> {
             self.refuse(&["app.protocol", "upstream"], "is \"http1\", and the upstream is h2c://", hint);
         }
         target.map(|target| Upstream { target, protocol: if forced { Protocol::H2c } else { raw.app.protocol } })
-    }
-
-    pub(super) fn migrations(&mut self, raw: &[raw::Migrate]) -> Vec<Migration> {
-        let mut names = BTreeSet::new();
-        let mut migrations = Vec::new();
-        for (index, migrate) in raw.iter().enumerate() {
-            let path = tree::at("migrate", index);
-            let name = tree::join(&path, "name");
-            if !names.insert(migrate.name.as_str()) {
-                let message = format!("= {:?} is the name of an earlier migration too", migrate.name);
-                self.refuse(&[&name], message, "give each its own name");
-            }
-            migrations.push(Migration {
-                name: migrate.name.clone(),
-                command: migrate.command.0.0.clone(),
-                timeout: self.positive(&tree::join(&path, "timeout"), &migrate.timeout),
-                env: self.environment(&tree::join(&path, "env"), &migrate.env),
-            });
-        }
-        migrations
     }
 }

@@ -34,7 +34,7 @@ impl Review<'_> {
             entry.name(raw.iter().take(index));
             entry.depends(raw);
             let Some(spec) = entry.spec() else { continue };
-            let policy = entry.policy();
+            let (policy, token) = (entry.policy(), entry.token());
             checks.push(Check {
                 name: check.name.clone(),
                 spec,
@@ -50,6 +50,7 @@ impl Review<'_> {
                 policy,
                 depends_on: check.depends_on.clone(),
                 labels: check.labels.clone().into_iter().collect(),
+                token,
             });
         }
         let graph = raw.iter().map(|check| (check.name.as_str(), check.depends_on.as_slice()));

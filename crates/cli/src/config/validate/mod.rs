@@ -7,6 +7,7 @@ mod app;
 mod checks;
 mod drain;
 mod egress;
+mod migrate;
 mod observe;
 mod protect;
 mod shapes;
@@ -47,12 +48,12 @@ impl Review<'_> {
         let upstream = self.upstream(raw);
         let top = self.top(raw);
         let probes = self.probes(raw, &top);
+        let checks = self.checks(raw);
         let (egress_listen, egress) = self.egress(raw, [Some(&top.listen), top.admin.as_ref()]);
         self.reachable(top.admin.as_ref(), &probes);
         let release = raw.version.as_ref().map(|version| format!("{}@{version}", top.service));
         let sentry = self.sentry(&mut raw.sentry, &top.environment, release);
         Config {
-            service: top.service,
             version: raw.version.clone(),
             listen: top.listen,
             admin: top.admin,
@@ -65,13 +66,14 @@ impl Review<'_> {
             drain,
             stop,
             restart: self.restart(&raw.restart),
-            migrate: self.migrations(&raw.migrate),
+            migrate: self.migrations(raw, &top.service, &checks),
+            service: top.service,
             probes,
             info: raw.info.clone(),
             require: self.require(&raw.require.env),
             log: self.log(&mut raw.log, &top.environment),
             environment: top.environment,
-            metrics: Self::metrics(&raw.metrics),
+            metrics: self.metrics(&raw.metrics),
             statsd: Self::statsd(&mut raw.statsd),
             request_id: self.request_id(raw),
             trace: self.trace(&mut raw.trace),
@@ -80,7 +82,7 @@ impl Review<'_> {
             headers: super::validated::Headers { preset: raw.headers.preset },
             connection_limit: Self::connection_limit(&raw.connection_limit),
             limits: self.limits(&raw.limits),
-            checks: self.checks(raw),
+            checks,
             upstream,
             egress_listen,
             egress,
@@ -167,6 +169,25 @@ impl Review<'_> {
             }
         }
         found
+    }
+
+    /// What strangers bring to be believed. `None` where it was refused.
+    fn token(&mut self, path: &str, source: &As<SecretSource>) -> Option<Secret> {
+        // Anything shorter could be guessed by whoever tries for long.
+        const SHORTEST: usize = 16;
+        let token = match self.secret(path, "token", &source.0) {
+            Ok(token) => token,
+            Err(complaint) => {
+                self.refuse(&[path], complaint.message, complaint.hint.unwrap_or_default());
+                return None;
+            }
+        };
+        if token.expose().len() < SHORTEST || !token.expose().bytes().all(|byte| byte.is_ascii_graphic()) {
+            let message = format!("is no token: it has fewer than {SHORTEST} characters, or others than plain ASCII");
+            self.refuse(&[path], message, "make one, as with `openssl rand -hex 32`");
+        }
+        self.secrets.insert(path.to_owned(), token.clone());
+        Some(token)
     }
 
     fn secret(&mut self, path: &str, name: &str, source: &SecretSource) -> Result<Secret, Complaint> {

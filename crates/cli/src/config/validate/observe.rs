@@ -38,6 +38,7 @@ impl Review<'_> {
             paths: raw.paths.clone(),
             allow: plain(&raw.allow),
             details: raw.details,
+            token: raw.token.as_ref().and_then(|source| self.token("probes.token", source)),
             format: raw.format,
             shapes: self.shapes(root, top),
             app_path: raw.app_path.as_ref().map(|path| path.0.0.clone()),
@@ -78,8 +79,13 @@ impl Review<'_> {
         }
     }
 
-    pub(super) fn metrics(raw: &raw::Metrics) -> Metrics {
-        Metrics { allow: plain(&raw.allow), max_series: raw.max_series }
+    pub(super) fn metrics(&mut self, raw: &raw::Metrics) -> Metrics {
+        Metrics {
+            allow: plain(&raw.allow),
+            scrape: raw.scrape.as_ref().map(|path| path.0.0.clone()),
+            scrape_timeout: self.positive("metrics.scrape-timeout", &raw.scrape_timeout),
+            max_series: raw.max_series,
+        }
     }
 
     pub(super) fn statsd(raw: &mut raw::StatsD) -> Option<Address> {

@@ -6,6 +6,8 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use seaworthy_checks::kinds::postgres;
+
 pub(crate) use crate::config::raw::Protocol;
 use crate::config::units::Secret;
 pub(crate) use crate::config::units::{AppPort, Signal, User};
@@ -47,8 +49,20 @@ pub(crate) struct Migration {
     pub(crate) name: String,
     /// Never empty.
     pub(crate) command: Vec<String>,
+    /// What is held while it runs.
+    pub(crate) lock: Option<MigrationLock>,
     /// A migration that runs longer fails the start.
     pub(crate) timeout: Duration,
     /// Added to the environment of the program, for this command only.
     pub(crate) env: BTreeMap<String, Secret>,
+}
+
+/// An advisory lock of PostgreSQL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct MigrationLock {
+    /// The check that says where it is.
+    pub(crate) check: String,
+    pub(crate) server: postgres::Server,
+    /// Every replica of the service has the same.
+    pub(crate) key: i64,
 }

@@ -5,6 +5,8 @@ use std::time::Duration;
 use seaworthy::core::health::{Affects, Policy};
 use seaworthy_checks::kinds::Spec;
 
+use crate::config::units::Secret;
+
 /// A check, ready to be asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Check {
@@ -20,4 +22,6 @@ pub(crate) struct Check {
     /// Names of other checks; free of circles.
     pub(crate) depends_on: Vec<String>,
     pub(crate) labels: Vec<(String, String)>,
+    /// By which signs of life are taken on the public listener; `None` means that they are not.
+    pub(crate) token: Option<Secret>,
 }

@@ -16,7 +16,7 @@ use std::fmt;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-pub(crate) use self::app::{App, Hook, Migration, Protocol};
+pub(crate) use self::app::{App, Hook, Migration, MigrationLock, Protocol};
 pub(crate) use self::check::Check;
 pub(crate) use self::egress::Egress;
 pub(crate) use self::life::{Drain, DrainPolicy, FLUSH, Restart, RestartPolicy, Start, Stop, StopScope};

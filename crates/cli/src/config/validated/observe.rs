@@ -9,6 +9,7 @@ use http::HeaderName;
 pub(crate) use crate::config::raw::{Details, IdFormat, Level, OnFull, ProbeFormat, Trust, Verdict};
 use crate::config::units::Cidr;
 pub(crate) use crate::config::units::PublicProbes;
+use crate::config::units::Secret;
 use crate::shape::{Shape, Uses};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +20,8 @@ pub(crate) struct Probes {
     /// Who may ask; empty means everybody.
     pub(crate) allow: Vec<Cidr>,
     pub(crate) details: Details,
+    /// Whoever brings it counts as local.
+    pub(crate) token: Option<Secret>,
     /// The shape of a body when neither `Accept` nor `?format=` chose one.
     pub(crate) format: ProbeFormat,
     /// Bodies by path; each path is a probe's.
@@ -60,6 +63,9 @@ pub(crate) enum LogFormat {
 pub(crate) struct Metrics {
     /// Who may scrape on the public listener; empty means nobody.
     pub(crate) allow: Vec<Cidr>,
+    /// Where the program shows metrics of its own.
+    pub(crate) scrape: Option<String>,
+    pub(crate) scrape_timeout: Duration,
     pub(crate) max_series: NonZeroUsize,
 }
 

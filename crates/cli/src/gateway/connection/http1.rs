@@ -117,7 +117,6 @@ async fn finished(worker: &Rc<Worker>, state: &Rc<Connection>, http: Http1, resu
             let (problem, status) = describe(&error);
             if let Some(problem) = problem {
                 worker.client_error(state, problem, status);
-                worker.observer.client_error(status);
             }
         }
     }

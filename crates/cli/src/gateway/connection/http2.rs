@@ -59,7 +59,6 @@ pub(super) async fn serve(worker: &Rc<Worker>, socket: Socket, first: Bytes, ope
         && !is_departure(&error)
     {
         worker.client_error(state, "the HTTP/2 connection broke a rule", 0);
-        worker.observer.client_error(400);
     }
 }
 

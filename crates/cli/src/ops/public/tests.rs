@@ -36,7 +36,7 @@ fn door(change: impl FnOnce(&mut Config)) -> Door {
     };
     health.publish(Snapshot { checks: vec![check], ..Snapshot::default() });
     let vitals = Vitals::new(lifecycle, health, Instant::now(), std::sync::Arc::new(Nowhere), || true);
-    Door::new(&config, vitals, Scrape::new(|_| b"up 1\n".to_vec()))
+    Door::new(&config, vitals, Scrape::new(|_| b"up 1\n".to_vec()), Heartbeats::default())
 }
 
 fn ask(door: &Door, method: &str, path: &str, from: &str) -> Option<Response<Full<Bytes>>> {
@@ -85,6 +85,22 @@ fn no_text_of_an_error_reaches_the_public_not_even_over_loopback() {
     let answer = ask(&door, "GET", "/readyz?verbose", "127.0.0.1").unwrap();
     let body = format!("{:?}", answer.into_body());
     assert!(body.contains("refused") && !body.contains("10.0.0.7"), "{body}");
+}
+
+#[test]
+fn whoever_brings_the_token_sees_what_is_shown_on_this_machine() {
+    let token = "0123456789abcdef";
+    let door = door(|config| {
+        config.probes.public = PublicProbes::All;
+        config.probes.token = Some(config::Secret::new(token.to_owned()));
+    });
+    let body = |authorization: &str| {
+        let request = Request::get("/readyz").header("authorization", authorization);
+        let answer = door.answer(&request.body(Empty::<Bytes>::new()).unwrap(), Some(STRANGER.parse().unwrap()));
+        format!("{:?}", answer.unwrap().into_body())
+    };
+    assert!(body(&format!("Bearer {token}")).contains("10.0.0.7"));
+    assert!(!body("Bearer 0123456789abcdee").contains("10.0.0.7"));
 }
 
 #[test]

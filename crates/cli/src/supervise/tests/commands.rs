@@ -5,7 +5,7 @@ use crate::config::Secret;
 
 fn migration(name: &str, script: &str) -> Migration {
     let command = ["sh", "-c", script].map(str::to_owned).to_vec();
-    Migration { name: name.to_owned(), command, timeout: LONG, env: BTreeMap::new() }
+    Migration { name: name.to_owned(), command, lock: None, timeout: LONG, env: BTreeMap::new() }
 }
 
 fn hook(script: &str, timeout: Duration) -> Hook {

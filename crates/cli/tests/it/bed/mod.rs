@@ -3,6 +3,7 @@
 mod build;
 mod client;
 mod databases;
+mod flaky;
 mod log;
 mod process;
 mod receiver;
@@ -14,8 +15,9 @@ mod wait;
 pub(crate) use build::{example, go};
 pub(crate) use client::{Answer, Client, Closed, get};
 pub(crate) use databases::{PostgreSql, Redis, free_port};
+pub(crate) use flaky::{Authority, Flaky};
 pub(crate) use log::Log;
-pub(crate) use process::{children, descendants, open_files, output};
+pub(crate) use process::{children, descendants, open_files, output, resident};
 pub(crate) use receiver::Receiver;
 pub(crate) use seaworthy::{Seaworthy, Starting, program};
 pub(crate) use servers::{Nginx, gunicorn, nginx, npm, shell};

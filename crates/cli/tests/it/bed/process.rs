@@ -34,6 +34,14 @@ pub(crate) fn open_files(pid: u32) -> usize {
     fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count)
 }
 
+/// How much memory a process has resident, in bytes.
+pub(crate) fn resident(pid: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kilobytes = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+    kilobytes.unwrap_or_else(|| panic!("process {pid} has no memory")) * 1024
+}
+
 /// Runs a command to its end, which must be a success, and returns what it wrote.
 #[track_caller]
 pub(crate) fn output(command: &mut Command) -> String {

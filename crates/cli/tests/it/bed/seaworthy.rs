@@ -45,6 +45,24 @@ impl Starting {
         }
     }
 
+    /// Another text in place of one that stands in the files of its directory.
+    #[track_caller]
+    pub(crate) fn with_each(self, text: &str, other: &str) -> Self {
+        let mut found = false;
+        for entry in std::fs::read_dir(self.directory()).expect("it is there").flatten() {
+            let before = std::fs::read_to_string(entry.path()).expect("it is text");
+            found |= before.contains(text);
+            std::fs::write(entry.path(), before.replace(text, other)).expect("it can be written");
+        }
+        assert!(found, "{text:?} stands in none of them");
+        self
+    }
+
+    /// Without the delay that is for balancers.
+    pub(crate) fn drained_at_once(self) -> Self {
+        self.variable("SEAWORTHY_DRAIN__DELAY", "0s")
+    }
+
     /// More of the configuration.
     pub(crate) fn config(mut self, text: &str) -> Self {
         self.config.push_str(text);
@@ -221,6 +239,20 @@ impl Seaworthy {
     /// In front of something that runs already.
     pub(crate) fn before(url: &str) -> Starting {
         Starting::new().config(&format!("upstream = [{{ url = {url:?} }}]"))
+    }
+
+    /// With the configuration and the program that a directory holds.
+    #[track_caller]
+    pub(crate) fn of_directory(directory: &Path) -> Starting {
+        let starting = Starting::new();
+        for entry in std::fs::read_dir(directory).expect("it is there").flatten() {
+            std::fs::copy(entry.path(), starting.directory().join(entry.file_name())).expect("it can be copied");
+        }
+        // nginx gives up root, and reads here.
+        std::fs::set_permissions(starting.directory(), std::os::unix::fs::PermissionsExt::from_mode(0o755))
+            .expect("it is ours");
+        let file = starting.directory().join("seaworthy.toml");
+        starting.file(file)
     }
 
     /// In front of the Node program that most tests use.

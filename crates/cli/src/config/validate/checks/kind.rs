@@ -21,6 +21,7 @@ impl Entry<'_, '_> {
             };
             self.refuse(option, format!("is no key of the kind {kind:?}"), hint);
         }
+        self.either(kind, &given)?;
         for needed in row.options.iter().take(row.needs) {
             // What was given and could not be read has been reported.
             let broken = self.review.broken.contains(&self.key(needed));
@@ -51,7 +52,30 @@ impl Entry<'_, '_> {
             CheckKind::Nats => self.nats(),
             CheckKind::Amqp => self.amqp(),
             CheckKind::Bullmq => self.bullmq(),
+            CheckKind::Upstream => Some(self.upstream()),
         }
+    }
+
+    /// Exactly one of the keys that stand for each other. `None` where that was refused.
+    fn either(&mut self, kind: &str, given: &[String]) -> Option<()> {
+        let Some((_, [one, other])) = catalogue::EITHER.iter().find(|(known, _)| *known == kind) else {
+            return Some(());
+        };
+        let has = |key: &str| given.iter().any(|given| given == key) || self.review.broken.contains(&self.key(key));
+        let (path, keys) = (self.path.clone(), [self.key(one), self.key(other)]);
+        match (has(one), has(other)) {
+            (true, false) | (false, true) => return Some(()),
+            (true, true) => {
+                let message = format!("stands beside `{other}`, which says it too");
+                self.review.refuse(&[&keys[0], &keys[1]], message, "take one of them out");
+            }
+            (false, false) => {
+                let message = format!("has neither `{one}` nor `{other}`, and the kind {kind:?} needs one of them");
+                let example = catalogue::row(kind).map(|row| indented(row.example)).unwrap_or_default();
+                self.review.refuse(&[&path], message, format!("for example:\n{example}"));
+            }
+        }
+        None
     }
 
     /// The variable that says where to ask, if it is required and not set: then the service is not ready, and says why.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use seaworthy_checks::Secret;
+use seaworthy_checks::heartbeat::{Schedule, ScheduleError};
 use seaworthy_checks::kinds::{Spec, command, disk, encryption, heartbeat, memory};
 
 use super::Entry;
@@ -39,11 +40,39 @@ impl Entry<'_, '_> {
     }
 
     pub(super) fn heartbeat(&mut self) -> Option<Spec> {
-        let time = self.raw.within.as_ref()?;
-        let path = self.key("within");
-        let within = self.review.positive(&path, time);
-        let grace = self.raw.grace.as_ref().map_or(Duration::ZERO, |grace| grace.0);
-        Some(Spec::Heartbeat(heartbeat::Settings { name: self.raw.name.clone(), within, grace }))
+        let raw = self.raw;
+        let schedule = match (&raw.within, &raw.schedule) {
+            (Some(within), _) => {
+                if raw.time_zone.is_some() {
+                    let hint = "write schedule in place of within, or take it out";
+                    self.refuse("time-zone", "has no schedule to be for", hint);
+                }
+                let path = self.key("within");
+                Some(Schedule::Every(self.review.positive(&path, within)))
+            }
+            (None, Some(expression)) => {
+                let schedule = Schedule::cron(expression, raw.time_zone.as_deref().unwrap_or("UTC"));
+                let complain = |error: ScheduleError| {
+                    let of_zone = matches!(error, ScheduleError::Zone(_));
+                    self.complain(if of_zone { "time-zone" } else { "schedule" }, &error);
+                };
+                schedule.map_err(complain).ok()
+            }
+            (None, None) => None,
+        };
+        let max_duration = raw.max_duration.as_ref().map(|time| {
+            let path = self.key("max-duration");
+            self.review.positive(&path, time)
+        });
+        let grace = raw.grace.as_ref().map_or(Duration::ZERO, |grace| grace.0);
+        Some(Spec::Heartbeat(heartbeat::Settings { name: raw.name.clone(), schedule: schedule?, grace, max_duration }))
+    }
+
+    /// By what a sign of life is taken from the public.
+    pub(super) fn token(&mut self) -> Option<crate::config::Secret> {
+        let source = self.raw.token.as_ref()?;
+        let path = self.key("token");
+        self.review.token(&path, source)
     }
 
     /// A key that is not set is what the check is there to find, so it is no error here.

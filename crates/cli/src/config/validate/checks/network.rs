@@ -1,12 +1,37 @@
 //! What is asked over the network, whatever it is.
 
-use seaworthy_checks::kinds::{Spec, dns, grpc, http, tcp, tls};
+use std::time::Duration;
+
+use seaworthy_checks::kinds::{Spec, dns, grpc, http, tcp, tls, upstream};
 use seaworthy_checks::{Place, Secret};
 
 use super::Entry;
 use crate::config::tree;
 
 impl Entry<'_, '_> {
+    pub(super) fn upstream(&mut self) -> Spec {
+        let window = self.raw.window.as_ref().map_or(Duration::from_mins(1), |window| {
+            let path = self.key("window");
+            self.review.positive(&path, window)
+        });
+        let fail_percent = self.raw.fail_percent.unwrap_or(50);
+        let warn_percent = self.warn_percent(fail_percent.min(10));
+        if warn_percent > fail_percent {
+            let message = format!("= {warn_percent} comes after the failure: fail-percent is {fail_percent}");
+            self.refuse("warn-percent", message, "write at most as much as fail-percent");
+        }
+        if window < self.raw.interval.0 {
+            self.refuse("window", "is shorter than interval: requests in between would not be seen", "raise window");
+        }
+        Spec::Upstream(upstream::Settings {
+            upstream: self.raw.upstream.clone(),
+            window,
+            min_requests: self.raw.min_requests.unwrap_or(20),
+            warn_percent,
+            fail_percent,
+        })
+    }
+
     pub(super) fn http(&mut self) -> Option<Spec> {
         let url = self.url()?;
         let target = http::Target::new(&url).map_err(|error| self.complain("url", &error)).ok();

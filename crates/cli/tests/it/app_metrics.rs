@@ -1,0 +1,173 @@
+//! Metrics of the program's own: by `StatsD` and by its own exposition, as a real Prometheus sees them.
+
+use std::io::Write as _;
+use std::net::{SocketAddr, TcpListener};
+use std::process::{Child, Command, Stdio};
+
+use rustix::process::Signal;
+
+use crate::bed::{Seaworthy, get, program, until};
+
+/// What a program in Python sends, through a client library that is not ours.
+const CLIENT: &str = r#"
+import statsd, sys
+client = statsd.StatsClient("127.0.0.1", int(sys.argv[1]))
+client.incr("user.signups", 3)
+client.gauge("db_pool_size_active", 9)
+client.gauge("db_pool_size_total", 12)
+client.gauge("db_pool_size_total", -2, delta=True)
+client.timing("db.query", 250)
+client.set("visitors", "ann")
+client.set("visitors", "bob")
+with client.pipeline() as packed:
+    packed.incr("mails")
+    packed.incr("mails")
+with client.timer("render"):
+    pass
+"#;
+
+fn service(more: &str) -> Seaworthy {
+    let config = format!("[statsd]\nlisten = 0\n[metrics]\nscrape = \"/metrics\"\n{more}");
+    Seaworthy::run(["/usr/bin/python3", &program("metrics.py")]).config(&config).ready()
+}
+
+/// Where `StatsD` is received.
+fn statsd(service: &Seaworthy) -> u16 {
+    let said = |line: &serde_json::Value| line["message"].as_str().is_some_and(|text| text.starts_with("StatsD is"));
+    let line = service.log.line("where StatsD is received", said);
+    let port = line["message"].as_str().and_then(|text| text.rsplit_once(':')).map(|(_, port)| port.parse());
+    port.expect("an address").expect("a port")
+}
+
+fn sent(service: &Seaworthy) {
+    let port = statsd(service).to_string();
+    let status = Command::new("/usr/bin/python3").args(["-c", CLIENT, &port]).status().expect("python runs");
+    assert!(status.success(), "python3-statsd is there: `cargo xtask test` installs it");
+}
+
+#[test]
+fn what_a_statsd_client_sends_and_what_the_program_shows_stand_beside_ours_and_pass_promtool() {
+    let service = service("");
+    sent(&service);
+    until("all of it is there", || (service.metric("render_seconds_count") >= 1.0).then_some(()));
+    for (sample, expected) in [
+        ("user_signups_total", 3.0),
+        ("db_pool_size_total", 10.0),
+        ("db_query_seconds_sum", 0.25),
+        ("visitors", 2.0),
+        ("mails_total", 2.0),
+        (r#"orders_total{kind="a \"quoted\" \\ one\n"}"#, 3.0),
+        ("app_http_requests_total", 5.0),
+        ("job_duration_seconds_count", 1.0),
+        ("rpc_size_bytes_sum", 12.0),
+    ] {
+        let found = service.metric(sample);
+        assert!((found - expected).abs() < 1e-9, "{sample} is {found}");
+    }
+    let page = get(service.ops, "/metrics").body;
+    let mut promtool = Command::new("promtool");
+    promtool.args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut promtool = promtool.spawn().expect("promtool is there: `cargo xtask test` installs it");
+    promtool.stdin.take().expect("it is piped").write_all(&page).expect("it reads");
+    let judged = promtool.wait_with_output().expect("it ends");
+    let said = String::from_utf8_lossy(&judged.stderr).into_owned() + &String::from_utf8_lossy(&judged.stdout);
+    // The judge's only objection is to a name that the program's own library gave.
+    let others: Vec<_> = said.lines().filter(|line| !line.contains("_created")).collect();
+    assert!(others.is_empty(), "{said}");
+    service.stop().with_code(0);
+}
+
+/// A child that does not outlive its test.
+struct Prometheus(Child, SocketAddr);
+
+impl Prometheus {
+    /// Scrapes `target`, in whatever format it prefers.
+    fn scraping(target: SocketAddr, directory: &std::path::Path) -> Self {
+        let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
+        let config = directory.join("prometheus.yml");
+        let text = format!(
+            "global: {{scrape_interval: 500ms, scrape_timeout: 500ms}}\n\
+             scrape_configs: [{{job_name: app, static_configs: [{{targets: ['{target}']}}]}}]\n"
+        );
+        std::fs::write(&config, text).expect("it can be written");
+        let child = Command::new("prometheus")
+            .arg(format!("--config.file={}", config.display()))
+            .arg(format!("--storage.tsdb.path={}", directory.join("data").display()))
+            .arg(format!("--web.listen-address={free}"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("prometheus is there: `cargo xtask test` installs it");
+        Self(child, free)
+    }
+
+    /// The first value of an answer, once there is one.
+    fn value(&self, query: &str) -> f64 {
+        let query = query.bytes().map(|byte| format!("%{byte:02x}")).collect::<String>();
+        let mut curl = Command::new("curl");
+        curl.args(["--silent", &format!("http://{}/api/v1/query?query={query}", self.1)]);
+        until("Prometheus answers", || {
+            let output = curl.output().expect("curl runs");
+            let answer: serde_json::Value = serde_json::from_slice(&output.stdout).ok()?;
+            answer["data"]["result"][0]["value"][1].as_str()?.parse().ok()
+        })
+    }
+}
+
+impl Drop for Prometheus {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_real_prometheus_answers_what_people_ask_of_pools_and_breakers() {
+    let service = service("");
+    sent(&service);
+    let directory = tempfile::tempdir().expect("a directory");
+    let prometheus = Prometheus::scraping(service.ops, directory.path());
+    let near = |query: &str, expected: f64| {
+        let value = prometheus.value(query);
+        assert!((value - expected).abs() < 1e-9, "{query} is {value}");
+    };
+    near("(db_pool_size_active / db_pool_size_total) > 0.8", 0.9);
+    near(r#"circuit_breaker_state{service="stripe"}"#, 2.0);
+    near("app_http_requests_total", 5.0);
+    near("up", 1.0);
+}
+
+#[test]
+fn garbage_from_anybody_is_counted_and_a_program_without_metrics_hurts_nobody() {
+    let service = Seaworthy::app().config("[statsd]\nlisten = 0\n[metrics]\nscrape = \"/none\"").ready();
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").expect("a port");
+    for packet in [&b"\xff\x00"[..], b"a:1", b"ok:1|c"] {
+        socket.send_to(packet, ("127.0.0.1", statsd(&service))).expect("sent");
+    }
+    until("what is right is counted", || (service.metric("ok_total") >= 1.0).then_some(()));
+    for sample in [
+        r#"seaworthy_statsd_rejected_total{reason="encoding"}"#,
+        r#"seaworthy_statsd_rejected_total{reason="shape"}"#,
+        r#"seaworthy_app_scrapes_total{outcome="status"}"#,
+    ] {
+        assert!(service.metric(sample) >= 1.0, "{sample}");
+    }
+    let line = service.log.event("app_scrape_failed");
+    assert!(line["message"].as_str().is_some_and(|text| text.contains("404")), "{line}");
+}
+
+#[test]
+fn a_reload_begins_and_ends_the_fetching() {
+    let service = Seaworthy::run(["/usr/bin/python3", &program("metrics.py")]).ready();
+    let shown = |service: &Seaworthy| get(service.ops, "/metrics").text().contains("\norders_total{");
+    assert!(!shown(&service));
+    let reload = |config: &str| {
+        service.configure(config);
+        service.signal(Signal::HUP);
+    };
+    reload("[metrics]\nscrape = \"/metrics\"");
+    until("they are shown", || shown(&service).then_some(()));
+    reload("");
+    until("they are gone", || (!shown(&service)).then_some(()));
+}

@@ -1,0 +1,51 @@
+//! The example as a process: it answers gRPC, says that it is leaving, and ends with 0.
+
+#[path = "../../hello.rs"]
+mod hello;
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use http::Request;
+use http_body_util::{BodyExt, Full};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::net::TcpStream;
+
+use hello::{Hello, get};
+
+/// An empty message: how is the whole server?
+const QUESTION: &[u8] = &[0, 0, 0, 0, 0];
+/// One message with the field 1 set to `SERVING`.
+const SERVING: &[u8] = &[0, 0, 0, 0, 2, 8, 1];
+const NOT_SERVING: &[u8] = &[0, 0, 0, 0, 2, 8, 2];
+
+/// Asks the health check of gRPC.
+async fn check(address: SocketAddr) -> Bytes {
+    let stream = TokioIo::new(TcpStream::connect(address).await.unwrap());
+    let (mut send, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), stream).await.unwrap();
+    let connection = tokio::spawn(connection);
+    let request = Request::post(format!("http://{address}/grpc.health.v1.Health/Check"))
+        .header("content-type", "application/grpc")
+        .header("te", "trailers")
+        .body(Full::<Bytes>::from(QUESTION));
+    let answer = send.send_request(request.unwrap()).await.unwrap();
+    let body = answer.into_body().collect().await.unwrap();
+    assert_eq!(body.trailers().unwrap()["grpc-status"], "0");
+    drop(send);
+    connection.await.unwrap().unwrap();
+    body.to_bytes()
+}
+
+#[tokio::test]
+async fn it_answers_and_says_that_it_is_leaving() {
+    let mut hello = Hello::start(env!("CARGO_BIN_EXE_hello-tonic"));
+    assert_eq!(check(hello.public).await, SERVING);
+    assert!(get(hello.admin, "/readyz").starts_with("HTTP/1.1 200"));
+    hello.terminate();
+    hello.line("readiness withdrawn");
+    assert!(get(hello.admin, "/readyz").starts_with("HTTP/1.1 503"));
+    // The listener is open for a while yet.
+    while check(hello.public).await != NOT_SERVING {}
+    hello.line("Graceful shutdown complete");
+    assert!(hello.ended().success());
+}

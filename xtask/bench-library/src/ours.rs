@@ -1,0 +1,45 @@
+//! Our layers.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use seaworthy::access::AccessLayer;
+use seaworthy::axum::RouteLabelLayer;
+use seaworthy::core::event::Nowhere;
+use seaworthy::core::lifecycle::Change;
+use seaworthy::headers::Preset;
+use seaworthy::lifecycle::Lifecycle;
+use seaworthy::log::{Format, LogObserver, Logger};
+use seaworthy::metrics::{Metrics, RequestObserver};
+use seaworthy::request_id::RequestIdLayer;
+use seaworthy::stack::{Settings, Stack};
+use seaworthy::trace::TraceContextLayer;
+use tower::{Layer as _, ServiceBuilder};
+
+use crate::{Stacked, app, null, whole};
+
+/// Metrics and a log line, kept for as long as the process lives.
+fn observer() -> Result<(RequestObserver, LogObserver)> {
+    let metrics = Metrics::new("bench");
+    let logger = Logger::builder("bench").format(Format::Json).output(null()?).start()?;
+    let observer = (metrics.observer(), logger.observer()?);
+    std::mem::forget((metrics, logger));
+    Ok(observer)
+}
+
+pub(crate) fn observed() -> Result<Stacked> {
+    let layers = ServiceBuilder::new()
+        .layer(RequestIdLayer::default())
+        .layer(TraceContextLayer::default().begin(true))
+        .layer(AccessLayer::new(observer()?));
+    Ok(whole(layers.service(app().layer(RouteLabelLayer::default()))))
+}
+
+pub(crate) fn full() -> Result<Stacked> {
+    let life = Lifecycle::new(Arc::new(Nowhere));
+    life.apply(Change::ProgramReady);
+    let trace = TraceContextLayer::default().begin(true);
+    let settings = Settings { headers: Preset::Api, trace, ..Settings::default() };
+    let stack = Stack::new(settings, life, observer()?, Arc::new(Nowhere));
+    Ok(whole(stack.layer(app().layer(RouteLabelLayer::default()))))
+}
