@@ -118,9 +118,9 @@ impl Scene<'_> {
                 let asked = self.ask(path, HANGS).await;
                 if asked.outcome.is_loss() {
                     of_line += 1;
-                    // Its own time limit may have passed while it had no processor; twice in three is no accident.
+                    // Its own time limit may have passed while it had no processor; each time is no accident.
                     let late = self.context.slack(asked.begun) + self.stage.kept_waiting(&asked);
-                    certain |= late < NEGLIGIBLE || of_line > 1;
+                    certain |= late < NEGLIGIBLE || of_line == 3;
                     lost.push(format!("{name}: {}", asked.evidence(since)));
                 }
             }
