@@ -107,7 +107,7 @@ fn new_connections(facts: &Facts) -> Finding {
     );
     let evidence = lost.iter().take(4).map(|exchange| exchange.evidence(facts.signal));
     let certain = |lost: &&&Exchange| facts.is_certain(lost, facts.signal + facts.lag) || facts.had_time(lost);
-    if !lost.iter().any(|lost| certain(&lost)) {
+    if !lost.iter().any(certain) {
         return doubtful(facts, ID, &seen).with(evidence);
     }
     Finding::fail(ID, seen).with(evidence)
