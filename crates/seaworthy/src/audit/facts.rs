@@ -55,6 +55,7 @@ fn is_of_interest(event: &Event) -> bool {
             | Event::ConfigReloaded { .. }
             | Event::ConfigRefused { .. }
             | Event::BreakerOverruled { .. }
+            | Event::BreakerReset { .. }
     )
 }
 
