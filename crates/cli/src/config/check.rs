@@ -21,8 +21,7 @@ use super::units::{
 };
 
 /// Tables that later versions will read. To pass over one in silence would promise what is not done.
-const LATER: [&str; 18] = [
-    "statsd",
+const LATER: [&str; 17] = [
     "route",
     "listener",
     "rate-limit",
@@ -43,7 +42,7 @@ const LATER: [&str; 18] = [
 ];
 
 /// Keys that later versions will read.
-const LATER_KEYS: [&str; 2] = ["app.replicas", "metrics.scrape"];
+const LATER_KEYS: [&str; 1] = ["app.replicas"];
 
 /// Words that will never be known, and why.
 const NEVER_WORDS: [(&str, &str, &str, &str); 1] = [(

@@ -56,6 +56,7 @@ fn is_of_interest(event: &Event) -> bool {
             | Event::ConfigRefused { .. }
             | Event::BreakerReset { .. }
             | Event::BreakerOverruled { .. }
+            | Event::BreakerReset { .. }
     )
 }
 
