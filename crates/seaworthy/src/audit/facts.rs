@@ -56,7 +56,6 @@ fn is_of_interest(event: &Event) -> bool {
             | Event::ConfigRefused { .. }
             | Event::BreakerReset { .. }
             | Event::BreakerOverruled { .. }
-            | Event::BreakerReset { .. }
     )
 }
 
