@@ -41,19 +41,16 @@ impl CallSpan {
         if attempts > 1 {
             span.set("http.request.resend_count", i64::from(attempts - 1));
         }
-        match answer.extensions().get::<Reason>() {
+        if let Some(reason) = answer.extensions().get::<Reason>() {
             // It is ours: the service gave none.
-            Some(reason) => {
-                span.set("error.type", reason.name());
-                span.fail(reason.row().title);
-            }
-            None => {
-                span.set("http.response.status_code", i64::from(status));
-                // Of a call that we make, 4xx is an error too (HTTP spans, "Status").
-                if status >= 400 {
-                    span.set("error.type", status.to_string());
-                    span.fail("");
-                }
+            span.set("error.type", reason.name());
+            span.fail(reason.row().title);
+        } else {
+            span.set("http.response.status_code", i64::from(status));
+            // Of a call that we make, 4xx is an error too (HTTP spans, "Status").
+            if status >= 400 {
+                span.set("error.type", status.to_string());
+                span.fail("");
             }
         }
         span.end();
