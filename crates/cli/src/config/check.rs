@@ -43,7 +43,7 @@ const LATER: [&str; 18] = [
 ];
 
 /// Keys that later versions will read.
-const LATER_KEYS: [&str; 2] = ["app.replicas", "metrics.scrape"];
+const LATER_KEYS: [&str; 1] = ["app.replicas"];
 
 /// Words that will never be known, and why.
 const NEVER_WORDS: [(&str, &str, &str, &str); 1] = [(
