@@ -164,7 +164,7 @@ fn a_sign_of_life_comes_in_from_the_public_and_is_known_after_a_restart() {
     assert_eq!(tell("/heartbeat/backup/start", "0123456789abcdef").status, 200);
     assert_eq!(tell("/heartbeat/backup/3", "0123456789abcdef").status, 200);
     let failed = service.log.event("check_failed");
-    assert!(failed["error"].as_str().is_some_and(|error| error.ends_with("with exit code 3")), "{failed}");
+    assert!(failed["message"].as_str().is_some_and(|message| message.ends_with("with exit code 3")), "{failed}");
     service.stop().with_code(0);
 
     let service = start().ready();
@@ -183,7 +183,10 @@ fn an_upstream_that_fails_its_requests_withholds_readiness_until_it_answers_them
         (get(service.ops, "/health/ready").status == 503).then_some(())
     });
     let failed = service.log.event("check_failed");
-    assert!(failed["error"].as_str().is_some_and(|error| error.ends_with("requests failed within 2s")), "{failed}");
+    assert!(
+        failed["message"].as_str().is_some_and(|message| message.ends_with("requests failed within 2s")),
+        "{failed}"
+    );
     assert!(service.metric("health_upstream_failed_percent{name=\"requests\"}") > 99.0);
     // Nothing comes any more, as behind a balancer that looked.
     answers(&service, "/health/ready", 200);
