@@ -77,7 +77,7 @@ pub(crate) fn serve(inputs: &Inputs, output: Output) -> ExitCode {
             output.warning(&format!("the limit on open files stays as it is: {error}"));
         }
         match start::start(inputs, loaded, handed_over, output) {
-            Ok(started) => service::run(started, signals).await,
+            Ok(started) => Box::pin(service::run(started, signals)).await,
             Err(error) => output.error(&error.to_string(), error.exit_code()),
         }
     })

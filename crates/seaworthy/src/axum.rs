@@ -11,7 +11,7 @@
 //! let app: Router = Router::new()
 //!     .route("/orders/{id}", get(|| async { "" }))
 //!     .layer(RouteLabelLayer::default())
-//!     .merge(probes(Endpoints::new("orders", Health::default(), Lifecycle::default())));
+//!     .merge(probes(&Endpoints::new("orders", Health::default(), Lifecycle::default())));
 //! ```
 
 use std::any::Any;
@@ -38,7 +38,7 @@ impl ProblemBody for axum::body::Body {
 }
 
 /// The paths of `endpoints` as a router, to be merged into that of the service.
-pub fn probes<S: Clone + Send + Sync + 'static>(endpoints: Endpoints) -> Router<S> {
+pub fn probes<S: Clone + Send + Sync + 'static>(endpoints: &Endpoints) -> Router<S> {
     let paths = Endpoints::paths().filter(|path| path.contains('{') || endpoints.has(path));
     paths.fold(Router::new(), |router, path| router.route(path, any_service(endpoints.clone())))
 }

@@ -267,7 +267,7 @@ impl Health {
             checks.running = Some(Running { runtime: tokio::runtime::Handle::current(), publisher });
         }
         self.changed(checks);
-        relay.attach(sink);
+        relay.attach(&sink);
     }
 
     /// Ends all runs. What was known stays, until it is too old to be believed.

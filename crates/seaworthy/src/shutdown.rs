@@ -146,7 +146,7 @@ impl Terms {
             if phase < Phase::Telemetry {
                 self.life.forced().await;
             } else {
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
         };
         let beacons = async { if phase == Phase::Workers { self.beacons(patience).await } else { 0 } };

@@ -77,7 +77,7 @@ impl Default for Relay {
 
 impl Relay {
     /// Names the consumer, and gives it what was kept. A later call names another one.
-    pub fn attach(&self, sink: Arc<dyn Sink>) {
+    pub fn attach(&self, sink: &Arc<dyn Sink>) {
         let before = std::mem::replace(&mut *self.consumer(), Consumer::Named(sink.clone()));
         if let Consumer::Awaited(kept) = before {
             for event in &kept {
@@ -130,7 +130,7 @@ mod tests {
     fn what_happened_before_the_consumer_was_named_reaches_it_in_order() {
         let (relay, memory) = (Relay::default(), Arc::new(Memory::default()));
         relay.emit(&Event::CleaningUp);
-        relay.attach(memory.clone());
+        relay.attach(&(memory.clone() as Arc<dyn Sink>));
         relay.emit(&Event::StopForced);
         assert_eq!(*memory.0.lock().unwrap(), ["cleaning_up", "stop_forced"]);
     }
@@ -142,7 +142,7 @@ mod tests {
             relay.emit(&Event::CleaningUp);
         }
         let memory = Arc::new(Memory::default());
-        relay.attach(memory.clone());
+        relay.attach(&(memory.clone() as Arc<dyn Sink>));
         assert_eq!(memory.0.lock().unwrap().len(), KEPT);
     }
 }

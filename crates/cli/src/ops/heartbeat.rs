@@ -38,7 +38,7 @@ impl Desk {
         (!entries.is_empty()).then_some(Self { heartbeats, entries })
     }
 
-    pub(super) fn is_at(&self, path: &str) -> bool {
+    pub(super) fn is_at(path: &str) -> bool {
         path.starts_with(PREFIX)
     }
 

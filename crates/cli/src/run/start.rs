@@ -151,11 +151,7 @@ pub(crate) fn start(
     let commands = Commands::of(&app, Arc::new(logger.clone()), sink.clone(), reaper)?;
     let surroundings = monitor::surroundings(commands.clone(), metrics.clone());
     // Before anybody waits for them: what was known counts from then.
-    let record = config
-        .state_dir
-        .as_ref()
-        .filter(|_| waits(config))
-        .map(|directory| Record::keep(directory, surroundings.heartbeats.clone(), sink.clone()));
+    let record = record(config, &surroundings, &sink);
     let monitor = Monitor::start(&config.checks, surroundings.clone(), health.clone(), sink.clone());
     banner::listening(config, gateway.as_ref(), ops.as_ref(), control.as_ref(), &*sink, output, inputs.is_demo());
     let sampler = sampler(config, &vitals, program.clone(), &sink);
@@ -203,6 +199,11 @@ pub(crate) fn start(
 }
 
 /// What the program is run by.
+fn record(config: &Config, surroundings: &Surroundings, sink: &Arc<dyn Sink>) -> Option<Record> {
+    let directory = config.state_dir.as_ref().filter(|_| waits(config))?;
+    Some(Record::keep(directory, surroundings.heartbeats.clone(), sink.clone()))
+}
+
 fn supervised(
     config: &Config,
     mut app: App,

@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener};
 use std::process::{Child, Command, Stdio};
 
+use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 use rustix::process::Signal;
 
 use crate::bed::{Seaworthy, get, program, until};
@@ -103,7 +104,7 @@ impl Prometheus {
 
     /// The first value of an answer, once there is one.
     fn value(&self, query: &str) -> f64 {
-        let query = query.bytes().map(|byte| format!("%{byte:02x}")).collect::<String>();
+        let query = percent_encode(query.as_bytes(), NON_ALPHANUMERIC).to_string();
         let mut curl = Command::new("curl");
         curl.args(["--silent", &format!("http://{}/api/v1/query?query={query}", self.1)]);
         until("Prometheus answers", || {

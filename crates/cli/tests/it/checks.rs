@@ -65,7 +65,9 @@ fn ten_thousand_probes_ask_nothing_of_what_is_checked() {
             })
         })
         .collect();
-    asking.into_iter().for_each(|thread| thread.join().expect("every probe is answered"));
+    for thread in asking {
+        thread.join().expect("every probe is answered");
+    }
     assert!((service.metric("health_checks_run_total") - runs).abs() < f64::EPSILON);
     api.set_nonblocking(true).expect("a socket can be told so");
     assert_eq!(api.incoming().take_while(Result::is_ok).count(), 1, "the one run of the start");
@@ -164,7 +166,7 @@ fn a_sign_of_life_comes_in_from_the_public_and_is_known_after_a_restart() {
     assert_eq!(tell("/heartbeat/backup/start", "0123456789abcdef").status, 200);
     assert_eq!(tell("/heartbeat/backup/3", "0123456789abcdef").status, 200);
     let failed = service.log.event("check_failed");
-    assert!(failed["error"].as_str().is_some_and(|error| error.ends_with("with exit code 3")), "{failed}");
+    assert!(failed["message"].as_str().is_some_and(|message| message.ends_with("with exit code 3")), "{failed}");
     service.stop().with_code(0);
 
     let service = start().ready();
@@ -183,7 +185,10 @@ fn an_upstream_that_fails_its_requests_withholds_readiness_until_it_answers_them
         (get(service.ops, "/health/ready").status == 503).then_some(())
     });
     let failed = service.log.event("check_failed");
-    assert!(failed["error"].as_str().is_some_and(|error| error.ends_with("requests failed within 2s")), "{failed}");
+    assert!(
+        failed["message"].as_str().is_some_and(|message| message.ends_with("requests failed within 2s")),
+        "{failed}"
+    );
     assert!(service.metric("health_upstream_failed_percent{name=\"requests\"}") > 99.0);
     // Nothing comes any more, as behind a balancer that looked.
     answers(&service, "/health/ready", 200);

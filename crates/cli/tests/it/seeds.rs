@@ -171,7 +171,11 @@ fn mpanel_shows_what_it_showed_also_what_only_the_program_knows() {
     same_shape(&health, &seed);
     assert_eq!(health["features"].as_array().map(Vec::len), Some(12), "{health}");
     assert!(health["system"]["nodeVersion"].as_str().is_some_and(|version| version.starts_with('v')), "{health}");
-    let scrape = service.get("/metrics").text();
+    assert_eq!(service.get("/json").status, 200, "the program has requests of its own to be measured");
+    let scrape = until("the request is counted", || {
+        let scrape = service.get("/metrics").text();
+        scrape.contains("http_request_duration_seconds_bucket").then_some(scrape)
+    });
     for family in ["http_requests_total", "http_request_duration_seconds_bucket", "circuit_breaker_state{"] {
         assert!(scrape.contains(family), "{family} is not in what loopback may scrape:\n{scrape}");
     }

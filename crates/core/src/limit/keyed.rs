@@ -119,8 +119,8 @@ impl<S: BuildHasher> Keyed<S> {
 /// Where the two buckets of a hash begin.
 fn buckets(hash: u64, places: usize) -> [usize; 2] {
     let last = places / WAYS - 1;
-    let [a, b, c, d, e, f, g, h] = hash.to_be_bytes();
-    let [first, second] = [[e, f, g, h], [a, b, c, d]].map(|half| u32::from_be_bytes(half) as usize & last);
+    // Half of the hash each; both are smaller than the table.
+    let [first, second] = [hash, hash >> 32].map(|half| (half & u64::from(u32::MAX)) as usize & last);
     [first * WAYS, if first == second { second ^ 1 } else { second } * WAYS]
 }
 

@@ -33,6 +33,7 @@ impl Seat {
     }
 
     /// The same knowledge, under another description.
+    #[must_use]
     pub fn again(&self, described: Check, policy: Policy) -> Self {
         let mut tracker = self.tracker().clone();
         tracker.describe(described, policy);

@@ -26,7 +26,10 @@ use crate::lifecycle::Lifecycle;
 
 /// What writes the metrics: given the header `Accept`, it gives the content type and the body.
 #[derive(Clone)]
-pub struct Scrape(Arc<dyn Fn(&str) -> (&'static str, Bytes) + Send + Sync>);
+pub struct Scrape(Arc<Answerer>);
+
+/// From what is accepted to a media type and a page.
+type Answerer = dyn Fn(&str) -> (&'static str, Bytes) + Send + Sync;
 
 impl Scrape {
     /// Must not wait: it is called where probes are answered.

@@ -90,7 +90,7 @@ pub enum ServeError {
     #[error("probes and metrics: {0}")]
     Admin(#[from] ListenerError),
     /// The service has ended, and something was lost.
-    #[error("{}", Forced { requests_cut: *.requests_cut, failed: *.failed, forced: *.forced })]
+    #[error("{}", Forced { requests_cut: *.requests_cut, failed: *.failed, asked: *.forced })]
     Forced {
         /// Requests that were cut.
         requests_cut: u32,
@@ -104,13 +104,13 @@ pub enum ServeError {
 struct Forced {
     requests_cut: u32,
     failed: u32,
-    forced: bool,
+    asked: bool,
 }
 
 impl fmt::Display for Forced {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { requests_cut, failed, forced } = self;
-        f.write_str(if *forced { "the shutdown was forced" } else { "the shutdown was not graceful" })?;
+        let Self { requests_cut, failed, asked } = self;
+        f.write_str(if *asked { "the shutdown was forced" } else { "the shutdown was not graceful" })?;
         write!(f, ": {requests_cut} requests were cut, {failed} hooks or pieces of background work failed")
     }
 }

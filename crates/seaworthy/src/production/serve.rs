@@ -101,13 +101,13 @@ impl<O: Observer + Send + 'static> Production<O> {
             Server::start(Setup { listener, limits: connections, service, sink: sink.clone(), evict: false });
         let shown = shown.map_or_else(|| "off".to_owned(), |at| at.to_string());
         sink.emit(&Event::Listening { public, admin: shown, control: "off".to_owned() });
-        let served = life.apply(Change::ProgramReady).is_some();
+        let became_ready = life.apply(Change::ProgramReady).is_some();
 
         life.stop_asked().await;
         let began = Instant::now();
         let mut shutdown = Shutdown::new(hooks, phases, life.clone(), sink.clone(), began + budget.grace());
         // A service that was not ready had no balancer send to it.
-        let delay = if served { budget.delay() } else { Duration::ZERO };
+        let delay = if became_ready { budget.delay() } else { Duration::ZERO };
         let requests_cut = drain_server(&mut server, &life, &*sink, delay, budget.timeout(), spread).await;
         sink.emit(&Event::CleaningUp);
         let mut failed = shutdown.run_before(Phase::Telemetry).await;

@@ -200,7 +200,7 @@ async fn hooks_run_phase_by_phase_and_a_bad_one_stops_nothing_else() {
         .on_shutdown(Phase::Workers, note("workers"))
         .on_shutdown(Phase::Workers, || async { Err("postgres://app:hunter2@db is gone".into()) })
         .on_shutdown(Phase::Queues, || async { panic!("in a hook") })
-        .on_shutdown(Phase::Caches, || std::future::pending())
+        .on_shutdown(Phase::Caches, std::future::pending)
         .phase_timeout(Phase::Caches, Duration::from_millis(100));
     let mut running = run(builder).await;
     running.life.stop(Cause::Command);

@@ -74,6 +74,11 @@ fn a_table_of_a_later_version_is_refused_rather_than_passed_over() {
         let problem = file(table).problem();
         assert!(problem.contains("is not supported by this version yet"), "{table}: {problem}");
     }
+    let problem = file("[[migrate]]\nname = \"a\"\ncommand = [\"b\"]\nlock = \"db\"").problem();
+    assert!(
+        problem.starts_with("seaworthy.toml:4: `migrate[0].lock` = \"db\" is the name of no check of the kind"),
+        "{problem}"
+    );
 }
 
 #[test]
