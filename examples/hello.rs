@@ -15,8 +15,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Hello {
     child: Child,
     lines: Receiver<String>,
-    pub public: SocketAddr,
-    pub admin: SocketAddr,
+    pub(crate) public: SocketAddr,
+    pub(crate) admin: SocketAddr,
 }
 
 impl Drop for Hello {

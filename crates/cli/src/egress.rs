@@ -15,17 +15,20 @@
 //! [`Board`] knows the services and how they are, for probes, metrics and the control socket; [`Egress`] serves them.
 
 mod board;
+mod doors;
 mod metrics;
 mod resolver;
 mod route;
 mod serve;
 mod service;
+mod trace;
 mod view;
 
 use std::collections::BTreeMap;
 
 pub(crate) use self::board::Board;
-pub(crate) use self::serve::{Doors, Egress, Places};
+pub(crate) use self::doors::{Doors, Places};
+pub(crate) use self::serve::Egress;
 pub(crate) use self::service::BuildError;
 pub(crate) use self::view::BreakerView;
 

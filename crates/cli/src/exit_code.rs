@@ -62,7 +62,7 @@ impl From<seaworthy_drill::Ending> for ExitCode {
             seaworthy_drill::Ending::Held => Self::Clean,
             seaworthy_drill::Ending::Broken => Self::Failed,
             seaworthy_drill::Ending::Usage => Self::Usage,
-            seaworthy_drill::Ending::NotRun => Self::NotJudged,
+            seaworthy_drill::Ending::NotRun | seaworthy_drill::Ending::Interrupted => Self::NotJudged,
         }
     }
 }

@@ -15,7 +15,7 @@ use seaworthy::audit::{self, Audit, Seal};
 use seaworthy::client::{BuildError, Resolver, Roots, RootsError};
 use seaworthy::core::event::Sink;
 use seaworthy::core::redact::Redactor;
-use seaworthy::otlp::{Exporter, SettingsError, Shown, SpanCounter};
+use seaworthy::otlp::{Exporter, SettingsError, Shown, SpanCounter, Tracer};
 use seaworthy::sentry::{Reporter, Sentry};
 
 pub(crate) use self::worker::WorkerTelemetry;
@@ -126,6 +126,11 @@ impl Telemetry {
         let spans = self.spans.as_ref().map(Exporter::buffer);
         let sentry = self.sentry.as_ref().map(Sentry::reporter);
         (spans.is_some() || sentry.is_some()).then(|| WorkerTelemetry::new(spans, sentry, self.shown.clone()))
+    }
+
+    /// For calls to others; `None` where no spans are exported.
+    pub(crate) fn tracer(&self) -> Option<Tracer> {
+        self.spans.as_ref().map(Exporter::tracer)
     }
 
     pub(crate) fn counters(&self) -> Counters {

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use clap::Parser;
-use seaworthy_drill::{Arguments, run};
+use seaworthy_drill::{Arguments, Ending, run};
 use serde::Deserialize;
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
@@ -139,6 +139,9 @@ impl Place {
         words.extend(server.command.iter().map(|word| self.fill(word)));
         let arguments = Arguments::try_parse_from(words)?;
         let ending = run(&arguments);
+        if ending == Ending::Interrupted {
+            return Err("interrupted".into());
+        }
         let text = std::fs::read_to_string(&report).map_err(|error| format!("no report ({ending:?}): {error}"))?;
         std::fs::remove_file(&report)?;
         Ok(serde_json::from_str(&text)?)
@@ -177,7 +180,7 @@ fn main() -> Result<ExitCode, Error> {
     std::fs::create_dir_all(&own)?;
     let examples = std::env::current_exe()?.parent().map(Path::to_owned).unwrap_or_default();
     let python = std::env::var("ZOO_PYTHON").unwrap_or_else(|_| "python3".to_owned());
-    let place = Place { behind, zoo, built, own, examples, python };
+    let place = Place { zoo, built, own, examples, python, behind };
 
     let dependency = echo()?;
     let config = format!(
@@ -230,6 +233,10 @@ fn main() -> Result<ExitCode, Error> {
                     let Some((server, defect)) = tasks.get(number) else { return };
                     let (wrong, seconds) = match place.drill(server, *defect, number) {
                         Ok(report) => (judge(&report, server, *defect), report.seconds),
+                        Err(error) if error.to_string() == "interrupted" => {
+                            next.store(tasks.len(), Ordering::Relaxed);
+                            return;
+                        }
                         Err(error) => (vec![error.to_string()], 0.0),
                     };
                     let _line = out.lock();

@@ -33,6 +33,8 @@ pub enum Ending {
     Usage,
     /// 3: the service could not be rehearsed.
     NotRun,
+    /// 3 as well: the drill was told to stop.
+    Interrupted,
 }
 
 impl From<Ending> for ExitCode {
@@ -41,7 +43,7 @@ impl From<Ending> for ExitCode {
             Ending::Held => 0,
             Ending::Broken => 1,
             Ending::Usage => 2,
-            Ending::NotRun => 3,
+            Ending::NotRun | Ending::Interrupted => 3,
         })
     }
 }
@@ -79,7 +81,7 @@ pub fn run(arguments: &Arguments) -> Ending {
             () = interrupted() => {
                 let _ = writeln!(std::io::stderr(), "interrupted: what was started is being killed");
                 end_all();
-                Ending::NotRun
+                Ending::Interrupted
             }
         }
     });

@@ -140,7 +140,7 @@ impl Source {
         Self {
             load: Rc::new(load.clone()),
             bytes: load.request.bytes(&load.target).into(),
-            metronome: Metronome::start(pause(load).clamp(FINEST, COARSEST)),
+            metronome: Metronome::start((pause(load) / 4).clamp(FINEST, COARSEST)),
             shared: Rc::default(),
         }
     }

@@ -1,7 +1,93 @@
-//! The production layer for HTTP services in Rust.
+//! The production layer for HTTP services in Rust: probes, an end in order, limits, ids, headers, logs and metrics, in the process.
 //!
-//! Every layer can be used alone in any tower stack; [`stack`] puts them into the one order in which refusals carry
-//! an id and the headers of every other answer.
+//! # A tour
+//!
+//! [`Production`] is all of it, in the one order that is right. [`serve`](Production::serve) takes any tower service over HTTP: a `Router`
+//! of axum, a `service_fn`, the `Routes` of tonic.
+//!
+//! ```no_run
+//! use axum::{Router, routing::get};
+//! use seaworthy::health::{Affects, Health};
+//! use seaworthy::{Lifecycle, Phase, Production, Security};
+//! # #[derive(Clone)] struct Pool;
+//! # impl Pool { async fn ping(&self) -> std::io::Result<()> { Ok(()) } async fn close(&self) {} }
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let life = Lifecycle::from_signals();
+//!     # let pool = Pool;
+//!     let asked = pool.clone();
+//!     let ping = move || {
+//!         let pool = asked.clone();
+//!         async move { Ok(pool.ping().await?) }
+//!     };
+//!     let listener = tokio::net::TcpListener::bind("0.0.0.0:8080").await?;
+//!     Production::builder("orders", env!("CARGO_PKG_VERSION"))
+//!         .health(Health::builder().check("database", Affects::Ready, ping).build())
+//!         .security(Security::api())
+//!         .rate_limit("100/min".parse()?)
+//!         .admin(([0, 0, 0, 0], 9090).into())
+//!         .on_shutdown(Phase::Databases, move || async move { pool.close().await; Ok(()) })
+//!         .build()?
+//!         .serve(Router::new().route("/", get(|| async { "hello" })), listener, life)
+//!         .await?;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! | to | look at |
+//! | --- | --- |
+//! | stop without losing a request | [`production`], [`lifecycle`], [`phase`], [`shutdown`] |
+//! | have work that a shutdown waits for | [`background`] |
+//! | say what the service depends on | [`health`] |
+//! | answer probes and scrapes | [`probes`], [`production::Builder::admin`] |
+//! | limit clients, bodies and times | [`limit`], [`server::ConnectionLimits`] |
+//! | count and log | [`metrics`], [`log`], [`access`] |
+//! | call others, with breakers and retries | [`breaker`], [`retry`], [`bulkhead`] |
+//! | be told when something is wrong | [`alert`], [`sink`] |
+//! | test a service that does all this | [`testing`] (feature `testing`) |
+//!
+//! # The layers, one by one
+//!
+//! Every layer is a tower layer of its own, boxes nothing, and keeps the error type of the service inside it: a refusal is a response.
+//! [`stack`] has all of them in order; the gateway of the `seaworthy` binary is this same stack around a proxy.
+//!
+//! ```
+//! use std::time::Duration;
+//! use bytes::Bytes;
+//! use http::{Request, Response};
+//! use http_body_util::{Empty, Full};
+//! use seaworthy::limit::{body::BodyLimitLayer, time::TimeLimitLayer};
+//! use seaworthy::request_id::RequestIdLayer;
+//! use tower::{ServiceBuilder, ServiceExt, service_fn};
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+//! let service = ServiceBuilder::new()
+//!     .layer(RequestIdLayer::default())
+//!     .layer(BodyLimitLayer::new(1024))
+//!     .layer(TimeLimitLayer::new(Duration::from_secs(5)))
+//!     .service(service_fn(async |_| Ok::<_, std::convert::Infallible>(Response::new(Full::<Bytes>::from("hello")))));
+//! let answer = service.oneshot(Request::new(Empty::<Bytes>::new())).await.unwrap();
+//! assert!(answer.headers().contains_key("x-request-id"));
+//! # });
+//! ```
+//!
+//! # The order
+//!
+//! > panic guard → client address → request id → trace context → access event → security headers → gate (drain) → rate limit → body
+//! > limit → time limit → the service
+//!
+//! What is inside can refuse, and what is outside gives every refusal an id, headers and an access event.
+//!
+//! # Features
+//!
+//! | feature | what it adds |
+//! | --- | --- |
+//! | `axum` | routes of a `Router` as labels of logs and metrics; the layers inside of a `Router` |
+//! | `client` | an HTTPS client with a pool |
+//! | `sqlx`, `deadpool`, `bb8` | pools of connections, watched |
+//! | `otlp`, `sentry`, `audit` | spans for a collector, reports for Sentry, an audit trail |
+//! | `testing` | a paused clock, fake checks, assertions on events |
 
 pub mod access;
 pub mod alert;

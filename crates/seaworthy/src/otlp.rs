@@ -21,16 +21,24 @@
 //! use std::sync::Arc;
 //! use std::time::Duration;
 //! use seaworthy::core::event::Nowhere;
-//! use seaworthy::otlp::{Exporter, Protocol, Settings};
+//! use seaworthy::otlp::{Environment, Exporter, Kind};
 //! use seaworthy::trace::TraceContextLayer;
+//! use seaworthy::{Phase, Production};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! let settings = Settings::new("http://127.0.0.1:4318", Protocol::Http, "orders")?;
+//! // By OTEL_EXPORTER_OTLP_ENDPOINT and its like; `None` where they ask for nothing.
+//! let environment = Environment::read(|name| std::env::var(name).ok());
+//! let Some(settings) = environment.settings("orders")? else { return Ok(()) };
 //! let exporter = Exporter::start(settings, Arc::new(Nowhere))?;
-//! let trace = TraceContextLayer::default().spans(exporter.sampler()); // gives each request a span
-//! let observer = exporter.spans(); // for the access layer: takes those spans
-//! // … serve …
-//! exporter.close(Duration::from_secs(1)).await;
+//! let tracer = exporter.tracer(); // for spans of your own
+//! let production = Production::builder("orders", "1.0.0")
+//!     .layers(|layers| layers.trace = TraceContextLayer::default().spans(exporter.sampler()))
+//!     .observer(exporter.spans())
+//!     .on_shutdown(Phase::Telemetry, || async move { exporter.close(Duration::from_secs(1)).await; Ok(()) })
+//!     .build()?;
+//!
+//! let span = tracer.begin("charge the card", Kind::Client, None);
+//! span.end();
 //! # Ok(())
 //! # }
 //! ```

@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use http::Request;
 use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
 
@@ -22,7 +23,7 @@ const NOT_SERVING: &[u8] = &[0, 0, 0, 0, 2, 8, 2];
 /// Asks the health check of gRPC.
 async fn check(address: SocketAddr) -> Bytes {
     let stream = TokioIo::new(TcpStream::connect(address).await.unwrap());
-    let (mut send, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), stream).await.unwrap();
+    let (mut send, connection) = http2::handshake::<_, _, Full<Bytes>>(TokioExecutor::new(), stream).await.unwrap();
     let connection = tokio::spawn(connection);
     let request = Request::post(format!("http://{address}/grpc.health.v1.Health/Check"))
         .header("content-type", "application/grpc")

@@ -35,6 +35,13 @@ impl Board {
 
     /// From the next call on.
     pub(crate) fn set(&self, rebuilt: Rebuilt) {
+        let old = self.services();
+        for service in &rebuilt.0 {
+            let old = old.iter().find(|old| old.name() == service.name());
+            if old.is_none_or(|old| !Arc::ptr_eq(old, service)) {
+                service.take_over(old.map(|old| &**old));
+            }
+        }
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(rebuilt.0);
     }
 

@@ -1,6 +1,5 @@
 //! Listens for calls of the program, and makes them.
 
-use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
@@ -16,18 +15,22 @@ use seaworthy::client::{AnswerBody, Cause};
 use seaworthy::context::Correlation;
 use seaworthy::core::event::{Event, Sink};
 use seaworthy::core::refusal::{Reason, Side};
+use seaworthy::otlp::Tracer;
 use seaworthy::refusal::Refusal;
 use seaworthy::request_id::RequestIdLayer;
 use seaworthy::retry::Attempts;
+use tokio::runtime::Runtime;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tower::ServiceExt as _;
 
 use super::board::Board;
+use super::doors::{Door, Doors, Places};
 use super::route;
 use super::service::Service;
+use super::trace::CallSpan;
 use crate::config::Config;
-use crate::gateway::{BindError, Bound, Listener, Socket};
+use crate::gateway::{BindError, Listener, Socket};
 use crate::ops::Acceptor;
 
 /// Connections of the program at a time; more wait in the backlog.
@@ -40,65 +43,6 @@ const BREATH: Duration = Duration::from_millis(100);
 const LAST_ANSWERS: Duration = Duration::from_millis(250);
 
 const HEAD_SIZE: usize = 64 * 1024;
-
-/// Where the services are called.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Places {
-    shared: Option<Bound>,
-    own: BTreeMap<String, Bound>,
-}
-
-impl Places {
-    /// The end of the variable that tells it, and what it tells.
-    pub(super) fn of(&self, name: &str) -> Option<(&'static str, String)> {
-        match (self.own.get(name), &self.shared) {
-            (Some(Bound::Tcp(address)), _) => Some(("URL", format!("http://{address}"))),
-            (Some(Bound::Unix(path)), _) | (None, Some(Bound::Unix(path))) => {
-                Some(("SOCKET", path.display().to_string()))
-            }
-            (None, Some(Bound::Tcp(address))) => Some(("URL", format!("http://{address}/{name}"))),
-            (None, None) => None,
-        }
-    }
-
-    /// All that is listened on.
-    pub(crate) fn all(&self) -> impl Iterator<Item = &Bound> {
-        self.shared.iter().chain(self.own.values())
-    }
-}
-
-/// What a listener is for.
-enum Door {
-    /// The first segment of the path names the service.
-    Shared,
-    Own(Arc<str>),
-}
-
-/// Sockets that were bound, and are not served yet.
-pub(crate) struct Doors {
-    doors: Vec<(Door, Listener)>,
-    places: Places,
-}
-
-impl Doors {
-    /// Binds all that `config` names.
-    fn open(config: &Config) -> Result<Self, BindError> {
-        let (mut doors, mut places) = (Vec::new(), Places::default());
-        if config.egress.iter().any(|service| service.listen.is_none()) {
-            let listener = Listener::at(&config.egress_listen)?;
-            places.shared = Some(listener.bound.clone());
-            doors.push((Door::Shared, listener));
-        }
-        for service in &config.egress {
-            if let Some(address) = &service.listen {
-                let listener = Listener::at(address)?;
-                places.own.insert(service.name.clone(), listener.bound.clone());
-                doors.push((Door::Own(service.name.as_str().into()), listener));
-            }
-        }
-        Ok(Self { doors, places })
-    }
-}
 
 /// Everything that the program calls through us, as it is being served.
 #[derive(Debug)]
@@ -119,20 +63,26 @@ impl Egress {
         doors: Doors,
         board: Board,
         request_id: RequestIdLayer,
+        tracer: Option<Tracer>,
         sink: Arc<dyn Sink>,
     ) -> io::Result<Self> {
         let Doors { doors, places } = doors;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let acceptors = {
-            let _inside = runtime.enter();
-            let accept = |(door, listener)| Acceptor::of(listener).map(|acceptor| (door, acceptor));
-            doors.into_iter().map(accept).collect::<io::Result<Vec<_>>>()?
-        };
         let closing = watch::Sender::new(false);
-        let desk = Desk { board, request_id, sink, closing: closing.subscribe() };
-        let thread = std::thread::Builder::new()
-            .name("egress".to_owned())
-            .spawn(move || runtime.block_on(desk.run(acceptors)))?;
+        let desk = Desk { board, request_id, tracer, sink, closing: closing.subscribe() };
+        let (tell, told) = std::sync::mpsc::sync_channel(1);
+        // Made and ended on its thread: a runtime must not be dropped where another one runs.
+        let serve = move || match inside(doors) {
+            Ok((runtime, acceptors)) => {
+                // Whoever started us waits for this.
+                let _ = tell.send(Ok(()));
+                runtime.block_on(desk.run(acceptors));
+            }
+            Err(error) => {
+                let _ = tell.send(Err(error));
+            }
+        };
+        let thread = std::thread::Builder::new().name("egress".to_owned()).spawn(serve)?;
+        told.recv().map_err(|_| io::Error::other("its thread ended"))??;
         Ok(Self { places, closing, thread })
     }
 
@@ -148,8 +98,7 @@ impl Egress {
     /// Says for which services of a new `config` nothing is listened on.
     pub(crate) fn missing(&self, config: &Config, sink: &dyn Sink) {
         for service in &config.egress {
-            let own = self.places.own.contains_key(&service.name);
-            if own != service.listen.is_some() || self.places.of(&service.name).is_none() {
+            if !self.places.fits(service) {
                 let text = format!("egress.{} needs a restart: it is to be called elsewhere", service.name);
                 sink.emit(&Event::Warning { text });
             }
@@ -169,10 +118,23 @@ impl Egress {
     }
 }
 
+/// A runtime for this thread, and the listeners on it.
+fn inside(doors: Vec<(Door, Listener)>) -> io::Result<(Runtime, Vec<(Door, Acceptor)>)> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let acceptors = {
+        let _inside = runtime.enter();
+        let accept = |(door, listener)| Acceptor::of(listener).map(|acceptor| (door, acceptor));
+        doors.into_iter().map(accept).collect::<io::Result<Vec<_>>>()?
+    };
+    Ok((runtime, acceptors))
+}
+
 #[derive(Clone)]
 struct Desk {
     board: Board,
     request_id: RequestIdLayer,
+    /// Where spans are exported.
+    tracer: Option<Tracer>,
     sink: Arc<dyn Sink>,
     closing: watch::Receiver<bool>,
 }
@@ -264,9 +226,11 @@ impl Desk {
         }
         let prefix = if matches!(door, Door::Shared) { format!("/{name}") } else { String::new() };
         let called = Called::of(request.method(), &request_id);
+        let span = CallSpan::begin(self.tracer.as_ref(), &service, &mut request);
         let running = service.counted.measured.begin();
         let Ok(mut answer) = service.client.clone().oneshot(request).await;
         drop(running);
+        span.end(&answer);
         self.report(&service, called, &answer);
         route::bring_back(answer.headers_mut(), &service.config.url, &prefix);
         // The program speaks HTTP/1.1 to us, whatever the service spoke.

@@ -95,17 +95,20 @@ impl Service {
             .retries(config.retry.clone(), config.budget, config.retry_body)
             .bulkhead(config.bulkhead)
             .timeouts(config.timeouts);
-        if let Some(old) = old {
-            let keeps = old.config.breaker == config.breaker;
-            if keeps {
-                stack = stack.with_breaker(old.stack.breaker().clone());
-            }
-            counted.remember(old, keeps);
+        if let Some(old) = old.filter(|old| old.config.breaker == config.breaker) {
+            stack = stack.with_breaker(old.stack.breaker().clone());
         }
-        stack.breaker().set_mode(config.mode);
         let transport = Transport::builder().resolver(resolver::of(&config.url, &config.private)).roots(roots);
         let client = stack.over(&transport).map_err(|source| BuildError::Transport { name: name(), source })?;
         Ok(Self { config: config.clone(), stack, client, counted })
+    }
+
+    /// Comes into force, in place of `old`: what that counted is counted on.
+    pub(super) fn take_over(&self, old: Option<&Self>) {
+        if let Some(old) = old {
+            self.counted.remember(old, old.config.breaker == self.config.breaker);
+        }
+        self.stack.breaker().set_mode(self.config.mode);
     }
 
     pub(super) fn name(&self) -> &str {

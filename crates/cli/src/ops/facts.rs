@@ -1,50 +1,20 @@
 //! What answers are made of: read once for each, so that an answer cannot contradict itself.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use jiff::{SignedDuration, Timestamp};
 use seaworthy::core::event::Sink;
 use seaworthy::core::health::{Live, Snapshot};
 use seaworthy::core::lifecycle::State;
 use seaworthy::health::Health;
 use seaworthy::lifecycle::Lifecycle;
+pub(super) use seaworthy::probes::{Identity, Moment};
 
 use super::samples::Samples;
 use super::turns::Turns;
 use crate::config::Verdict;
 use crate::shape::Sample;
-
-/// Who answers.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Identity {
-    pub(crate) service: String,
-    pub(crate) version: Option<String>,
-    /// `[info]`: free values.
-    pub(crate) info: BTreeMap<String, String>,
-}
-
-/// One moment on both clocks.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Moment {
-    pub(crate) instant: Instant,
-    pub(crate) wall: Timestamp,
-}
-
-impl Moment {
-    /// Now.
-    pub(crate) fn read() -> Self {
-        Self { instant: Instant::now(), wall: Timestamp::now() }
-    }
-
-    /// When `instant` was, on the wall clock as it goes now.
-    pub(super) fn wall_of(&self, instant: Instant) -> Timestamp {
-        let ago = self.instant.saturating_duration_since(instant);
-        SignedDuration::try_from(ago).ok().and_then(|ago| self.wall.checked_sub(ago).ok()).unwrap_or(Timestamp::MIN)
-    }
-}
 
 /// Everything that a verdict depends on, at one moment.
 #[derive(Debug, Clone)]

@@ -2,8 +2,7 @@
 
 mod actuator;
 mod ietf;
-mod json;
-mod kubernetes;
+mod library;
 mod microprofile;
 
 use super::accept::Accept;
@@ -24,8 +23,8 @@ pub(super) struct Row {
 
 /// Every shape, the default first.
 pub(super) const FORMATS: [Row; 5] = [
-    Row { format: ProbeFormat::Default, name: "default", media_type: "application/json", write: json::write },
-    Row { format: ProbeFormat::Kubernetes, name: "kubernetes", media_type: "text/plain", write: kubernetes::write },
+    Row { format: ProbeFormat::Default, name: "default", media_type: "application/json", write: library::json },
+    Row { format: ProbeFormat::Kubernetes, name: "kubernetes", media_type: "text/plain", write: library::kubernetes },
     Row { format: ProbeFormat::Actuator, name: "actuator", media_type: actuator::MEDIA_TYPE, write: actuator::write },
     Row { format: ProbeFormat::Microprofile, name: "microprofile", media_type: "", write: microprofile::write },
     Row { format: ProbeFormat::Ietf, name: "ietf", media_type: ietf::MEDIA_TYPE, write: ietf::write },

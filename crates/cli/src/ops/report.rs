@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use seaworthy::core::health::{Affects, Check, Overall, Snapshot, Status};
+use seaworthy::core::health::{Affects, Check, Overall, Snapshot};
+pub(super) use seaworthy::probes::{holds, together};
 
 use super::facts::{Facts, Identity};
 use crate::config::Verdict;
@@ -79,23 +80,4 @@ impl Verdict {
     pub(super) fn requires(self) -> bool {
         matches!(self, Self::Ready | Self::Health)
     }
-}
-
-/// The word for several checks taken together, whatever they affect, and whether it is a good one.
-pub(super) fn together<'a>(checks: impl IntoIterator<Item = &'a Check>) -> (&'static str, bool) {
-    let weight = |status| match status {
-        Status::Healthy => 0,
-        Status::Degraded => 1,
-        // It may turn out to be anything, but an outage that is known says more.
-        Status::Pending => 2,
-        Status::Unhealthy => 3,
-    };
-    let worst = checks.into_iter().map(|check| check.status).max_by_key(|status| weight(*status));
-    let worst = worst.unwrap_or(Status::Healthy);
-    (worst.name(), holds(worst))
-}
-
-/// Whether a check in this state can be relied on.
-pub(super) fn holds(status: Status) -> bool {
-    matches!(status, Status::Healthy | Status::Degraded)
 }

@@ -9,6 +9,7 @@ use seaworthy::core::event::{Event, Sink};
 use seaworthy::core::health::Snapshot;
 use seaworthy::health::Health;
 use seaworthy::lifecycle::Lifecycle;
+use seaworthy::otlp::Tracer;
 use seaworthy_checks::kinds::Spec;
 use tokio::sync::mpsc;
 
@@ -145,7 +146,7 @@ pub(crate) fn start(
     let control = control.map_err(system("the control socket"))?;
 
     let reaper = Reaper::start(sink.clone()).map_err(system("the reaper"))?;
-    let (egress, app) = serve_egress(config, doors, &board, &sink)?;
+    let (egress, app) = serve_egress(config, doors, &board, telemetry.tracer(), &sink)?;
     our_ports.extend(egress.iter().flat_map(|egress| egress.places().all()).filter_map(port_of));
     let commands = Commands::of(&app, Arc::new(logger.clone()), sink.clone(), reaper)?;
     let surroundings = monitor::surroundings(commands.clone(), metrics.clone());
@@ -253,11 +254,12 @@ fn serve_egress(
     config: &Config,
     doors: Option<Doors>,
     board: &Board,
+    tracer: Option<Tracer>,
     sink: &Arc<dyn Sink>,
 ) -> Result<(Option<Egress>, App), StartError> {
     let mut app = config.app.clone();
     let Some(doors) = doors else { return Ok((None, app)) };
-    let egress = Egress::serve(doors, board.clone(), built::request_id(config), sink.clone());
+    let egress = Egress::serve(doors, board.clone(), built::request_id(config), tracer, sink.clone());
     let egress = egress.map_err(system("egress"))?;
     egress.report(config, &**sink);
     for (name, value) in egress::variables(config, egress.places()) {

@@ -133,6 +133,10 @@ pub(crate) async fn close(parts: Parts, ended: Ended, mut requests: mpsc::Receiv
     if let Some(gateway) = gateway {
         gateway.quit();
     }
+    // The program has exited, and the hooks have run: nobody is left who calls.
+    if let Some(egress) = egress {
+        egress.close().await;
+    }
     // Workers have handed over what they had, and whoever scrapes may still see what became of it.
     telemetry.close(FLUSH).await;
     let ops = async {
@@ -145,13 +149,7 @@ pub(crate) async fn close(parts: Parts, ended: Ended, mut requests: mpsc::Receiv
             control.close().await;
         }
     };
-    // The program has exited, and the hooks have run: nobody is left who calls.
-    let egress = async {
-        if let Some(egress) = egress {
-            egress.close().await;
-        }
-    };
-    tokio::join!(ops, control, egress);
+    tokio::join!(ops, control);
     if let Some(record) = record {
         record.close();
     }

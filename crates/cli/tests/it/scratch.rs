@@ -40,7 +40,7 @@ fn root() -> TempDir {
 #[track_caller]
 fn serves(command: &[&str], target: &str) {
     let root = root();
-    let words = [&["/seaworthy"], command, &["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]].concat();
+    let words = [&["/seaworthy"][..], command, &["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]].concat();
     let mut starting = in_root(root.path(), &words);
     starting.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
     let mut child = starting.spawn().expect("unshare is there: `cargo xtask test` installs it");

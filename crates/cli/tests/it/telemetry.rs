@@ -4,7 +4,7 @@ use std::net::TcpListener;
 
 use serde_json::Value;
 
-use crate::bed::{Receiver, Seaworthy, Starting, get, until};
+use crate::bed::{Client, Flaky, Receiver, Seaworthy, Starting, get, until};
 
 /// By the variables that every SDK reads.
 fn by_environment(starting: Starting, collector: &Receiver, protocol: &str) -> Starting {
@@ -75,6 +75,25 @@ fn spans_arrive_over_http() {
 #[test]
 fn spans_arrive_over_grpc() {
     spans_arrive("grpc", "grpc");
+}
+
+#[test]
+fn a_call_of_the_program_is_a_span_below_its_own_and_above_that_of_the_service() {
+    let collector = Receiver::start("otlp_collector.py", &["http"]);
+    let flaky = Flaky::http();
+    let config = format!("egress-listen = \"127.0.0.1:0\"\n[egress.pay]\nurl = {:?}", flaky.url());
+    let service = by_environment(Seaworthy::run::<String>([]), &collector, "http/protobuf").config(&config).listening();
+    let listening = service.log.event("egress_listening");
+    let place = listening["place"].as_str().and_then(|place| place.strip_prefix("http://")).expect("a URL");
+    let mut client = Client::connect(place.split('/').next().and_then(|place| place.parse().ok()).expect("an address"));
+    client.request("GET", "/pay/charges/secret", &format!("traceparent: 00-{TRACE}-b7ad6b7169203331-01\r\n"));
+    assert_eq!(client.answer().status, 200);
+    let call = collector.log.line("the span of the call", |span| span["attributes"]["seaworthy.egress"] == "pay");
+    assert_eq!((&call["kind"], &call["parent"]), (&CLIENT.into(), &"b7ad6b7169203331".into()), "{call}");
+    assert!(!call.to_string().contains("secret"), "{call}");
+    let told = format!("00-{TRACE}-{}-01", call["span_id"].as_str().expect("an id"));
+    assert_eq!(flaky.seen()[0].header("traceparent"), Some(told.as_str()));
+    service.stop().with_code(0);
 }
 
 #[test]

@@ -63,7 +63,7 @@ impl<S: BuildHasher> Keyed<S> {
             self.grow(now);
         }
         self.overflowed += 1;
-        let shared = &mut self.overflow[usize::from((hash >> 48) as u8) % OVERFLOW];
+        let shared = &mut self.overflow[usize::from(hash.to_be_bytes()[1]) % OVERFLOW];
         self.limit.decide(shared, now)
     }
 
@@ -119,7 +119,8 @@ impl<S: BuildHasher> Keyed<S> {
 /// Where the two buckets of a hash begin.
 fn buckets(hash: u64, places: usize) -> [usize; 2] {
     let last = places / WAYS - 1;
-    let [first, second] = [hash as u32, (hash >> 32) as u32].map(|half| half as usize & last);
+    let [a, b, c, d, e, f, g, h] = hash.to_be_bytes();
+    let [first, second] = [[e, f, g, h], [a, b, c, d]].map(|half| u32::from_be_bytes(half) as usize & last);
     [first * WAYS, if first == second { second ^ 1 } else { second } * WAYS]
 }
 

@@ -102,8 +102,17 @@ pub(crate) fn strays() -> Vec<Process> {
 fn strays_among(all: &[Stat]) -> Vec<Process> {
     let own = std::process::id();
     let own_group = stat(own).map_or(own, |stat| stat.group);
-    let adopted = all.iter().filter(|stat| stat.process.parent == own && stat.group != own_group && !stat.is_dead());
-    adopted.map(|stat| stat.process.clone()).collect()
+    let adopted = all.iter().filter(|stat| stat.process.parent == own && stat.group != own_group);
+    let (dead, living): (Vec<&Stat>, Vec<&Stat>) = adopted.partition(|stat| stat.is_dead());
+    // Whoever takes orphans in has to bury them too.
+    super::roll::bury(dead.into_iter().map(|stat| stat.process.pid));
+    living.into_iter().map(|stat| stat.process.clone()).collect()
+}
+
+/// Whether anything of a group is left, dead or alive.
+#[cfg(test)]
+pub(crate) fn is_group_left(group: u32) -> bool {
+    all().any(|stat| stat.group == group)
 }
 
 /// The pipes that stdout and stderr of a process are.
@@ -122,9 +131,9 @@ fn marked(pid: u32, name: &str, mark: &str) -> bool {
 /// may have left the group and written over its environment, as nginx does), and strays. Zombies are not counted.
 pub(crate) fn of_instance(leader: u32, name: &str, mark: &str) -> Vec<Process> {
     let (mut found, mut others) = (Vec::new(), Vec::new());
-    let living: Vec<Stat> = all().filter(|stat| !stat.is_dead()).collect();
-    let strays = super::roll::strays_of(mark, &strays_among(&living));
-    for stat in living {
+    let all: Vec<Stat> = all().collect();
+    let strays = super::roll::strays_of(mark, &strays_among(&all));
+    for stat in all.into_iter().filter(|stat| !stat.is_dead()) {
         let ours = stat.group == leader || marked(stat.process.pid, name, mark);
         if ours { found.push(stat.process) } else { others.push(stat.process) }
     }

@@ -80,6 +80,15 @@ pub(crate) fn unclear() -> Vec<Process> {
     strays_where(&proc::strays(), |_, owner| owner == Owner::Unclear)
 }
 
+/// Waits for orphans that are dead. Leaders of instances are waited for elsewhere.
+pub(super) fn bury(dead: impl Iterator<Item = u32>) {
+    let roll = roll();
+    let orphans = dead.filter(|pid| !roll.iter().any(|entry| entry.leader == *pid));
+    for pid in orphans.filter_map(super::pid) {
+        let _ = rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::NOHANG);
+    }
+}
+
 /// Living strays of instances.
 pub(super) fn all_strays() -> Vec<Process> {
     strays_where(&proc::strays(), |_, owner| owner != Owner::Nobody)
@@ -116,5 +125,20 @@ mod tests {
     fn whoever_holds_the_pipe_of_a_log_is_of_its_instance() {
         let roll = [entry(1, 100, None), entry(2, 100, None)];
         assert_eq!(owner(&roll, &stray(150), &[77, 2]), Owner::One(1));
+    }
+
+    #[test]
+    fn orphans_that_die_are_buried() {
+        use std::os::unix::process::CommandExt;
+        watch_orphans();
+        // The orphan is dead, or dies soon, when its parent has ended; it is in the group of that.
+        let mut parent = std::process::Command::new("sh").args(["-c", "true & exit"]).process_group(0).spawn().unwrap();
+        let group = parent.id();
+        parent.wait().unwrap();
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+        while proc::is_group_left(group) {
+            assert!(std::time::Instant::now() < deadline, "nobody waits for the orphan");
+            proc::strays();
+        }
     }
 }

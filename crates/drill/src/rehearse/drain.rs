@@ -36,6 +36,9 @@ pub(crate) const REHEARSAL: Rehearsal = Rehearsal {
 /// Less lateness than this changes no verdict.
 pub(crate) const NEGLIGIBLE: Duration = Duration::from_millis(100);
 
+/// A quick request takes no longer, once it has a processor.
+const QUICK: Duration = Duration::from_millis(300);
+
 /// A second of ordinary traffic comes before the signal: what fails then was broken before the drain.
 const BEFORE: Duration = Duration::from_millis(800);
 const NEW_EVERY: Duration = Duration::from_millis(40);
@@ -194,6 +197,11 @@ impl Facts {
     /// lost before `due` was lost for certain; what was lost later was so only if nobody was late.
     pub(crate) fn is_certain(&self, lost: &Exchange, due: Instant) -> bool {
         lost.ended < due || self.late < NEGLIGIBLE
+    }
+
+    /// Whether a quick request that was begun then would have been answered within the lag, late as everybody was.
+    pub(crate) fn had_time(&self, asked: &Exchange) -> bool {
+        asked.begun + self.late + QUICK < self.signal + self.lag
     }
 
     /// `+1.250 s`, from the signal.

@@ -54,6 +54,7 @@ fn is_of_interest(event: &Event) -> bool {
             | Event::LogLevelChanged { .. }
             | Event::ConfigReloaded { .. }
             | Event::ConfigRefused { .. }
+            | Event::BreakerReset { .. }
             | Event::BreakerOverruled { .. }
     )
 }

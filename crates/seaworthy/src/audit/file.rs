@@ -8,10 +8,12 @@
 //!   file for whoever verifies it.
 //! - What cannot be written whole is taken back, so that no half line is followed by another.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::head::{Head, head_path, read_head};
 use super::line::{self, Link};
@@ -19,6 +21,21 @@ use super::seal::Seal;
 
 /// No line is longer; so much is read to find the last one.
 const TAIL: u64 = 1024 * 1024;
+
+/// How long a lock that another one holds is waited for.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Locks `file`. A process that is being started holds all that its parent held until it becomes another program, so a lock that
+/// was given up just now may be free only a moment later.
+fn lock(file: &File) -> Result<(), TryLockError> {
+    let began = Instant::now();
+    loop {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) if began.elapsed() < PATIENCE => thread::sleep(Duration::from_millis(10)),
+            locked => return locked,
+        }
+    }
+}
 
 /// Why a trail cannot be kept.
 #[derive(Debug, thiserror::Error)]
@@ -64,10 +81,10 @@ impl Trail {
             let trail = Self { path: path.to_owned(), file, head: None, last: Link::START, length: None };
             return Ok((trail, Found::default()));
         }
-        match file.try_lock() {
+        match lock(&file) {
             Ok(()) => {}
-            Err(std::fs::TryLockError::WouldBlock) => return Err(OpenError::Taken(path.to_owned())),
-            Err(std::fs::TryLockError::Error(error)) => return Err(failed(error)),
+            Err(TryLockError::WouldBlock) => return Err(OpenError::Taken(path.to_owned())),
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
         let head_path = head_path(path);
         let head = Head::open(&head_path).map_err(failed)?;

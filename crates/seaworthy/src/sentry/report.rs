@@ -100,6 +100,7 @@ impl Report {
             Event::AppHangs { .. } => (Severity::Error, "app hangs", Vec::new()),
             Event::AppGaveUp { .. } => (Severity::Fatal, "gave up on the app", Vec::new()),
             Event::AppNotReady { .. } => (Severity::Error, "app not ready", Vec::new()),
+            Event::ServiceFailed { .. } => (Severity::Error, "service failed", Vec::new()),
             Event::WorkerLost { .. } => (Severity::Fatal, "worker lost", Vec::new()),
             _ => return None,
         };

@@ -33,12 +33,12 @@ pub(super) fn live(origin: &Peer, seconds: u32, setup: &Setup) -> Result<()> {
     load.wait()?;
     let times = times.as_mut().map_err(|error| anyhow::anyhow!("a probe failed under load: {error}"))?;
     times.sort_unstable();
-    let at = |share: f64| times.get((times.len() as f64 * share) as usize).copied().unwrap_or_default();
+    let at = |per_mille: usize| times.get(times.len() * per_mille / 1000).copied().unwrap_or_default();
     println!(
         "live, saturated and black-holed: median {:.0?}, p99 {:.0?}, p99.9 {:.0?}, of {} probes",
-        at(0.5),
-        at(0.99),
-        at(0.999),
+        at(500),
+        at(990),
+        at(999),
         times.len()
     );
     Ok(())

@@ -36,6 +36,6 @@ pub(crate) fn go(name: &str) -> PathBuf {
     let mut build = Command::new("go");
     build.arg("build").arg("-o").arg(&binary).arg(program(name)).env("GOCACHE", built().join("go-cache"));
     // Nothing of the C library, and nothing from the network.
-    output(build.env("CGO_ENABLED", "0").env("GOFLAGS", "-mod=mod").env("GOTOOLCHAIN", "local"));
+    output(build.env("CGO_ENABLED", "0").env("GOFLAGS", "").env("GOTOOLCHAIN", "local"));
     binary
 }

@@ -106,7 +106,8 @@ fn new_connections(facts: &Facts) -> Finding {
         summary(lost.iter().map(|exchange| exchange.outcome)),
     );
     let evidence = lost.iter().take(4).map(|exchange| exchange.evidence(facts.signal));
-    if !lost.iter().any(|lost| facts.is_certain(lost, facts.signal + facts.lag)) {
+    let certain = |lost: &&&Exchange| facts.is_certain(lost, facts.signal + facts.lag) || facts.had_time(lost);
+    if !lost.iter().any(certain) {
         return doubtful(facts, ID, &seen).with(evidence);
     }
     Finding::fail(ID, seen).with(evidence)
@@ -141,7 +142,8 @@ fn ready_first(facts: &Facts) -> Finding {
             None => format!("readiness never said no: it answered yes {yes} times after the signal"),
         };
         // Nobody asked in time: that is no answer of the service.
-        let unasked = yes == 0 && refused.is_none_or(|at| at >= facts.signal + facts.lag);
+        let early = ready.iter().any(|asked| asked.begun >= facts.signal && facts.had_time(asked));
+        let unasked = yes == 0 && !early && refused.is_none_or(|at| at >= facts.signal + facts.lag);
         if unasked && facts.late >= NEGLIGIBLE {
             return doubtful(facts, ID, &seen);
         }

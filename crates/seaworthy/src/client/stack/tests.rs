@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
+use seaworthy_core::backoff::Backoff;
 use seaworthy_core::event::Nowhere;
 use seaworthy_core::refusal::Reason;
 use seaworthy_core::timeout::Parts;
@@ -41,7 +42,7 @@ const FINE: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\
 
 fn stack() -> Stack {
     let quick = retry::Policy {
-        backoff: seaworthy_core::backoff::Backoff { first: Duration::from_millis(1), ..Default::default() },
+        backoff: Backoff { first: Duration::from_millis(1), ..Backoff::default() },
         ..retry::Policy::default()
     };
     Stack::new("test", Policy::default(), Arc::new(Nowhere)).retries(quick, BudgetPolicy::default(), 1024)

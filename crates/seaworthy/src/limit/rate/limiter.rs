@@ -76,7 +76,7 @@ impl Limiter {
     fn of_key(&self, key: Key, now: Duration) -> Decision {
         let hash = self.hasher.hash_one(key);
         // The highest bits: a table looks at others.
-        let shard = &self.shards[(hash >> 58) as usize % SHARDS];
+        let shard = &self.shards[usize::from(hash.to_be_bytes()[0] >> 2) % SHARDS];
         shard.lock().unwrap_or_else(PoisonError::into_inner).decide_hashed(key, hash, now)
     }
 

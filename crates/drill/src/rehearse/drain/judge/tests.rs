@@ -85,6 +85,9 @@ fn on_a_machine_that_is_late_only_what_was_lost_in_time_is_a_loss() {
     facts.ready = Some(vec![clock.ok(-100, -99), clock.lost(2600, 2601, Outcome::Refused)]);
     assert_eq!(verdict(&facts, "drain.ready-fails-first"), Verdict::NotProven, "nobody asked in time");
     assert!(ids.iter().all(|id| verdict(&facts, id) == Verdict::NotProven));
+    facts.new.push(clock.lost(900, 2600, Outcome::CutBeforeBytes));
+    assert_eq!(verdict(&facts, ids[0]), Verdict::Fail, "it had a second to be answered in");
+    facts.new.pop();
     // A service that has no time closes later, and never earlier.
     facts.new.push(clock.lost(300, 301, Outcome::Refused));
     facts.uploads.push(clock.lost(-900, 400, Outcome::CutBeforeBytes));

@@ -1,0 +1,58 @@
+//! The span of a call: below the one of the program that makes it, and above what the service does.
+
+use http::{HeaderName, Request, Response};
+use hyper::body::Incoming;
+use seaworthy::client::AnswerBody;
+use seaworthy::core::refusal::Reason;
+use seaworthy::otlp::{Kind, Span, Tracer};
+use seaworthy::retry::Attempts;
+
+use super::service::Service;
+
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
+/// The span of a call under way; none where no spans are exported.
+pub(super) struct CallSpan(Option<Span>);
+
+impl CallSpan {
+    /// Begins it below what the program said, and tells the service.
+    pub(super) fn begin(tracer: Option<&Tracer>, service: &Service, request: &mut Request<Incoming>) -> Self {
+        Self(tracer.map(|tracer| {
+            let came = request.headers().get(TRACEPARENT).map(|value| value.as_bytes().to_vec());
+            let method = request.method().to_string();
+            let mut span = tracer.begin(method.clone(), Kind::Client, came.as_deref());
+            request.headers_mut().insert(TRACEPARENT, span.header());
+            span.set("http.request.method", method);
+            // Not the path: those of webhooks and of some services carry secrets.
+            span.set("server.address", service.config.url.authority.host().to_owned());
+            if let Some(port) = service.config.url.authority.port_u16() {
+                span.set("server.port", i64::from(port));
+            }
+            span.set("seaworthy.egress", service.name().to_owned());
+            span
+        }))
+    }
+
+    /// The head of the answer is there.
+    pub(super) fn end(self, answer: &Response<AnswerBody>) {
+        let Some(mut span) = self.0 else { return };
+        let status = answer.status().as_u16();
+        let attempts = answer.extensions().get().map_or(1, |Attempts(attempts)| *attempts);
+        if attempts > 1 {
+            span.set("http.request.resend_count", i64::from(attempts - 1));
+        }
+        if let Some(reason) = answer.extensions().get::<Reason>() {
+            // It is ours: the service gave none.
+            span.set("error.type", reason.name());
+            span.fail(reason.row().title);
+        } else {
+            span.set("http.response.status_code", i64::from(status));
+            // Of a call that we make, 4xx is an error too (HTTP spans, "Status").
+            if status >= 400 {
+                span.set("error.type", status.to_string());
+                span.fail("");
+            }
+        }
+        span.end();
+    }
+}
