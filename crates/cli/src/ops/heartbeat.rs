@@ -109,10 +109,10 @@ mod tests {
         desk(&format!("token = {TOKEN:?}")).unwrap()
     }
 
-    fn ask(desk: &Desk, method: Method, path: &str, authorization: &str) -> Answer {
+    fn ask(desk: &Desk, method: &Method, path: &str, authorization: &str) -> Answer {
         let mut headers = HeaderMap::new();
         headers.insert(header::AUTHORIZATION, authorization.parse().unwrap());
-        desk.answer(&method, path, &headers)
+        desk.answer(method, path, &headers)
     }
 
     #[test]
@@ -125,7 +125,7 @@ mod tests {
         let desk = with_token();
         let tell = |what: &str| {
             let answer =
-                ask(&desk, Method::POST, &format!("/heartbeat/night%20backup{what}"), &format!("Bearer {TOKEN}"));
+                ask(&desk, &Method::POST, &format!("/heartbeat/night%20backup{what}"), &format!("Bearer {TOKEN}"));
             assert_eq!(answer.status, 200, "{what}: {answer:?}");
             desk.heartbeats.pulse("night backup").unwrap()
         };
@@ -149,10 +149,10 @@ mod tests {
             ("/heartbeat/private", token.as_str()),
             ("/heartbeat/", token.as_str()),
         ];
-        let first = ask(&desk, Method::POST, wrong[0].0, wrong[0].1);
+        let first = ask(&desk, &Method::POST, wrong[0].0, wrong[0].1);
         assert_eq!(first.status, 401);
         for (path, authorization) in wrong {
-            assert_eq!(ask(&desk, Method::POST, path, authorization), first, "{path} {authorization}");
+            assert_eq!(ask(&desk, &Method::POST, path, authorization), first, "{path} {authorization}");
         }
         assert_eq!(desk.heartbeats.pulse("night backup").unwrap().last, None);
         assert_eq!(desk.heartbeats.pulse("private").unwrap().last, None);
@@ -162,10 +162,10 @@ mod tests {
     fn what_is_no_sign_is_refused() {
         let desk = with_token();
         let token = format!("bearer {TOKEN}");
-        assert_eq!(ask(&desk, Method::GET, "/heartbeat/night%20backup", &token).status, 200, "a line in a crontab");
-        assert_eq!(ask(&desk, Method::DELETE, "/heartbeat/night%20backup", &token).status, 405);
+        assert_eq!(ask(&desk, &Method::GET, "/heartbeat/night%20backup", &token).status, 200, "a line in a crontab");
+        assert_eq!(ask(&desk, &Method::DELETE, "/heartbeat/night%20backup", &token).status, 405);
         for what in ["/256", "/stop", "/start/x", "/-1"] {
-            let answer = ask(&desk, Method::POST, &format!("/heartbeat/night%20backup{what}"), &token);
+            let answer = ask(&desk, &Method::POST, &format!("/heartbeat/night%20backup{what}"), &token);
             assert_eq!(answer.status, 404, "{what}");
         }
     }
