@@ -1,4 +1,5 @@
 //! A hello example as a process, for the tests of all of them.
+#![allow(clippy::unwrap_used, reason = "it is part of tests")]
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -9,7 +10,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 
 /// Longer than anything here takes, however loaded the machine is.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A process that listens. It is killed when this is dropped.
 pub(crate) struct Hello {

@@ -55,16 +55,16 @@ const PREREQUISITES: &[Prerequisite] = &[
     needed("prometheus", "promtool", "the judge of the metrics' format"),
 ];
 
-/// A package from PyPI, for Debian's Python, and the module that proves that it is there.
+/// A package from `PyPI`, for Debian's Python, and the module that proves that it is there.
 struct Module {
     package: &'static str,
-    module: &'static str,
+    name: &'static str,
     purpose: &'static str,
 }
 
 const MODULES: &[Module] = &[Module {
     package: "opentelemetry-proto==1.20.0",
-    module: "opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc",
+    name: "opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc",
     purpose: "a decoder of spans that is not ours",
 }];
 
@@ -81,10 +81,10 @@ pub(crate) fn provide() -> Result<()> {
 
 fn modules_of_python() -> Result<()> {
     let python = || command::at_root("/usr/bin/python3");
-    for Module { package, module, purpose } in MODULES {
+    for Module { package, name, purpose } in MODULES {
         let is_there = || {
             let mut import = python();
-            import.args(["-c", &format!("import {module}")]).stdout(Stdio::null()).stderr(Stdio::null());
+            import.args(["-c", &format!("import {name}")]).stdout(Stdio::null()).stderr(Stdio::null());
             import.status().is_ok_and(|status| status.success())
         };
         // Where it may not be installed, what follows says so.
@@ -94,7 +94,7 @@ fn modules_of_python() -> Result<()> {
             command::run(pip.env("PIP_ROOT_USER_ACTION", "ignore"))?;
         }
         if !is_there() {
-            bail!("missing: {module} for /usr/bin/python3 ({purpose}): `pip install --no-deps {package}`");
+            bail!("missing: {name} for /usr/bin/python3 ({purpose}): `pip install --no-deps {package}`");
         }
     }
     Ok(())

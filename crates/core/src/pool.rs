@@ -10,7 +10,7 @@
 //! use seaworthy_core::pool::{Reading, Strain, Watch};
 //!
 //! let mut watch = Watch::default();
-//! let in_use = |active| Reading { size: 10, idle: 10 - active, max: 10, waiting: 0 };
+//! let in_use = |active: u64| Reading { size: 10, idle: 10 - active, max: 10, waiting: 0 };
 //! assert_eq!(watch.judge(in_use(7)), None);
 //! assert_eq!(watch.judge(in_use(8)), Some(Strain::Strained));
 //! assert_eq!(watch.judge(in_use(8)), None, "said once");

@@ -259,6 +259,7 @@ impl Health {
     /// # Panics
     ///
     /// Outside of a tokio runtime, as [`tokio::spawn`] does.
+    #[expect(clippy::needless_pass_by_value, reason = "it is handed over: `start(Arc::new(events))`")]
     pub fn start(&self, sink: Arc<dyn Sink>) {
         let mut checks = self.checks();
         let relay = checks.relay.clone();

@@ -119,9 +119,9 @@ impl Lifecycle {
     }
 
     /// Says where facts go that were waiting for somebody to take them. Only of one that was made without a sink.
-    pub(crate) fn report_to(&self, sink: Arc<dyn Sink>) {
+    pub(crate) fn report_to(&self, sink: &Arc<dyn Sink>) {
         if let Some(relay) = &self.inner.relay {
-            relay.attach(&sink);
+            relay.attach(sink);
         }
     }
 

@@ -194,8 +194,12 @@ impl<P: Pool> Observed<P> {
 
     /// Waits for `acquire` to give a connection, and measures how long that took.
     ///
-    /// ```ignore
-    /// let connection = observed.acquiring(observed.pool().acquire()).await?;
+    /// ```
+    /// use seaworthy::pool::{Observed, Pool};
+    ///
+    /// async fn connection<P: Pool>(observed: &Observed<P>, acquire: impl Future<Output = u64>) -> u64 {
+    ///     observed.acquiring(acquire).await
+    /// }
     /// ```
     pub async fn acquiring<F: Future>(&self, acquire: F) -> F::Output {
         let began = Instant::now();

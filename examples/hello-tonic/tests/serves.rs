@@ -1,4 +1,5 @@
 //! The example as a process: it answers gRPC, says that it is leaving, and ends with 0.
+#![allow(clippy::unwrap_used, reason = "a helper of tests, outside of them")]
 
 #[path = "../../hello.rs"]
 mod hello;

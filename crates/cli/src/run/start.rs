@@ -10,6 +10,7 @@ use seaworthy::core::health::Snapshot;
 use seaworthy::health::Health;
 use seaworthy::lifecycle::Lifecycle;
 use seaworthy::otlp::Tracer;
+use seaworthy_checks::Surroundings;
 use seaworthy_checks::kinds::Spec;
 use tokio::sync::mpsc;
 
@@ -93,8 +94,8 @@ pub(crate) fn start(
     let mut handed_over = Inherited::of(handed_over)?;
     let public = if serves { handed_over.public(&config.listen)? } else { Vec::new() };
     let admin = config.admin.as_ref().map(|admin| handed_over.admin(admin)).transpose()?;
-    let max_series = config.metrics.max_series.get();
-    let statsd = config.statsd.as_ref().map(|address| StatsD::start(address, max_series)).transpose()?;
+    let statsd =
+        config.statsd.as_ref().map(|address| StatsD::start(address, config.metrics.max_series.get())).transpose()?;
     let doors = Egress::bind(config)?;
 
     let logger = logger(config, output).map_err(system("the log"))?;
@@ -198,12 +199,13 @@ pub(crate) fn start(
     Ok(Started { parts, reports, requests, following, output })
 }
 
-/// What the program is run by.
+/// What heartbeats have said, kept where anybody waits for one.
 fn record(config: &Config, surroundings: &Surroundings, sink: &Arc<dyn Sink>) -> Option<Record> {
     let directory = config.state_dir.as_ref().filter(|_| waits(config))?;
     Some(Record::keep(directory, surroundings.heartbeats.clone(), sink.clone()))
 }
 
+/// What the program is run by.
 fn supervised(
     config: &Config,
     mut app: App,

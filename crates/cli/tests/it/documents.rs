@@ -37,7 +37,8 @@ fn blocks(text: &str, language: &str) -> Vec<(usize, String)> {
 }
 
 /// What the examples name, where a real one would be.
-const SECRETS: [(&str, &str); 4] = [
+const SECRETS: [(&str, &str); 5] = [
+    ("AUDIT_KEY", "0123456789abcdef0123456789abcdef"),
     ("DATABASE_URL", "postgres://app@db.internal/app"),
     ("REDIS_URL", "redis://cache.internal"),
     ("BACKUP_TOKEN", "0123456789abcdef0123456789abcdef"),

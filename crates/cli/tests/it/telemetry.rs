@@ -60,7 +60,8 @@ fn spans_arrive(protocol: &str, mode: &str) {
     let seen = service.get("/head").json();
     let traceparent = seen["headers"]["traceparent"].as_str().expect("it was told");
     let call = span(&collector, CLIENT, "/head");
-    let told = format!("00-{}-{}-01", call["trace_id"].as_str().expect("a trace"), call["span_id"].as_str().expect("a span"));
+    let told =
+        format!("00-{}-{}-01", call["trace_id"].as_str().expect("a trace"), call["span_id"].as_str().expect("a span"));
     assert_eq!(traceparent, told);
     service.log.line("the trace in the log", |line| line["trace_id"] == call["trace_id"]);
     until("they are counted", || (service.metric("seaworthy_spans_total{outcome=\"exported\"}") >= 4.0).then_some(()));

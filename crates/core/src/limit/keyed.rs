@@ -119,8 +119,9 @@ impl<S: BuildHasher> Keyed<S> {
 /// Where the two buckets of a hash begin.
 fn buckets(hash: u64, places: usize) -> [usize; 2] {
     let last = places / WAYS - 1;
-    // Half of the hash each; both are smaller than the table.
-    let [first, second] = [hash, hash >> 32].map(|half| (half & u64::from(u32::MAX)) as usize & last);
+    // Half of the hash each.
+    let half = |hash: u64| usize::try_from(hash & u64::from(u32::MAX)).unwrap_or(usize::MAX) & last;
+    let (first, second) = (half(hash), half(hash >> 32));
     [first * WAYS, if first == second { second ^ 1 } else { second } * WAYS]
 }
 

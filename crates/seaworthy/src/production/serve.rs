@@ -77,7 +77,7 @@ impl<O: Observer + Send + 'static> Production<O> {
         }
         let listener = listener.into();
         let admin = admin.map(super::admin::Place::bind).transpose()?;
-        life.report_to(sink.clone());
+        life.report_to(&sink);
         let watch = (on_panic == OnPanic::Shutdown).then(|| Watch::start(life.clone(), sink.clone()));
         health.start(sink.clone());
         let pulse = Pulse::start();

@@ -109,6 +109,9 @@ impl Limiter {
 
 impl std::fmt::Debug for Limiter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Limiter").field("settings", &self.settings).field("counts", &self.counts()).finish_non_exhaustive()
+        f.debug_struct("Limiter")
+            .field("settings", &self.settings)
+            .field("counts", &self.counts())
+            .finish_non_exhaustive()
     }
 }
