@@ -112,13 +112,14 @@ mod tests {
 
     #[test]
     fn each_change_is_said_once_and_ease_comes_a_tenth_below() {
+        use Strain::{AtEase, Exhausted, Strained};
+
         let mut watch = Watch::default();
         let said: Vec<_> = [(15, 0), (16, 0), (15, 0), (20, 0), (20, 3), (20, 1), (19, 0), (14, 0), (16, 0)]
             .map(|(active, waiting)| watch.judge(reading(active, waiting)))
             .into_iter()
             .flatten()
             .collect();
-        use Strain::{AtEase, Exhausted, Strained};
         assert_eq!(said, [Strained, Exhausted, Strained, AtEase, Strained]);
     }
 

@@ -94,8 +94,7 @@ pub(crate) fn start(
     let mut handed_over = Inherited::of(handed_over)?;
     let public = if serves { handed_over.public(&config.listen)? } else { Vec::new() };
     let admin = config.admin.as_ref().map(|admin| handed_over.admin(admin)).transpose()?;
-    let statsd =
-        config.statsd.as_ref().map(|address| StatsD::start(address, config.metrics.max_series.get())).transpose()?;
+    let statsd = statsd(config)?;
     let doors = Egress::bind(config)?;
 
     let logger = logger(config, output).map_err(system("the log"))?;
@@ -197,6 +196,11 @@ pub(crate) fn start(
         gateway.reload(built::worker_settings(parts.config(), parts.public()));
     }
     Ok(Started { parts, reports, requests, following, output })
+}
+
+fn statsd(config: &Config) -> Result<Option<StatsD>, BindError> {
+    let start = |address| StatsD::start(address, config.metrics.max_series.get());
+    config.statsd.as_ref().map(start).transpose()
 }
 
 /// What heartbeats have said, kept where anybody waits for one.

@@ -101,7 +101,7 @@ fn labels_and_names_without_end_are_counted_and_not_stored() {
 #[test]
 fn a_set_forgets_its_members_after_a_minute_or_two() {
     let (store, now) = (Store::new(1000), Instant::now());
-    let minute = Duration::from_secs(60);
+    let minute = Duration::from_mins(1);
     store.packet(b"users:a|s\nusers:b|s", now);
     store.packet(b"users:c|s", now + minute);
     has(&page(&store, now + minute), &["users 3"]);

@@ -379,7 +379,8 @@ mod tests {
 
     #[test]
     fn a_family_has_no_more_series_than_one_of_ours() {
-        let text: String = (0..50).map(|number| format!("a{{n=\"{number}\"}} 1\n")).collect();
+        let lines: Vec<_> = (0..50).map(|number| format!("a{{n=\"{number}\"}} 1\n")).collect();
+        let text = lines.concat();
         let scraped = Scraped::parse(&text, 10).expect("readable");
         assert_eq!((scraped.samples(), scraped.dropped()), (10, 40));
     }
