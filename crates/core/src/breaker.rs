@@ -17,7 +17,7 @@
 //!   no lost call keeps a breaker half-open (resilience4j#544, #903).
 //! - The result of a call counts only in the state that it was admitted in. One that was slow to fail, and comes back when
 //!   the breaker has been open and closed again, says nothing of now.
-//! - The open time grows with each opening that follows without a close between, up to [`OpenTime::longest`]. Jitter is added
+//! - The open time grows with each opening that follows without a close between, up to the longest of its [`OpenTime`]. Jitter is added
 //!   and never taken off: a stated open time is a promise to whoever is being spared.
 //! - [`Mode`] overrules: forced open, disabled, or counting without consequences.
 //!

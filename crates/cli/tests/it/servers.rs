@@ -94,7 +94,7 @@ fn go_with_net_http() {
 
 #[test]
 fn axum() {
-    let starting = Seaworthy::run([example("axum").display().to_string()]);
+    let starting = Seaworthy::run([example("behind_axum").display().to_string()]);
     let directory = starting.directory().to_owned();
     let (file, content) = large_file(&directory);
     let service = starting.ready();

@@ -1,4 +1,4 @@
-//! A service with axum that knows nothing of Seaworthy: `seaworthy run -- target/…/examples/axum`.
+//! A service with axum that knows nothing of Seaworthy: `seaworthy run -- target/…/examples/behind_axum`.
 //!
 //! It serves `/json`, the files of its directory with ranges, `/upload`, and echoes WebSockets at `/ws`.
 
