@@ -37,9 +37,9 @@ impl Balancer {
     /// Asks for liveness until nobody answers any more: it may never fail.
     fn watch_live(&self, ops: SocketAddr) {
         while let Ok(mut client) = Client::try_connect(ops) {
-            client.request("GET", "/health/live", "Connection: close\r\n");
             // The ops listener goes last, and may do so in the middle of a probe.
-            let Ok(answer) = client.read_answer(true) else { return };
+            let asked = client.try_send("GET /health/live HTTP/1.1\r\nHost: ops\r\nConnection: close\r\n\r\n");
+            let Ok(answer) = asked.and_then(|()| client.read_answer(true)) else { return };
             assert_eq!(answer.status, 200, "{}", answer.text());
             self.live.fetch_add(1, Ordering::SeqCst);
             thread::sleep(Duration::from_millis(5));
