@@ -13,8 +13,10 @@ const REQUESTS: u32 = 10_000;
 
 fn main() -> Result<()> {
     for stack in Stack::ALL {
-        let mut service = stack.build()?;
-        let allocations = runtime()?.block_on(async {
+        let runtime = runtime()?;
+        // Some of them start tasks while they are built.
+        let mut service = runtime.block_on(async { stack.build() })?;
+        let allocations = runtime.block_on(async {
             // What is made once is not a request's.
             serve(&mut service, 1000).await?;
             let region = Region::new(ALLOCATOR);

@@ -10,9 +10,11 @@ fn main() -> Result<()> {
     let rounds: u32 = std::env::args().nth(1).context("how many rounds?")?.parse()?;
     let only = std::env::args().nth(2);
     let stacks = Stack::ALL.into_iter().filter(|stack| only.as_ref().is_none_or(|only| stack.name().contains(only)));
-    let mut services: Vec<(Stack, Stacked, Vec<f64>)> =
-        stacks.map(|stack| Ok((stack, stack.build()?, Vec::new()))).collect::<Result<_>>()?;
-    runtime()?.block_on(async {
+    let runtime = runtime()?;
+    // Some of them start tasks while they are built.
+    let mut services: Vec<(Stack, Stacked, Vec<f64>)> = runtime
+        .block_on(async { stacks.map(|stack| Ok((stack, stack.build()?, Vec::new()))).collect::<Result<_>>() })?;
+    runtime.block_on(async {
         for (_, service, _) in &mut services {
             serve(service, REQUESTS).await?;
         }
