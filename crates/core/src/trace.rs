@@ -21,6 +21,7 @@
 //! # Ok::<(), seaworthy_core::trace::SamplerError>(())
 //! ```
 
+use std::fmt;
 use std::num::NonZeroU64;
 
 /// The length of a `traceparent` of version 00.
@@ -37,9 +38,36 @@ impl TraceId {
         Self(bits.max(1).to_be_bytes())
     }
 
+    /// From 32 lower-case hexadecimal digits that are not all zero.
+    #[must_use]
+    pub fn parse(digits: &[u8]) -> Option<Self> {
+        let digits: &[u8; 32] = digits.try_into().ok()?;
+        decode(digits).filter(|id| *id != [0; 16]).map(Self)
+    }
+
     #[must_use]
     pub fn bytes(&self) -> &[u8; 16] {
         &self.0
+    }
+
+    /// As it stands in headers and log lines: 32 lower-case hexadecimal digits.
+    #[must_use]
+    pub fn digits(&self) -> [u8; 32] {
+        let mut text = [0; 32];
+        encode(&self.0, &mut text);
+        text
+    }
+
+    /// As one number, for whoever keeps it so.
+    #[must_use]
+    pub fn number(&self) -> u128 {
+        u128::from_be_bytes(self.0)
+    }
+}
+
+impl fmt::Display for TraceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.number())
     }
 }
 
@@ -81,14 +109,10 @@ impl Traceparent {
         let [version] = decode::<1>(&known[..2])?;
         // A later version may go on after what this one knows.
         let ends = rest.is_empty() || (version != 0 && rest[0] == b'-');
-        let trace = decode::<16>(&known[3..35]).filter(|trace| *trace != [0; 16])?;
+        let trace = TraceId::parse(&known[3..35])?;
         let parent = NonZeroU64::new(u64::from_be_bytes(decode::<8>(&known[36..52])?))?;
         let [flags] = decode::<1>(&known[53..])?;
-        (ends && version != 0xff).then_some(Self {
-            trace: TraceId(trace),
-            parent: SpanId(parent),
-            sampled: flags & 1 != 0,
-        })
+        (ends && version != 0xff).then_some(Self { trace, parent: SpanId(parent), sampled: flags & 1 != 0 })
     }
 
     /// As it stands in the header, in version 00.
@@ -317,6 +341,8 @@ mod tests {
             let (trace, parent) = (TraceId::from_random(trace), SpanId::from_random(parent));
             let sent = Traceparent { trace, parent, sampled };
             prop_assert_eq!(Traceparent::parse(&sent.header()), Some(sent));
+            prop_assert_eq!(sent.trace.to_string().as_bytes(), &sent.trace.digits()[..]);
+            prop_assert_eq!(TraceId::parse(&sent.trace.digits()), Some(sent.trace));
         }
     }
 }

@@ -17,11 +17,12 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use http::{HeaderName, HeaderValue, Method, Request, Response, Uri, Version, header};
+use http::uri::PathAndQuery;
+use http::{HeaderName, HeaderValue, Method, Request, Response, Version, header};
 use http_body::Body;
 use seaworthy_core::event::{Protocol, RequestFinished, UpstreamFacts};
 use seaworthy_core::refusal::Reason;
-use seaworthy_core::trace::RequestSpan;
+use seaworthy_core::trace::{RequestSpan, TraceId};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -65,14 +66,36 @@ pub struct Upstreamed {
 
 /// What is learnt of a request while it runs, by those that are not asked for an answer. In the
 /// [`RequestContext`], because the extensions of an answer would cost a map of their own. Clones are the same.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Learnt(Arc<LearntInner>);
 
-#[derive(Debug, Default)]
+/// Beside it stands what was known when it began: one allocation for both.
+#[derive(Debug)]
 struct LearntInner {
+    asked: Asked,
     bytes_in: AtomicU64,
     upstream: OnceLock<Upstreamed>,
-    route: OnceLock<Arc<str>>,
+    route: OnceLock<Route>,
+    /// From the header of the answer.
+    told_route: OnceLock<HeaderValue>,
+}
+
+/// A pattern that a path matched, in whatever its router keeps it: counted there already, and not copied.
+#[derive(Debug)]
+enum Route {
+    Text(Arc<str>),
+    #[cfg(feature = "axum")]
+    Matched(axum::extract::MatchedPath),
+}
+
+impl Route {
+    fn as_str(&self) -> &str {
+        match self {
+            Self::Text(text) => text,
+            #[cfg(feature = "axum")]
+            Self::Matched(path) => path.as_str(),
+        }
+    }
 }
 
 impl Learnt {
@@ -83,7 +106,13 @@ impl Learnt {
 
     /// Says which pattern the path matched, as a router knows it. Only the first word counts, and a header's counts more.
     pub fn route(&self, route: Arc<str>) {
-        let _ = self.0.route.set(route);
+        let _ = self.0.route.set(Route::Text(route));
+    }
+
+    /// The same, as axum has it.
+    #[cfg(feature = "axum")]
+    pub(crate) fn matched(&self, path: axum::extract::MatchedPath) {
+        let _ = self.0.route.set(Route::Matched(path));
     }
 
     fn bytes_in(&self, count: u64) {
@@ -143,28 +172,49 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let AccessLayer { observer, route_header } = &self.layer;
-        let (record, request) = Record::begin(request, observer.clone());
-        AccessFuture {
-            answer: self.inner.call(request),
-            record: Some(Box::new(record)),
-            route_header: route_header.clone(),
+        let (record, request) = Record::begin(request, observer.clone(), route_header.as_ref());
+        AccessFuture { answer: self.inner.call(request), record: Some(record) }
+    }
+}
+
+/// What the head of a request said, and what the layers outside of this one found.
+#[derive(Debug)]
+struct Asked {
+    started: Instant,
+    method: Method,
+    target: Option<PathAndQuery>,
+    version: Version,
+    user_agent: Option<HeaderValue>,
+    trace_id: Option<TraceId>,
+    span: Option<RequestSpan>,
+    request_id: Option<HeaderValue>,
+    client: Option<IpAddr>,
+    route_header: Option<HeaderName>,
+}
+
+impl Asked {
+    fn of<B>(request: &Request<B>, route_header: Option<&HeaderName>) -> Self {
+        let context = RequestContext::of(request.extensions());
+        Self {
+            started: Instant::now(),
+            method: request.method().clone(),
+            target: request.uri().path_and_query().cloned(),
+            version: request.version(),
+            user_agent: request.headers().get(header::USER_AGENT).cloned(),
+            trace_id: trace::trace_id(request),
+            span: context.and_then(|context| context.span),
+            request_id: context.and_then(|context| context.request_id.clone()),
+            client: context.and_then(|context| context.client),
+            route_header: route_header.cloned(),
         }
     }
 }
 
-/// A request under way. Finishes itself when dropped.
+/// A request under way. Finishes itself when dropped. Small, because it moves through every layer outside of this one: what does not
+/// change is in [`Learnt`].
 #[derive(Debug)]
 struct Record<O: Observer> {
     observer: O,
-    started: Instant,
-    method: Method,
-    uri: Uri,
-    version: Version,
-    user_agent: Option<HeaderValue>,
-    traceparent: Option<HeaderValue>,
-    span: Option<RequestSpan>,
-    request_id: Option<HeaderValue>,
-    client: Option<IpAddr>,
     learnt: Learnt,
     answered: Option<Answered>,
     bytes_out: u64,
@@ -173,78 +223,74 @@ struct Record<O: Observer> {
 }
 
 /// What the head of the answer said.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 struct Answered {
     status: u16,
-    first_byte: Duration,
     refusal: Option<Reason>,
-    route: Option<HeaderValue>,
+    first_byte: Duration,
 }
 
 impl<O: Observer> Record<O> {
-    fn begin<B: Body>(mut request: Request<B>, observer: O) -> (Self, Request<CountedBody<B>>) {
+    fn begin<B: Body>(
+        mut request: Request<B>,
+        observer: O,
+        route_header: Option<&HeaderName>,
+    ) -> (Self, Request<CountedBody<B>>) {
         observer.started();
-        let learnt = Learnt::default();
+        let learnt = Learnt(Arc::new(LearntInner {
+            asked: Asked::of(&request, route_header),
+            bytes_in: AtomicU64::new(0),
+            upstream: OnceLock::new(),
+            route: OnceLock::new(),
+            told_route: OnceLock::new(),
+        }));
         RequestContext::of_mut(request.extensions_mut()).learnt = Some(learnt.clone());
-        let headers = request.headers();
-        let context = RequestContext::of(request.extensions());
-        let record = Self {
-            observer,
-            started: Instant::now(),
-            method: request.method().clone(),
-            uri: request.uri().clone(),
-            version: request.version(),
-            user_agent: headers.get(header::USER_AGENT).cloned(),
-            traceparent: headers.get(trace::TRACEPARENT).cloned(),
-            span: context.and_then(|context| context.span),
-            request_id: context.and_then(|context| context.request_id.clone()),
-            client: context.and_then(|context| context.client),
-            learnt: learnt.clone(),
-            answered: None,
-            bytes_out: 0,
-            whole: false,
-        };
-        (record, request.map(|body| CountedBody::new(body, learnt)))
+        let request = request.map(|body| CountedBody::new(body, &learnt));
+        (Self { observer, learnt, answered: None, bytes_out: 0, whole: false }, request)
     }
 
-    fn answered<R>(&mut self, answer: &mut Response<R>, route_header: Option<&HeaderName>) {
+    fn answered<R>(&mut self, answer: &mut Response<R>) {
+        let LearntInner { asked, told_route, .. } = &*self.learnt.0;
         self.answered = Some(Answered {
             status: answer.status().as_u16(),
-            first_byte: self.started.elapsed(),
             refusal: answer.extensions().get().copied(),
-            route: route_header.and_then(|header| answer.headers_mut().remove(header)),
+            first_byte: asked.started.elapsed(),
         });
+        if let Some(header) = &asked.route_header
+            && let Some(route) = answer.headers_mut().remove(header)
+        {
+            // Nobody else sets it.
+            let _ = told_route.set(route);
+        }
     }
 }
 
 impl<O: Observer> Drop for Record<O> {
     fn drop(&mut self) {
-        let duration = self.started.elapsed();
-        let answered = self.answered.as_ref();
-        let trace_id = self.traceparent.as_ref().and_then(|value| trace::trace_id(value.as_bytes()));
+        let LearntInner { asked, bytes_in, upstream, route, told_route } = &*self.learnt.0;
+        let duration = asked.started.elapsed();
+        let answered = self.answered;
         self.observer.finished(&RequestFinished {
-            request_id: self.request_id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or_default(),
-            trace_id,
-            span: self.span,
-            method: self.method.as_str(),
-            path: self.uri.path(),
-            query: self.uri.query(),
-            route: answered
-                .and_then(|answered| answered.route.as_ref()?.to_str().ok())
-                .or_else(|| self.learnt.0.route.get().map(|route| &**route)),
+            request_id: asked.request_id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or_default(),
+            trace_id: asked.trace_id,
+            span: asked.span,
+            method: asked.method.as_str(),
+            path: asked.target.as_ref().map_or("", PathAndQuery::path),
+            query: asked.target.as_ref().and_then(PathAndQuery::query),
+            route: told_route.get().and_then(|route| route.to_str().ok()).or_else(|| Some(route.get()?.as_str())),
             status: answered.map_or(CLIENT_LEFT, |answered| answered.status),
-            protocol: match self.version {
+            protocol: match asked.version {
                 Version::HTTP_2 => Protocol::Http2,
                 Version::HTTP_11 => Protocol::Http11,
                 _ => Protocol::Http10,
             },
-            client: self.client,
-            user_agent: self.user_agent.as_ref().map(HeaderValue::as_bytes),
-            bytes_in: self.learnt.0.bytes_in.load(Ordering::Relaxed),
+            client: asked.client,
+            user_agent: asked.user_agent.as_ref().map(HeaderValue::as_bytes),
+            bytes_in: bytes_in.load(Ordering::Relaxed),
             bytes_out: self.bytes_out,
             duration,
             first_byte: answered.map_or(duration, |answered| answered.first_byte),
-            upstream: self.learnt.0.upstream.get().map(|upstream| UpstreamFacts {
+            upstream: upstream.get().map(|upstream| UpstreamFacts {
                 address: &upstream.address,
                 time: upstream.time,
                 attempts: upstream.attempts,
@@ -261,9 +307,7 @@ pin_project_lite::pin_project! {
     pub struct AccessFuture<F, O: Observer> {
         #[pin]
         answer: F,
-        // In a box, because it moves through every layer outside of this one.
-        record: Option<Box<Record<O>>>,
-        route_header: Option<HeaderName>,
+        record: Option<Record<O>>,
     }
 }
 
@@ -285,7 +329,7 @@ where
         let this = self.project();
         let mut answer = ready!(this.answer.poll(cx))?;
         if let Some(record) = this.record {
-            record.answered(&mut answer, this.route_header.as_ref());
+            record.answered(&mut answer);
         }
         Poll::Ready(Ok(answer.map(|body| AnswerBody::new(body, this.record.take()))))
     }

@@ -15,7 +15,6 @@
 //! ```
 
 use std::any::Any;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use axum::Router;
@@ -63,26 +62,14 @@ impl<S> Layer<S> for RouteLabelLayer {
     type Service = RouteLabel<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        RouteLabel { inner, last: Arc::default() }
+        RouteLabel { inner }
     }
 }
 
-/// Leaves word of the route that a request took, for the access event. Clones share the text of the last route.
+/// Leaves word of the route that a request took, for the access event.
 #[derive(Debug, Clone)]
 pub struct RouteLabel<S> {
     inner: S,
-    /// axum wraps each route by itself, so that this is nearly always the text that is wanted.
-    last: Arc<Mutex<Arc<str>>>,
-}
-
-impl<S> RouteLabel<S> {
-    fn text(&self, path: &str) -> Arc<str> {
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if **last != *path {
-            *last = path.into();
-        }
-        last.clone()
-    }
 }
 
 impl<S: Service<Request<B>>, B> Service<Request<B>> for RouteLabel<S> {
@@ -99,7 +86,7 @@ impl<S: Service<Request<B>>, B> Service<Request<B>> for RouteLabel<S> {
         if let Some(path) = extensions.get::<MatchedPath>()
             && let Some(learnt) = RequestContext::of(extensions).and_then(|context| context.learnt.as_ref())
         {
-            learnt.route(self.text(path.as_str()));
+            learnt.matched(path.clone());
         }
         self.inner.call(request)
     }

@@ -14,7 +14,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use http::{Extensions, HeaderMap, HeaderValue, header};
-use seaworthy_core::trace::RequestSpan;
+use seaworthy_core::trace::{RequestSpan, TraceId};
 
 use crate::access::Learnt;
 
@@ -34,6 +34,8 @@ pub struct RequestContext {
     pub connection: Option<usize>,
     /// The id in `X-Request-ID`.
     pub request_id: Option<HeaderValue>,
+    /// The trace that it belongs to, where [`crate::trace`] sees to it that it belongs to one.
+    pub trace_id: Option<TraceId>,
     /// Its spans, where some are made; see [`crate::trace`].
     pub span: Option<RequestSpan>,
     /// Whether it is gRPC; `None` where nobody has looked yet.

@@ -136,12 +136,13 @@ where
                 // The service that was made ready goes along with the request; a fresh clone takes its place.
                 let clone = self.inner.clone();
                 let inner = std::mem::replace(&mut self.inner, clone);
+                let since = Instant::now();
                 let changed = self.layer.lifecycle.changed();
-                let held = Some(Held { inner, request, reason, since: Instant::now() });
-                Waiting::Held { held, changed, deadline: sleep_until(Instant::now() + patience) }
+                let (layer, held) = (self.layer.clone(), Some(Held { inner, request, reason, since }));
+                Waiting::Held { hold: Box::pin(Holding { held, layer, changed, deadline: sleep_until(since + patience) }) }
             }
         };
-        GateFuture { state, layer: self.layer.clone(), told_by_header }
+        GateFuture { state, farewell: told_by_header.then(|| self.layer.lifecycle.clone()) }
     }
 }
 
@@ -153,21 +154,62 @@ struct Held<S, Q> {
 }
 
 pin_project_lite::pin_project! {
+    struct Holding<S, Q> {
+        held: Option<Held<S, Q>>,
+        layer: GateLayer,
+        #[pin]
+        changed: OwnedNotified,
+        #[pin]
+        deadline: Sleep,
+    }
+}
+
+pin_project_lite::pin_project! {
     /// The answer of [`Gate`].
     pub struct GateFuture<S: Service<Q>, Q> {
         #[pin]
         state: Waiting<S, Q>,
-        layer: GateLayer,
-        told_by_header: bool,
+        // Who is told of a drain by a header is told when the answer is ready.
+        farewell: Option<Lifecycle>,
     }
 }
 
 pin_project_lite::pin_project! {
     #[project = WaitingProjection]
     enum Waiting<S: Service<Q>, Q> {
-        Held { held: Option<Held<S, Q>>, #[pin] changed: OwnedNotified, #[pin] deadline: Sleep },
+        // In a box, since a request that need not wait shall not be as large as one that does.
+        Held { hold: Pin<Box<Holding<S, Q>>> },
         Answer { #[pin] answer: S::Future },
         Refused { reason: Reason, to: Correlation },
+    }
+}
+
+impl<S, B, R> Holding<S, Request<B>>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+{
+    /// What becomes of the request; nothing yet while it is to wait.
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Waiting<S, Request<B>>> {
+        let mut this = self.project();
+        let late = this.deadline.poll(cx).is_ready();
+        loop {
+            if this.changed.as_mut().poll(cx).is_pending() && !late {
+                return Poll::Pending;
+            }
+            // Set before the state is asked, so that no change is missed in between.
+            this.changed.set(this.layer.lifecycle.changed());
+            let Some(Held { mut inner, request, reason, since }) = this.held.take() else { return Poll::Pending };
+            return Poll::Ready(match this.layer.decide() {
+                Decision::Serve => Waiting::Answer { answer: inner.call(request) },
+                Decision::Refuse(reason) => Waiting::Refused { reason, to: Correlation::of(&request) },
+                // A stop that comes meanwhile ends the waiting; a pause after a start prolongs nothing.
+                Decision::Hold(patience, reason) if !late && since.elapsed() < patience => {
+                    *this.held = Some(Held { inner, request, reason, since });
+                    continue;
+                }
+                Decision::Hold(..) => Waiting::Refused { reason, to: Correlation::of(&request) },
+            });
+        }
     }
 }
 
@@ -190,7 +232,7 @@ where
             match this.state.as_mut().project() {
                 WaitingProjection::Answer { answer } => {
                     let mut answer = ready!(answer.poll(cx))?;
-                    if *this.told_by_header && this.layer.lifecycle.state().leaving() {
+                    if this.farewell.as_ref().is_some_and(|lifecycle| lifecycle.state().leaving()) {
                         answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
                     }
                     return Poll::Ready(Ok(answer));
@@ -199,24 +241,8 @@ where
                     let refusal = Refusal::new(*reason).retry_after(RETRY_AFTER);
                     return Poll::Ready(Ok(refusal.respond(to)));
                 }
-                WaitingProjection::Held { held, mut changed, deadline } => {
-                    let late = deadline.poll(cx).is_ready();
-                    if changed.as_mut().poll(cx).is_pending() && !late {
-                        return Poll::Pending;
-                    }
-                    // Set before the state is asked, so that no change is missed in between.
-                    changed.set(this.layer.lifecycle.changed());
-                    let Some(Held { mut inner, request, reason, since }) = held.take() else { return Poll::Pending };
-                    let next = match this.layer.decide() {
-                        Decision::Serve => Waiting::Answer { answer: inner.call(request) },
-                        Decision::Refuse(reason) => Waiting::Refused { reason, to: Correlation::of(&request) },
-                        // A stop that comes meanwhile ends the waiting; a pause after a start prolongs nothing.
-                        Decision::Hold(patience, reason) if !late && since.elapsed() < patience => {
-                            *held = Some(Held { inner, request, reason, since });
-                            continue;
-                        }
-                        Decision::Hold(..) => Waiting::Refused { reason, to: Correlation::of(&request) },
-                    };
+                WaitingProjection::Held { hold } => {
+                    let next = ready!(hold.as_mut().poll_next(cx));
                     this.state.set(next);
                 }
             }

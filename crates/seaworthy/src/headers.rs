@@ -34,15 +34,18 @@ pub enum Preset {
     Off,
 }
 
-// Statics, because a header name that is not in the standard's list can be no constant.
+// Statics, names and values: made of their text with each answer, they would be looked at byte by byte.
 macro_rules! presets {
     ($($preset:ident: [$($name:literal: $value:expr,)+];)+) => {
-        $(static $preset: &[(HeaderName, &str)] = {
-            static HEADERS: [(HeaderName, &str); [$($name),+].len()] = [$((HeaderName::from_static($name), $value)),+];
+        $(static $preset: &[(HeaderName, HeaderValue)] = {
+            static HEADERS: [(HeaderName, HeaderValue); [$($name),+].len()] =
+                [$((HeaderName::from_static($name), HeaderValue::from_static($value))),+];
             &HEADERS
         };)+
     };
 }
+
+static X_POWERED_BY: HeaderName = HeaderName::from_static("x-powered-by");
 
 const NO_CONTENT: &str = "default-src 'none'; frame-ancestors 'none'";
 const NO_DEVICES: &str = "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()";
@@ -103,7 +106,7 @@ presets! {
 impl Preset {
     /// The headers of this preset.
     #[must_use]
-    pub fn headers(self) -> &'static [(HeaderName, &'static str)] {
+    pub fn headers(self) -> &'static [(HeaderName, HeaderValue)] {
         match self {
             Self::Basic => BASIC,
             Self::Api => API,
@@ -187,10 +190,10 @@ where
 
 fn add(preset: Preset, headers: &mut HeaderMap) {
     headers.remove(header::SERVER);
-    headers.remove(HeaderName::from_static("x-powered-by"));
+    headers.remove(&X_POWERED_BY);
     for (name, value) in preset.headers() {
         if let Entry::Vacant(vacant) = headers.entry(name) {
-            vacant.insert(HeaderValue::from_static(value));
+            vacant.insert(value.clone());
         }
     }
 }
@@ -244,11 +247,12 @@ mod tests {
         assert_eq!(headers[header::SERVER], "Werkzeug/3");
     }
 
-    #[test]
-    fn every_value_of_every_preset_is_a_valid_header() {
+    #[tokio::test]
+    async fn an_answer_has_every_header_of_its_preset_once() {
         for preset in [Preset::Basic, Preset::Api, Preset::Web, Preset::Helmet, Preset::Strict] {
-            for (name, value) in preset.headers() {
-                assert!(HeaderValue::from_str(value).is_ok(), "{name}");
+            let headers = answer(preset, None).await;
+            for (name, value) in preset.headers().iter().filter(|(name, _)| name != header::REFERRER_POLICY) {
+                assert_eq!(headers.get_all(name).iter().collect::<Vec<_>>(), [value], "{name} of {preset:?}");
             }
         }
     }

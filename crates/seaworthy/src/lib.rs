@@ -135,6 +135,7 @@ pub mod stack;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod trace;
+mod value;
 
 pub use body::RequestBody;
 pub use health::Health;

@@ -73,12 +73,10 @@ where
         let correlation = Correlation::of(&request);
         // A service that panicked in `call` may be inconsistent inside; so is one behind any other catch_unwind, and
         // the alternative is to lose every request that shares the thread.
-        let future = catch_unwind(AssertUnwindSafe(|| self.inner.call(request)));
-        let (future, panic) = match future {
-            Ok(future) => (Some(future), None),
-            Err(panic) => (None, Some(panic)),
-        };
-        PanicGuardFuture { future, panic, correlation, sink: self.sink.clone() }
+        // What goes in and comes out by value would be copied twice more each.
+        let (mut request, mut future) = (Some(request), None);
+        let caught = catch_unwind(AssertUnwindSafe(|| future = request.take().map(|request| self.inner.call(request))));
+        PanicGuardFuture { future, panic: caught.err(), correlation, sink: self.sink.clone() }
     }
 }
 
@@ -109,10 +107,13 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let panic = match (this.future.as_pin_mut(), this.panic.take()) {
-            (Some(future), _) => match catch_unwind(AssertUnwindSafe(|| future.poll(cx))) {
-                Ok(poll) => return poll,
-                Err(panic) => panic,
-            },
+            (Some(future), _) => {
+                let mut poll = Poll::Pending;
+                match catch_unwind(AssertUnwindSafe(|| poll = future.poll(cx))) {
+                    Ok(()) => return poll,
+                    Err(panic) => panic,
+                }
+            }
             (None, Some(panic)) => panic,
             (None, None) => Box::new("polled again after a panic"),
         };

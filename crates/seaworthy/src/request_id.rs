@@ -12,11 +12,13 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use http::header::Entry;
 use http::{HeaderName, HeaderValue, Request, Response};
 use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::context::{RequestContext, is_grpc};
+use crate::value;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -112,16 +114,16 @@ impl RequestIdLayer {
     /// Gives `request` its id, and returns it: for a request that goes out, whose answer carries an id of its own.
     pub fn identify<B>(&self, request: &mut Request<B>) -> HeaderValue {
         let Self { header, trust, format } = self;
-        let context = RequestContext::of(request.extensions());
-        let believed = *trust == Trust::Anyone || context.is_some_and(|context| context.peer_trusted);
-        let sent = request.headers().get(header).filter(|id| believed && is_harmless(id.as_bytes()));
-        let id = if let Some(id) = sent {
-            id.clone()
-        } else {
-            let id = new_id(*format);
+        let from_proxy = || RequestContext::of(request.extensions()).is_some_and(|context| context.peer_trusted);
+        let believed = *trust == Trust::Anyone || from_proxy();
+        let id = match request.headers_mut().entry(header) {
+            Entry::Occupied(sent) if believed && is_harmless(sent.get().as_bytes()) => sent.get().clone(),
             // Replaces all that the client sent, several headers of the name too.
-            request.headers_mut().insert(header, id.clone());
-            id
+            entry => {
+                let id = new_id(*format);
+                value::put(entry, id.clone());
+                id
+            }
         };
         let grpc = is_grpc(request.headers());
         let context = RequestContext::of_mut(request.extensions_mut());
@@ -177,7 +179,7 @@ pub fn new_id(format: Format) -> HeaderValue {
     bytes[6] = bytes[6] & 0x0f | version;
     bytes[8] = bytes[8] & 0x3f | 0x80;
     let text = hyphenated(bytes);
-    HeaderValue::from_bytes(&text).expect("hexadecimal digits and hyphens are visible ASCII")
+    value::of(&text).expect("hexadecimal digits and hyphens are visible ASCII")
 }
 
 fn hyphenated(bytes: [u8; 16]) -> [u8; 36] {

@@ -13,15 +13,17 @@
 
 use std::task::{Context, Poll};
 
+use http::header::Entry;
 use http::{HeaderMap, HeaderName, HeaderValue, Request};
 use seaworthy_core::trace::{RequestSpan, Sampler, SpanId, TraceId, Traceparent};
 use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::context::RequestContext;
+use crate::value;
 
-pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+static TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// Wraps services in [`TraceContext`].
 #[derive(Debug, Clone, Copy, Default)]
@@ -60,30 +62,48 @@ impl TraceContextLayer {
     }
 }
 
+impl TraceContextLayer {
+    /// Sees to it that a request with `headers` carries a trace: which one, and the spans that are made of it.
+    fn join(self, headers: &mut HeaderMap) -> (Option<TraceId>, Option<RequestSpan>) {
+        if self.spans.is_none() && !self.begin {
+            return (None, None);
+        }
+        let traceparent = headers.entry(&TRACEPARENT);
+        let sent = match &traceparent {
+            Entry::Occupied(sent) => Traceparent::parse(sent.get().as_bytes()),
+            Entry::Vacant(_) => None,
+        };
+        let span = self.spans.map(|spans| spans.begin(sent));
+        // What came is passed on as it came, unless a span of ours comes in between.
+        let told = span.map(|span| span.traceparent()).or_else(|| sent.is_none().then(new_trace));
+        if let Some(told) = told {
+            value::put(traceparent, header_of(&told));
+        }
+        if sent.is_none() {
+            // It belonged to a trace that nobody can read.
+            headers.remove(&TRACESTATE);
+        }
+        (told.or(sent).map(|known| known.trace), span)
+    }
+}
+
 impl Spans {
-    fn begin(self, headers: &mut HeaderMap) -> RequestSpan {
-        let sent = headers.get(TRACEPARENT).and_then(|value| Traceparent::parse(value.as_bytes()));
+    fn begin(self, sent: Option<Traceparent>) -> RequestSpan {
         let trace = sent.map_or_else(|| TraceId::from_random(fastrand::u128(..)), |sent| sent.trace);
         let id = || SpanId::from_random(fastrand::u64(..));
-        let span = RequestSpan {
+        RequestSpan {
             trace,
             parent: sent.map(|sent| sent.parent),
             server: id(),
             client: self.forwards.then(id),
             sampled: self.sampler.samples(sent, trace),
-        };
-        if sent.is_none() {
-            // It belonged to a trace that nobody can read.
-            headers.remove(TRACESTATE);
         }
-        headers.insert(TRACEPARENT, header_of(&span.traceparent()));
-        span
     }
 }
 
 /// A `traceparent` header.
 fn header_of(parent: &Traceparent) -> HeaderValue {
-    HeaderValue::from_bytes(&parent.header()).expect("hexadecimal digits and hyphens are visible ASCII")
+    value::of(&parent.header()).expect("hexadecimal digits and hyphens are visible ASCII")
 }
 
 impl<S> Layer<S> for TraceContextLayer {
@@ -114,31 +134,24 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        if let Some(spans) = self.layer.spans {
-            let span = spans.begin(request.headers_mut());
-            RequestContext::of_mut(request.extensions_mut()).span = Some(span);
-        } else if self.layer.begin {
-            let headers = request.headers_mut();
-            let sent = headers.get(TRACEPARENT);
-            if sent.and_then(|value| trace_id(value.as_bytes())).is_none() {
-                headers.insert(TRACEPARENT, new_traceparent());
-                // It belonged to a trace that nobody can read.
-                headers.remove(TRACESTATE);
-            }
+        if let (Some(trace), span) = self.layer.join(request.headers_mut()) {
+            let context = RequestContext::of_mut(request.extensions_mut());
+            (context.trace_id, context.span) = (Some(trace), span);
         }
         self.inner.call(request)
     }
 }
 
-/// The trace id of a `traceparent`, if it is valid.
-pub(crate) fn trace_id(traceparent: &[u8]) -> Option<&str> {
-    Traceparent::parse(traceparent)?;
-    std::str::from_utf8(&traceparent[3..35]).ok()
+/// The trace that a request belongs to: as its context has it, else by its own word.
+pub(crate) fn trace_id<B>(request: &Request<B>) -> Option<TraceId> {
+    let known = RequestContext::of(request.extensions()).and_then(|context| context.trace_id);
+    let sent = || Some(Traceparent::parse(request.headers().get(&TRACEPARENT)?.as_bytes())?.trace);
+    known.or_else(sent)
 }
 
-fn new_traceparent() -> HeaderValue {
+fn new_trace() -> Traceparent {
     let trace = TraceId::from_random(fastrand::u128(..));
-    header_of(&Traceparent { trace, parent: SpanId::from_random(fastrand::u64(..)), sampled: true })
+    Traceparent { trace, parent: SpanId::from_random(fastrand::u64(..)), sampled: true }
 }
 
 #[cfg(test)]
@@ -153,13 +166,15 @@ mod tests {
     async fn seen(begin: bool, sent: Option<&'static str>) -> (Option<String>, bool) {
         let layer = TraceContextLayer::default().begin(begin);
         let service = ServiceBuilder::new().layer(layer).service(service_fn(|request: Request<()>| async move {
-            let parent = request.headers().get(TRACEPARENT).map(|value| value.to_str().unwrap().to_owned());
-            Ok::<_, Infallible>((parent, request.headers().contains_key(TRACESTATE)))
+            let parent = request.headers().get(&TRACEPARENT).map(|value| value.to_str().unwrap().to_owned());
+            let told = parent.as_ref().and_then(|parent| Traceparent::parse(parent.as_bytes()));
+            assert_eq!(trace_id(&request), told.map(|told| told.trace), "the context says the same");
+            Ok::<_, Infallible>((parent, request.headers().contains_key(&TRACESTATE)))
         }));
         let mut request = Request::new(());
-        request.headers_mut().insert(TRACESTATE, HeaderValue::from_static("vendor=1"));
+        request.headers_mut().insert(&TRACESTATE, HeaderValue::from_static("vendor=1"));
         if let Some(sent) = sent {
-            request.headers_mut().insert(TRACEPARENT, HeaderValue::from_static(sent));
+            request.headers_mut().insert(&TRACEPARENT, HeaderValue::from_static(sent));
         }
         service.oneshot(request).await.unwrap()
     }
@@ -175,14 +190,14 @@ mod tests {
     async fn no_trace_is_begun_unless_that_is_wanted() {
         assert_eq!(seen(false, None).await, (None, true));
         let (begun, state) = seen(true, None).await;
-        assert!(trace_id(begun.unwrap().as_bytes()).is_some());
+        assert!(Traceparent::parse(begun.unwrap().as_bytes()).is_some());
         assert!(!state, "a state without its parent is thrown away");
     }
 
     #[tokio::test]
     async fn a_trace_that_nobody_can_read_is_begun_anew() {
         let (begun, state) = seen(true, Some("00-zz-01")).await;
-        assert!(trace_id(begun.unwrap().as_bytes()).is_some());
+        assert!(Traceparent::parse(begun.unwrap().as_bytes()).is_some());
         assert!(!state);
     }
 
@@ -190,12 +205,12 @@ mod tests {
     async fn spans(layer: TraceContextLayer, sent: Option<&'static str>) -> (RequestSpan, Traceparent) {
         let service = ServiceBuilder::new().layer(layer).service(service_fn(|request: Request<()>| async move {
             let span = RequestContext::of(request.extensions()).unwrap().span.unwrap();
-            let told = Traceparent::parse(request.headers()[TRACEPARENT].as_bytes()).unwrap();
+            let told = Traceparent::parse(request.headers()[&TRACEPARENT].as_bytes()).unwrap();
             Ok::<_, Infallible>((span, told))
         }));
         let mut request = Request::new(());
         if let Some(sent) = sent {
-            request.headers_mut().insert(TRACEPARENT, HeaderValue::from_static(sent));
+            request.headers_mut().insert(&TRACEPARENT, HeaderValue::from_static(sent));
         }
         service.oneshot(request).await.unwrap()
     }
@@ -224,9 +239,12 @@ mod tests {
     #[test]
     fn fuzz_a_trace_id_is_32_digits_of_what_came_or_nothing() {
         seaworthy_fuzz::drive("traceparent", |header| {
-            if let Some(id) = trace_id(header) {
-                assert_eq!((id.len(), id.as_bytes()), (32, &header[3..35]));
-                assert!(id.bytes().all(|byte| byte.is_ascii_hexdigit()) && id.bytes().any(|byte| byte != b'0'));
+            let mut request = Request::new(());
+            let Ok(value) = HeaderValue::from_bytes(header) else { return };
+            request.headers_mut().insert(&TRACEPARENT, value);
+            if let Some(id) = trace_id(&request) {
+                assert_eq!(id.digits(), header[3..35]);
+                assert!(id.number() != 0);
             }
         });
     }

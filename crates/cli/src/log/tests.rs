@@ -4,6 +4,7 @@ use std::os::fd::OwnedFd;
 
 use seaworthy::core::event::{Protocol, RequestFinished, Stream, UpstreamFacts};
 use seaworthy::core::refusal::Reason;
+use seaworthy::core::trace::TraceId;
 use seaworthy::log::{Frame, Style};
 use serde_json::Value;
 
@@ -52,7 +53,7 @@ fn object(line: &str) -> Value {
 pub(crate) fn request<'a>() -> RequestFinished<'a> {
     RequestFinished {
         request_id: "0192-id",
-        trace_id: Some("4bf92f3577b34da6a3ce929d0e0e4736"),
+        trace_id: TraceId::parse(b"4bf92f3577b34da6a3ce929d0e0e4736"),
         span: None,
         method: "GET",
         path: "/orders/7",

@@ -9,6 +9,7 @@ use seaworthy::core::event::{Outcome, Protocol, RequestFinished};
 use seaworthy::core::health::{Check, Class, Measure, Snapshot, Status};
 use seaworthy::core::lifecycle::State;
 use seaworthy::core::refusal::Reason;
+use seaworthy::core::trace::TraceId;
 
 use super::*;
 use crate::config::{Level, Log, LogFormat, OnFull};
@@ -125,13 +126,13 @@ fn text(metrics: &Metrics, sample: &str) -> String {
 /// Something of everything.
 fn lived(metrics: &Arc<Metrics>) -> Vec<(Shard, Counted)> {
     let upstream: Arc<str> = "127.0.0.1:3000".into();
-    let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let trace_id = TraceId::parse(b"4bf92f3577b34da6a3ce929d0e0e4736");
     (0..2)
         .map(|_| {
             let worker = metrics.worker(Arc::default());
             for route in [Some("/orders/{id}"), None, Some("a \"quoted\" \\route\n")] {
                 worker.started();
-                worker.finished(&RequestFinished { trace_id: Some(trace), ..request(route) });
+                worker.finished(&RequestFinished { trace_id, ..request(route) });
             }
             worker.started();
             worker.finished(&RequestFinished {

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::refusal::Reason;
-use crate::trace::RequestSpan;
+use crate::trace::{RequestSpan, TraceId};
 
 /// What a client spoke.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -40,7 +40,7 @@ pub struct UpstreamFacts<'a> {
 #[derive(Debug, Clone, Copy)]
 pub struct RequestFinished<'a> {
     pub request_id: &'a str,
-    pub trace_id: Option<&'a str>,
+    pub trace_id: Option<TraceId>,
     /// Its spans, where some are made.
     pub span: Option<RequestSpan>,
     pub method: &'a str,

@@ -15,12 +15,14 @@ pin_project_lite::pin_project! {
     pub struct CountedBody<B> {
         #[pin]
         body: B,
-        learnt: Learnt,
+        // `None` where there is nothing to read.
+        learnt: Option<Learnt>,
     }
 }
 
-impl<B> CountedBody<B> {
-    pub(super) fn new(body: B, learnt: Learnt) -> Self {
+impl<B: Body> CountedBody<B> {
+    pub(super) fn new(body: B, learnt: &Learnt) -> Self {
+        let learnt = (!body.is_end_stream()).then(|| learnt.clone());
         Self { body, learnt }
     }
 }
@@ -33,9 +35,9 @@ impl<B: Body> Body for CountedBody<B> {
         let this = self.project();
         let frame = ready!(this.body.poll_frame(cx));
         if let Some(Ok(frame)) = &frame
-            && let Some(data) = frame.data_ref()
+            && let (Some(data), Some(learnt)) = (frame.data_ref(), this.learnt)
         {
-            this.learnt.bytes_in(data.remaining() as u64);
+            learnt.bytes_in(data.remaining() as u64);
         }
         Poll::Ready(frame)
     }
@@ -57,7 +59,7 @@ pin_project_lite::pin_project! {
     {
         #[pin]
         body: B,
-        record: Option<Box<Record<O>>>,
+        record: Option<Record<O>>,
     }
 
     impl<B: Body, O: Observer> PinnedDrop for AnswerBody<B, O> {
@@ -78,7 +80,7 @@ impl<B: Body, O: Observer> std::fmt::Debug for AnswerBody<B, O> {
 }
 
 impl<B: Body, O: Observer> AnswerBody<B, O> {
-    pub(super) fn new(body: B, record: Option<Box<Record<O>>>) -> Self {
+    pub(super) fn new(body: B, record: Option<Record<O>>) -> Self {
         Self { body, record }
     }
 }

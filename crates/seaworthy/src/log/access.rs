@@ -31,7 +31,7 @@ pub(super) fn json(out: &mut Vec<u8>, frame: &Frame, time: &[u8], request: &Requ
         line.text("request_id", request.request_id);
     }
     if let Some(trace_id) = request.trace_id {
-        line.text("trace_id", trace_id);
+        line.bytes("trace_id", &trace_id.digits());
     }
     line.text("method", request.method);
     if let Some(route) = request.route {

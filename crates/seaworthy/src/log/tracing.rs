@@ -32,7 +32,7 @@ use seaworthy_core::redact::Redactor;
 use seaworthy_core::refusal::Reason;
 use tower_layer::Layer as TowerLayer;
 use tower_service::Service;
-use tracing::field::{Field, Visit};
+use tracing::field::{Field, Visit, display};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Span, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
@@ -257,8 +257,7 @@ impl<S: Service<Request<B>>, B> Service<Request<B>> for RequestSpan<S> {
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let context = RequestContext::of(request.extensions());
         let id = context.and_then(|context| context.request_id.as_ref()).and_then(|id| id.to_str().ok());
-        let parent = request.headers().get(trace::TRACEPARENT);
-        let trace_id = parent.and_then(|parent| trace::trace_id(parent.as_bytes()));
+        let trace_id = trace::trace_id(&request).map(display);
         let span = tracing::info_span!("request", request_id = id, trace_id);
         let answer = span.in_scope(|| self.inner.call(request));
         RequestSpanFuture { answer, span }
@@ -334,6 +333,7 @@ impl Observer for TracingObserver {
         }
         let RequestFinished { request_id, trace_id, method, path, route, status, aborted, .. } = request;
         let (duration, refusal) = (request.duration.as_secs_f64(), request.refusal.map(Reason::name));
+        let trace_id = trace_id.map(display);
         tell!(
             super::access::level(request),
             ACCESS,

@@ -253,10 +253,9 @@ impl RequestShard {
         handle.series.durations.observe(request.duration);
         if let Some(trace_id) = request.trace_id
             && handle.traced.replace(self.turn.get()) != self.turn.get()
-            && let Ok(trace_id) = u128::from_str_radix(trace_id, 16)
         {
             let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-            handle.series.traced.get_or_init(Box::default).set(trace_id, request.duration, time);
+            handle.series.traced.get_or_init(Box::default).set(trace_id.number(), request.duration, time);
         }
     }
 }

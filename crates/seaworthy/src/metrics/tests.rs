@@ -4,6 +4,7 @@ use std::time::Duration;
 use seaworthy_core::event::{Protocol, RequestFinished};
 use seaworthy_core::health::{Check, Snapshot, Status};
 use seaworthy_core::lifecycle::State;
+use seaworthy_core::trace::TraceId;
 
 use super::families::{QueueSize, Revenue, UserSignups};
 use super::*;
@@ -22,7 +23,7 @@ histogram! {
 fn request(route: Option<&str>) -> RequestFinished<'_> {
     RequestFinished {
         request_id: "id",
-        trace_id: Some("4bf92f3577b34da6a3ce929d0e0e4736"),
+        trace_id: TraceId::parse(b"4bf92f3577b34da6a3ce929d0e0e4736"),
         span: None,
         method: "GET",
         path: "/orders/7",

@@ -29,7 +29,7 @@ fn serve(metrics: &Arc<Metrics>) -> SocketAddr {
     let (metrics, worker) = (metrics.clone(), metrics.worker(Arc::default()));
     std::thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
-            let trace_id = Some("4bf92f3577b34da6a3ce929d0e0e4736");
+            let trace_id = TraceId::parse(b"4bf92f3577b34da6a3ce929d0e0e4736");
             worker.tick();
             worker.started();
             worker.finished(&RequestFinished { trace_id, ..request(Some("/orders/{id}")) });
