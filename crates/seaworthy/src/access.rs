@@ -138,6 +138,11 @@ impl<O: Observer> AccessLayer<O> {
         self.route_header = Some(header);
         self
     }
+
+    /// Begins to watch over `request`.
+    pub(crate) fn begin<B: Body>(&self, request: Request<B>) -> (Record<O>, Request<CountedBody<B>>) {
+        Record::begin(request, self.observer.clone(), self.route_header.as_ref())
+    }
 }
 
 impl<S, O: Clone> Layer<S> for AccessLayer<O> {
@@ -171,8 +176,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let AccessLayer { observer, route_header } = &self.layer;
-        let (record, request) = Record::begin(request, observer.clone(), route_header.as_ref());
+        let (record, request) = self.layer.begin(request);
         AccessFuture { answer: self.inner.call(request), record: Some(record) }
     }
 }
@@ -213,7 +217,7 @@ impl Asked {
 /// A request under way. Finishes itself when dropped. Small, because it moves through every layer outside of this one: what does not
 /// change is in [`Learnt`].
 #[derive(Debug)]
-struct Record<O: Observer> {
+pub(crate) struct Record<O: Observer> {
     observer: O,
     learnt: Learnt,
     answered: Option<Answered>,
@@ -249,7 +253,8 @@ impl<O: Observer> Record<O> {
         (Self { observer, learnt, answered: None, bytes_out: 0, whole: false }, request)
     }
 
-    fn answered<R>(&mut self, answer: &mut Response<R>) {
+    /// The head of the answer is there.
+    pub(crate) fn answered<R>(&mut self, answer: &mut Response<R>) {
         let LearntInner { asked, told_route, .. } = &*self.learnt.0;
         self.answered = Some(Answered {
             status: answer.status().as_u16(),

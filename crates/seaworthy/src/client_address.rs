@@ -20,13 +20,23 @@ impl ClientAddressLayer {
     pub fn new(trusted: Trusted) -> Self {
         Self(Arc::new(trusted))
     }
+
+    /// Says in the context of `request` whose it is.
+    pub(crate) fn mark<B>(&self, request: &mut Request<B>) {
+        let Some(peer) = RequestContext::of(request.extensions()).and_then(|context| context.peer) else { return };
+        let trusted = self.0.contains(peer.ip());
+        let client = if trusted { behind(&self.0, peer.ip(), request.headers()) } else { peer.ip().to_canonical() };
+        let context = RequestContext::of_mut(request.extensions_mut());
+        context.client = Some(client);
+        context.peer_trusted = trusted;
+    }
 }
 
 impl<S> Layer<S> for ClientAddressLayer {
     type Service = ClientAddress<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        ClientAddress { inner, trusted: self.0.clone() }
+        ClientAddress { inner, layer: self.clone() }
     }
 }
 
@@ -34,7 +44,7 @@ impl<S> Layer<S> for ClientAddressLayer {
 #[derive(Debug, Clone)]
 pub struct ClientAddress<S> {
     inner: S,
-    trusted: Arc<Trusted>,
+    layer: ClientAddressLayer,
 }
 
 impl<S, B> Service<Request<B>> for ClientAddress<S>
@@ -50,15 +60,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let peer = RequestContext::of(request.extensions()).and_then(|context| context.peer);
-        if let Some(peer) = peer {
-            let trusted = self.trusted.contains(peer.ip());
-            let client =
-                if trusted { behind(&self.trusted, peer.ip(), request.headers()) } else { peer.ip().to_canonical() };
-            let context = RequestContext::of_mut(request.extensions_mut());
-            context.client = Some(client);
-            context.peer_trusted = trusted;
-        }
+        self.layer.mark(&mut request);
         self.inner.call(request)
     }
 }

@@ -139,7 +139,9 @@ where
                 let since = Instant::now();
                 let changed = self.layer.lifecycle.changed();
                 let (layer, held) = (self.layer.clone(), Some(Held { inner, request, reason, since }));
-                Waiting::Held { hold: Box::pin(Holding { held, layer, changed, deadline: sleep_until(since + patience) }) }
+                Waiting::Held {
+                    hold: Box::pin(Holding { held, layer, changed, deadline: sleep_until(since + patience) }),
+                }
             }
         };
         GateFuture { state, farewell: told_by_header.then(|| self.layer.lifecycle.clone()) }

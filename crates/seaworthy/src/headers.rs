@@ -126,13 +126,22 @@ impl SecurityHeadersLayer {
     pub fn new(preset: Preset) -> Self {
         Self(preset)
     }
+
+    /// Adds headers to `answer`, and takes off what nobody need know.
+    pub(crate) fn mark<R>(self, answer: &mut Response<R>) {
+        let ours = answer.extensions().get::<Reason>().is_some();
+        let preset = if ours { Preset::Strict } else { self.0 };
+        if preset != Preset::Off {
+            add(preset, answer.headers_mut());
+        }
+    }
 }
 
 impl<S> Layer<S> for SecurityHeadersLayer {
     type Service = SecurityHeaders<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        SecurityHeaders { inner, preset: self.0 }
+        SecurityHeaders { inner, layer: *self }
     }
 }
 
@@ -140,7 +149,7 @@ impl<S> Layer<S> for SecurityHeadersLayer {
 #[derive(Debug, Clone)]
 pub struct SecurityHeaders<S> {
     inner: S,
-    preset: Preset,
+    layer: SecurityHeadersLayer,
 }
 
 impl<S, B, R> Service<Request<B>> for SecurityHeaders<S>
@@ -156,7 +165,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        SecurityHeadersFuture { answer: self.inner.call(request), preset: self.preset }
+        SecurityHeadersFuture { answer: self.inner.call(request), layer: self.layer }
     }
 }
 
@@ -166,7 +175,7 @@ pin_project_lite::pin_project! {
     pub struct SecurityHeadersFuture<F> {
         #[pin]
         answer: F,
-        preset: Preset,
+        layer: SecurityHeadersLayer,
     }
 }
 
@@ -179,11 +188,7 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let mut answer = ready!(this.answer.poll(cx))?;
-        let ours = answer.extensions().get::<Reason>().is_some();
-        let preset = if ours { Preset::Strict } else { *this.preset };
-        if preset != Preset::Off {
-            add(preset, answer.headers_mut());
-        }
+        this.layer.mark(&mut answer);
         Poll::Ready(Ok(answer))
     }
 }
@@ -191,6 +196,8 @@ where
 fn add(preset: Preset, headers: &mut HeaderMap) {
     headers.remove(header::SERVER);
     headers.remove(&X_POWERED_BY);
+    // Once, and with room for the id.
+    headers.reserve(preset.headers().len() + 1);
     for (name, value) in preset.headers() {
         if let Entry::Vacant(vacant) = headers.entry(name) {
             vacant.insert(value.clone());

@@ -20,7 +20,7 @@ use crate::refusal::{ProblemBody, Refusal};
 
 /// Wraps services in [`PanicGuard`]. Clones share the sink.
 #[derive(Clone)]
-pub struct PanicGuardLayer(Arc<dyn Sink>);
+pub struct PanicGuardLayer(pub(crate) Arc<dyn Sink>);
 
 impl std::fmt::Debug for PanicGuardLayer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -117,10 +117,14 @@ where
             (None, Some(panic)) => panic,
             (None, None) => Box::new("polled again after a panic"),
         };
-        let message = message_of(panic.as_ref());
-        this.sink.emit(&Event::Panicked { message, place: "request".to_owned() });
-        Poll::Ready(Ok(Refusal::new(Reason::Panicked).respond(this.correlation)))
+        Poll::Ready(Ok(refuse(&**this.sink, panic.as_ref(), this.correlation)))
     }
+}
+
+/// Reports a panic; the answer to whoever sent the request that met it.
+pub(crate) fn refuse<R: ProblemBody>(sink: &dyn Sink, panic: &(dyn Any + Send), to: &Correlation) -> Response<R> {
+    sink.emit(&Event::Panicked { message: message_of(panic), place: "request".to_owned() });
+    Refusal::new(Reason::Panicked).respond(to)
 }
 
 /// The text that `panic!` was given.

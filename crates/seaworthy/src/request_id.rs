@@ -105,12 +105,17 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let id = self.layer.identify(&mut request);
-        let header = self.layer.header.clone();
-        RequestIdFuture { answer: self.inner.call(request), id: Some((header, id)) }
+        let mark = self.layer.mark(id);
+        RequestIdFuture { answer: self.inner.call(request), mark: Some(mark) }
     }
 }
 
 impl RequestIdLayer {
+    /// For the answer to the request that got `id`.
+    pub(crate) fn mark(&self, id: HeaderValue) -> Mark {
+        Mark { header: self.header.clone(), id }
+    }
+
     /// Gives `request` its id, and returns it: for a request that goes out, whose answer carries an id of its own.
     pub fn identify<B>(&self, request: &mut Request<B>) -> HeaderValue {
         let Self { header, trust, format } = self;
@@ -132,13 +137,26 @@ impl RequestIdLayer {
     }
 }
 
+/// What the answer to a request will carry.
+#[derive(Debug)]
+pub(crate) struct Mark {
+    header: HeaderName,
+    id: HeaderValue,
+}
+
+impl Mark {
+    pub(crate) fn put<R>(self, answer: &mut Response<R>) {
+        answer.headers_mut().insert(self.header, self.id);
+    }
+}
+
 pin_project_lite::pin_project! {
     /// The answer of [`RequestId`].
     #[derive(Debug)]
     pub struct RequestIdFuture<F> {
         #[pin]
         answer: F,
-        id: Option<(HeaderName, HeaderValue)>,
+        mark: Option<Mark>,
     }
 }
 
@@ -151,8 +169,8 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let mut answer = ready!(this.answer.poll(cx))?;
-        if let Some((header, id)) = this.id.take() {
-            answer.headers_mut().insert(header, id);
+        if let Some(mark) = this.mark.take() {
+            mark.put(&mut answer);
         }
         Poll::Ready(Ok(answer))
     }

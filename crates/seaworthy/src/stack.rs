@@ -5,6 +5,8 @@
 //!
 //! What is inside can refuse, and what is outside gives every refusal an id, headers and an access event.
 
+mod front;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,16 +15,19 @@ use seaworthy_core::address::Trusted;
 use seaworthy_core::event::Sink;
 use tower_layer::{Identity, Layer};
 
-use crate::access::{Access, AccessLayer, Observer};
-use crate::client_address::{ClientAddress, ClientAddressLayer};
+use crate::access::{AccessLayer, Observer};
+use crate::client_address::ClientAddressLayer;
 use crate::gate::{Gate, GateLayer, Hold};
-use crate::headers::{Preset, SecurityHeaders, SecurityHeadersLayer};
+use crate::headers::{Preset, SecurityHeadersLayer};
 use crate::lifecycle::Lifecycle;
 use crate::limit::body::{BodyLimit, BodyLimitLayer};
 use crate::limit::time::{TimeLimit, TimeLimitLayer, TokioTimer};
-use crate::panic::{PanicGuard, PanicGuardLayer};
-use crate::request_id::{RequestId, RequestIdLayer};
-use crate::trace::{TraceContext, TraceContextLayer};
+use crate::panic::PanicGuardLayer;
+use crate::request_id::RequestIdLayer;
+use crate::trace::TraceContextLayer;
+use front::FrontLayer;
+
+pub use front::{Front, FrontFuture};
 
 /// What the layers of a [`Stack`] are set to.
 #[derive(Debug, Clone)]
@@ -61,12 +66,7 @@ impl Default for Settings {
 /// All layers, in order. `L` is what limits requests before their bodies are looked at; by default nothing.
 #[derive(Debug, Clone)]
 pub struct Stack<O, T = TokioTimer, L = Identity> {
-    panic: PanicGuardLayer,
-    client: ClientAddressLayer,
-    request_id: RequestIdLayer,
-    trace: TraceContextLayer,
-    access: AccessLayer<O>,
-    headers: SecurityHeadersLayer,
+    front: FrontLayer<O>,
     gate: GateLayer,
     limit: L,
     body: BodyLimitLayer,
@@ -74,17 +74,14 @@ pub struct Stack<O, T = TokioTimer, L = Identity> {
 }
 
 /// A service behind all layers.
-pub type Stacked<S, O, T = TokioTimer, L = Identity> = PanicGuard<
-    ClientAddress<
-        RequestId<TraceContext<Access<SecurityHeaders<Gate<<L as Layer<BodyLimit<TimeLimit<S, T>>>>::Service>>, O>>>,
-    >,
->;
+pub type Stacked<S, O, T = TokioTimer, L = Identity> =
+    Front<Gate<<L as Layer<BodyLimit<TimeLimit<S, T>>>>::Service>, O>;
 
 impl<O: Observer> Stack<O> {
     pub fn new(settings: Settings, lifecycle: Lifecycle, observer: O, sink: Arc<dyn Sink>) -> Self {
         let Settings { trusted, request_id, trace, route_header, headers, hold, reject, body, time } = settings;
         let access = AccessLayer::new(observer);
-        Self {
+        let front = FrontLayer {
             panic: PanicGuardLayer::new(sink),
             client: ClientAddressLayer::new(trusted),
             request_id,
@@ -94,6 +91,9 @@ impl<O: Observer> Stack<O> {
                 None => access,
             },
             headers: SecurityHeadersLayer::new(headers),
+        };
+        Self {
+            front,
             gate: GateLayer::new(lifecycle).hold(hold).reject(reject),
             limit: Identity::new(),
             body: BodyLimitLayer::new(body),
@@ -105,16 +105,16 @@ impl<O: Observer> Stack<O> {
 impl<O, T, L> Stack<O, T, L> {
     /// Goes by another timer than tokio's.
     pub fn timer<U>(self, timer: U) -> Stack<O, U, L> {
-        let Self { panic, client, request_id, trace, access, headers, gate, limit, body, time } = self;
-        Stack { panic, client, request_id, trace, access, headers, gate, limit, body, time: time.timer(timer) }
+        let Self { front, gate, limit, body, time } = self;
+        Stack { front, gate, limit, body, time: time.timer(timer) }
     }
 
     /// Puts `limit` behind the gate and in front of the body limit: what it refuses carries an id and all headers, and nothing
     /// of its body has been read.
     #[must_use]
     pub fn limited<M>(self, limit: M) -> Stack<O, T, M> {
-        let Self { panic, client, request_id, trace, access, headers, gate, limit: _, body, time } = self;
-        Stack { panic, client, request_id, trace, access, headers, gate, limit, body, time }
+        let Self { front, gate, limit: _, body, time } = self;
+        Stack { front, gate, limit, body, time }
     }
 }
 
@@ -127,8 +127,6 @@ where
     type Service = Stacked<S, O, T, L>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        let inner = self.gate.layer(self.limit.layer(self.body.layer(self.time.layer(inner))));
-        let inner = self.access.layer(self.headers.layer(inner));
-        self.panic.layer(self.client.layer(self.request_id.layer(self.trace.layer(inner))))
+        self.front.layer(self.gate.layer(self.limit.layer(self.body.layer(self.time.layer(inner)))))
     }
 }

@@ -63,6 +63,14 @@ impl TraceContextLayer {
 }
 
 impl TraceContextLayer {
+    /// Sees to it that `request` carries a trace, where that is wanted, and says in its context which one.
+    pub(crate) fn mark<B>(self, request: &mut Request<B>) {
+        if let (Some(trace), span) = self.join(request.headers_mut()) {
+            let context = RequestContext::of_mut(request.extensions_mut());
+            (context.trace_id, context.span) = (Some(trace), span);
+        }
+    }
+
     /// Sees to it that a request with `headers` carries a trace: which one, and the spans that are made of it.
     fn join(self, headers: &mut HeaderMap) -> (Option<TraceId>, Option<RequestSpan>) {
         if self.spans.is_none() && !self.begin {
@@ -134,10 +142,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        if let (Some(trace), span) = self.layer.join(request.headers_mut()) {
-            let context = RequestContext::of_mut(request.extensions_mut());
-            (context.trace_id, context.span) = (Some(trace), span);
-        }
+        self.layer.mark(&mut request);
         self.inner.call(request)
     }
 }

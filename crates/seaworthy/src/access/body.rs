@@ -80,7 +80,7 @@ impl<B: Body, O: Observer> std::fmt::Debug for AnswerBody<B, O> {
 }
 
 impl<B: Body, O: Observer> AnswerBody<B, O> {
-    pub(super) fn new(body: B, record: Option<Record<O>>) -> Self {
+    pub(crate) fn new(body: B, record: Option<Record<O>>) -> Self {
         Self { body, record }
     }
 }

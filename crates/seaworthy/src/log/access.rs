@@ -20,55 +20,78 @@ pub(super) fn is_worth_a_line(request: &RequestFinished<'_>) -> bool {
     !request.quiet || request.status >= 400
 }
 
-pub(super) fn json(out: &mut Vec<u8>, frame: &Frame, time: &[u8], request: &RequestFinished<'_>, settings: &Settings) {
-    let message = match (request.refusal, request.aborted) {
-        (Some(_), _) => "request refused",
-        (None, true) => "request aborted",
-        (None, false) => "request completed",
+/// A field whose name is known here: written with what stands around it in one go, as text of known length. The names one by one, by
+/// [`Line::text`] and the like, were half of what a line costs.
+macro_rules! field {
+    ($line:ident, text $name:literal: $value:expr) => {
+        $line.raw(concat!(",\"", $name, "\":\""));
+        $line.quoted($value);
     };
-    let mut line = frame.begin(out, time, level(request), message);
+    ($line:ident, bytes $name:literal: $value:expr) => {
+        $line.raw(concat!(",\"", $name, "\":\""));
+        $line.quoted_bytes($value);
+    };
+    ($line:ident, integer $name:literal: $value:expr) => {
+        $line.raw(concat!(",\"", $name, "\":"));
+        $line.digits($value);
+    };
+    ($line:ident, seconds $name:literal: $value:expr) => {
+        $line.raw(concat!(",\"", $name, "\":"));
+        $line.decimals($value);
+    };
+}
+
+pub(super) fn json(out: &mut Vec<u8>, frame: &Frame, time: &[u8], request: &RequestFinished<'_>, settings: &Settings) {
+    let mut line = Line::begin(out, time, level(request));
+    match (request.refusal, request.aborted) {
+        (Some(_), _) => line.raw(",\"message\":\"request refused\""),
+        (None, true) => line.raw(",\"message\":\"request aborted\""),
+        (None, false) => line.raw(",\"message\":\"request completed\""),
+    }
+    line.identity(frame);
     if !request.request_id.is_empty() {
-        line.text("request_id", request.request_id);
+        field!(line, text "request_id": request.request_id);
     }
     if let Some(trace_id) = request.trace_id {
-        line.bytes("trace_id", &trace_id.digits());
+        field!(line, bytes "trace_id": &trace_id.digits());
     }
-    line.text("method", request.method);
+    field!(line, text "method": request.method);
     if let Some(route) = request.route {
-        line.text("route", route);
+        field!(line, text "route": route);
     }
-    line.text("path", request.path);
+    field!(line, text "path": request.path);
     if let Some(query) = request.query.filter(|_| settings.query) {
-        line.text("query", &settings.redactor.query(query));
+        field!(line, text "query": &settings.redactor.query(query));
     }
-    line.integer("status", request.status);
-    line.integer("bytes_in", request.bytes_in);
-    line.integer("bytes_out", request.bytes_out);
-    line.seconds("duration", request.duration);
-    line.seconds("first_byte", request.first_byte);
+    field!(line, integer "status": request.status);
+    field!(line, integer "bytes_in": request.bytes_in);
+    field!(line, integer "bytes_out": request.bytes_out);
+    field!(line, seconds "duration": request.duration);
+    field!(line, seconds "first_byte": request.first_byte);
     if let Some(upstream) = request.upstream {
-        line.text("upstream", upstream.address);
-        line.seconds("upstream_time", upstream.time);
-        line.integer("attempts", upstream.attempts);
+        field!(line, text "upstream": upstream.address);
+        field!(line, seconds "upstream_time": upstream.time);
+        field!(line, integer "attempts": upstream.attempts);
     }
     if let Some(client) = request.client {
-        address(&mut line, "client", client);
+        line.raw(",\"client\":\"");
+        address(&mut line, client);
     }
     if let Some(user_agent) = request.user_agent {
-        line.bytes("user_agent", user_agent);
+        field!(line, bytes "user_agent": user_agent);
     }
-    line.text("protocol", request.protocol.name());
+    field!(line, text "protocol": request.protocol.name());
     if let Some(refusal) = request.refusal {
-        line.text("refusal", refusal.name());
+        field!(line, text "refusal": refusal.name());
     }
     if request.aborted {
-        line.flag("aborted", true);
+        line.raw(",\"aborted\":true");
     }
     line.end();
 }
 
 /// An address without the machinery of formatting, where it is short enough for that to show.
-fn address(line: &mut Line<'_>, name: &str, address: IpAddr) {
+fn address(line: &mut Line<'_>, address: IpAddr) {
     let mut text = [0; 48];
     let mut rest = &mut text[..];
     let room = rest.len();
@@ -83,7 +106,7 @@ fn address(line: &mut Line<'_>, name: &str, address: IpAddr) {
         IpAddr::V6(address) => write!(rest, "{address}"),
     };
     let length = room - rest.len();
-    line.bytes(name, &text[..length]);
+    line.quoted_bytes(&text[..length]);
 }
 
 pub(super) fn pretty(out: &mut Vec<u8>, style: Style, time: &[u8], request: &RequestFinished<'_>, settings: &Settings) {

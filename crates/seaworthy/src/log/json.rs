@@ -12,6 +12,8 @@ use super::escape;
 pub struct Frame {
     service: Box<[u8]>,
     version: Box<[u8]>,
+    /// Both, as most lines have them.
+    identity: Box<[u8]>,
 }
 
 impl Frame {
@@ -22,15 +24,15 @@ impl Frame {
         if let Some(version) = version {
             Line(&mut field.1).text("version", version);
         }
-        Self { service: field.0.into(), version: field.1.into() }
+        let identity = [&*field.0, &*field.1].concat().into();
+        Self { service: field.0.into(), version: field.1.into(), identity }
     }
 
     /// Begins a line with time, level, message, service and version.
     pub fn begin<'o>(&self, out: &'o mut Vec<u8>, time: &[u8], level: Level, message: &str) -> Line<'o> {
         let mut line = Line::begin(out, time, level);
         line.text("message", message);
-        line.service(self);
-        line.version(self);
+        line.identity(self);
         line
     }
 }
@@ -60,6 +62,48 @@ impl<'o> Line<'o> {
         self.0.extend_from_slice(&frame.service);
     }
 
+    /// Service and version.
+    pub(super) fn identity(&mut self, frame: &Frame) {
+        self.0.extend_from_slice(&frame.identity);
+    }
+
+    /// As it is, of what needs no escape.
+    #[inline]
+    pub(super) fn raw(&mut self, text: &str) {
+        self.0.extend_from_slice(text.as_bytes());
+    }
+
+    /// A whole number, behind its name.
+    #[inline]
+    pub(super) fn digits(&mut self, integer: impl itoa::Integer) {
+        self.0.extend_from_slice(itoa::Buffer::new().format(integer).as_bytes());
+    }
+
+    /// A duration, behind its name.
+    #[inline]
+    pub(super) fn decimals(&mut self, duration: Duration) {
+        self.digits(duration.as_secs());
+        self.0.push(b'.');
+        // A million more, so that there are six digits behind the first.
+        let mut digits = itoa::Buffer::new();
+        let digits = digits.format(1_000_000 + duration.subsec_micros());
+        self.0.extend_from_slice(&digits.as_bytes()[1..]);
+    }
+
+    /// Text behind its name and its first quote.
+    #[inline]
+    pub(super) fn quoted(&mut self, text: &str) {
+        escape::json(self.0, text);
+        self.0.push(b'"');
+    }
+
+    /// Text that may be no UTF-8, behind its name and its first quote.
+    #[inline]
+    pub(super) fn quoted_bytes(&mut self, bytes: &[u8]) {
+        escape::json_bytes(self.0, bytes);
+        self.0.push(b'"');
+    }
+
     /// Nothing where nobody said a version.
     pub fn version(&mut self, frame: &Frame) {
         self.0.extend_from_slice(&frame.version);
@@ -70,8 +114,7 @@ impl<'o> Line<'o> {
     pub fn text(&mut self, name: &str, text: &str) {
         self.name(name);
         self.0.push(b'"');
-        escape::json(self.0, text);
-        self.0.push(b'"');
+        self.quoted(text);
     }
 
     /// Text that may be no UTF-8.
@@ -79,15 +122,14 @@ impl<'o> Line<'o> {
     pub fn bytes(&mut self, name: &str, bytes: &[u8]) {
         self.name(name);
         self.0.push(b'"');
-        escape::json_bytes(self.0, bytes);
-        self.0.push(b'"');
+        self.quoted_bytes(bytes);
     }
 
     /// A whole number.
     #[inline]
     pub fn integer(&mut self, name: &str, integer: impl itoa::Integer) {
         self.name(name);
-        self.0.extend_from_slice(itoa::Buffer::new().format(integer).as_bytes());
+        self.digits(integer);
     }
 
     /// True or false.
@@ -100,14 +142,7 @@ impl<'o> Line<'o> {
     #[inline]
     pub fn seconds(&mut self, name: &str, duration: Duration) {
         self.name(name);
-        self.0.extend_from_slice(itoa::Buffer::new().format(duration.as_secs()).as_bytes());
-        let mut micros = duration.subsec_micros();
-        let mut digits = *b".000000";
-        for digit in digits[1..].iter_mut().rev() {
-            *digit += u8::try_from(micros % 10).unwrap_or_default();
-            micros /= 10;
-        }
-        self.0.extend_from_slice(&digits);
+        self.decimals(duration);
     }
 
     /// Whatever it is.
