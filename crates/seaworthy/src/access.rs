@@ -28,6 +28,7 @@ use tower_service::Service;
 
 pub use body::{AnswerBody, CountedBody};
 
+use crate::clock;
 use crate::context::RequestContext;
 use crate::trace;
 
@@ -200,7 +201,7 @@ impl Asked {
     fn of<B>(request: &Request<B>, route_header: Option<&HeaderName>) -> Self {
         let context = RequestContext::of(request.extensions());
         Self {
-            started: Instant::now(),
+            started: context.and_then(|context| context.started).unwrap_or_else(Instant::now),
             method: request.method().clone(),
             target: request.uri().path_and_query().cloned(),
             version: request.version(),
@@ -293,6 +294,7 @@ impl<O: Observer> Drop for Record<O> {
             user_agent: asked.user_agent.as_ref().map(HeaderValue::as_bytes),
             bytes_in: bytes_in.load(Ordering::Relaxed),
             bytes_out: self.bytes_out,
+            ended: clock::time_of_day(asked.started + duration),
             duration,
             first_byte: answered.map_or(duration, |answered| answered.first_byte),
             upstream: upstream.get().map(|upstream| UpstreamFacts {

@@ -42,14 +42,14 @@ pub fn probes<S: Clone + Send + Sync + 'static>(endpoints: &Endpoints) -> Router
     paths.fold(Router::new(), |router, path| router.route(path, any_service(endpoints.clone())))
 }
 
-/// The same service; a router gets its [`RouteLabelLayer`].
+/// The same service; a router gets its [`RouteLabelLayer`], and its handlers are made services once, not with each request.
 pub(crate) fn labelled<S: Any>(app: S) -> S {
     // A trait that routers implement in another way than all other services cannot be had: axum might make `Router` a
     // service of any request tomorrow, which the compiler holds against it today. So it is asked what it is.
     let mut app = Some(app);
     let any: &mut dyn Any = &mut app;
     if let Some(router) = any.downcast_mut::<Option<Router>>() {
-        *router = router.take().map(|router| router.layer(RouteLabelLayer::default()));
+        *router = router.take().map(|router| router.layer(RouteLabelLayer::default()).with_state(()));
     }
     app.expect("what was taken out has been put back")
 }

@@ -12,6 +12,7 @@
 //! ```
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Instant;
 
 use http::{Extensions, HeaderMap, HeaderValue, header};
 use seaworthy_core::trace::{RequestSpan, TraceId};
@@ -32,6 +33,8 @@ pub struct RequestContext {
     pub peer_header: Option<HeaderValue>,
     /// What whoever accepts connections calls this one.
     pub connection: Option<usize>,
+    /// When the first of the layers saw it.
+    pub started: Option<Instant>,
     /// The id in `X-Request-ID`.
     pub request_id: Option<HeaderValue>,
     /// The trace that it belongs to, where [`crate::trace`] sees to it that it belongs to one.

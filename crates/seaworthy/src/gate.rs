@@ -129,8 +129,12 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let told_by_header = request.version() < Version::HTTP_2;
+        let farewell = told_by_header.then(|| self.layer.lifecycle.clone());
         let state = match self.layer.decide() {
-            Decision::Serve => Waiting::Answer { answer: self.inner.call(request) },
+            // Returned from here, since a future that goes through a variable of several values is copied once more.
+            Decision::Serve => {
+                return GateFuture { state: Waiting::Answer { answer: self.inner.call(request) }, farewell };
+            }
             Decision::Refuse(reason) => Waiting::Refused { reason, to: Correlation::of(&request) },
             Decision::Hold(patience, reason) => {
                 // The service that was made ready goes along with the request; a fresh clone takes its place.
@@ -144,7 +148,7 @@ where
                 }
             }
         };
-        GateFuture { state, farewell: told_by_header.then(|| self.layer.lifecycle.clone()) }
+        GateFuture { state, farewell }
     }
 }
 

@@ -16,7 +16,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use http::header::{self, Entry};
+use http::header;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use seaworthy_core::refusal::Reason;
 use tower_layer::Layer;
@@ -194,13 +194,24 @@ where
 }
 
 fn add(preset: Preset, headers: &mut HeaderMap) {
-    headers.remove(header::SERVER);
-    headers.remove(&X_POWERED_BY);
-    // Once, and with room for the id.
-    headers.reserve(preset.headers().len() + 1);
-    for (name, value) in preset.headers() {
-        if let Entry::Vacant(vacant) = headers.entry(name) {
-            vacant.insert(value.clone());
+    let ours = preset.headers();
+    // One look at the few that are there, in place of a search for each of ours.
+    let (mut set, mut telling) = (0_u32, false);
+    for name in headers.keys() {
+        if let Some(index) = ours.iter().position(|(known, _)| known == name) {
+            set |= 1 << index;
+        }
+        telling |= *name == header::SERVER || *name == X_POWERED_BY;
+    }
+    if telling {
+        headers.remove(header::SERVER);
+        headers.remove(&X_POWERED_BY);
+    }
+    // With room for the id, so that the map grows once.
+    headers.reserve(ours.len() + 1);
+    for (index, (name, value)) in ours.iter().enumerate() {
+        if set & 1 << index == 0 {
+            headers.insert(name, value.clone());
         }
     }
 }

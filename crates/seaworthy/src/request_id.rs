@@ -10,13 +10,15 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use http::header::Entry;
 use http::{HeaderName, HeaderValue, Request, Response};
+use seaworthy_core::trace;
 use tower_layer::Layer;
 use tower_service::Service;
 
+use crate::clock;
 use crate::context::{RequestContext, is_grpc};
 use crate::value;
 
@@ -119,13 +121,17 @@ impl RequestIdLayer {
     /// Gives `request` its id, and returns it: for a request that goes out, whose answer carries an id of its own.
     pub fn identify<B>(&self, request: &mut Request<B>) -> HeaderValue {
         let Self { header, trust, format } = self;
+        let now = Instant::now();
         let from_proxy = || RequestContext::of(request.extensions()).is_some_and(|context| context.peer_trusted);
         let believed = *trust == Trust::Anyone || from_proxy();
         let id = match request.headers_mut().entry(header) {
             Entry::Occupied(sent) if believed && is_harmless(sent.get().as_bytes()) => sent.get().clone(),
             // Replaces all that the client sent, several headers of the name too.
             entry => {
-                let id = new_id(*format);
+                let id = match format {
+                    Format::V7 => id_of_time(clock::time_of_day(now)),
+                    Format::V4 => new_id(Format::V4),
+                };
                 value::put(entry, id.clone());
                 id
             }
@@ -133,6 +139,8 @@ impl RequestIdLayer {
         let grpc = is_grpc(request.headers());
         let context = RequestContext::of_mut(request.extensions_mut());
         (context.request_id, context.grpc) = (Some(id.clone()), Some(grpc));
+        // Read once, for the id and for whoever says how long it took.
+        context.started.get_or_insert(now);
         id
     }
 }
@@ -186,33 +194,34 @@ pub fn is_harmless(id: &[u8]) -> bool {
 /// A new id.
 #[must_use]
 pub fn new_id(format: Format) -> HeaderValue {
-    let mut bytes = fastrand::u128(..).to_be_bytes();
-    if format == Format::V7 {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        // 48 bits of milliseconds last until the year 10889.
-        let millis = u64::try_from(since.as_millis()).unwrap_or(u64::MAX).to_be_bytes();
-        bytes[..6].copy_from_slice(&millis[2..]);
+    match format {
+        Format::V7 => id_of_time(SystemTime::now()),
+        Format::V4 => uuid(4, fastrand::u128(..).to_be_bytes()),
     }
-    let version = if format == Format::V7 { 0x70 } else { 0x40 };
-    bytes[6] = bytes[6] & 0x0f | version;
-    bytes[8] = bytes[8] & 0x3f | 0x80;
-    let text = hyphenated(bytes);
-    value::of(&text).expect("hexadecimal digits and hyphens are visible ASCII")
 }
 
-fn hyphenated(bytes: [u8; 16]) -> [u8; 36] {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+fn id_of_time(time: SystemTime) -> HeaderValue {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    // 48 bits of milliseconds last until the year 10889.
+    let millis = u64::try_from(since.as_millis()).unwrap_or(u64::MAX).to_be_bytes();
+    let mut bytes = fastrand::u128(..).to_be_bytes();
+    bytes[..6].copy_from_slice(&millis[2..]);
+    uuid(7, bytes)
+}
+
+/// As RFC 9562 writes it (4), and with its marks.
+fn uuid(version: u8, mut bytes: [u8; 16]) -> HeaderValue {
+    bytes[6] = bytes[6] & 0x0f | version << 4;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    let mut digits = [0; 32];
+    trace::encode(&bytes, &mut digits);
     let mut text = [b'-'; 36];
-    let mut at = 0;
-    for (index, byte) in bytes.into_iter().enumerate() {
-        if matches!(index, 4 | 6 | 8 | 10) {
-            at += 1;
-        }
-        text[at] = DIGITS[usize::from(byte >> 4)];
-        text[at + 1] = DIGITS[usize::from(byte & 15)];
-        at += 2;
-    }
-    text
+    text[..8].copy_from_slice(&digits[..8]);
+    text[9..13].copy_from_slice(&digits[8..12]);
+    text[14..18].copy_from_slice(&digits[12..16]);
+    text[19..23].copy_from_slice(&digits[16..20]);
+    text[24..].copy_from_slice(&digits[20..]);
+    value::of(&text).expect("hexadecimal digits and hyphens are visible ASCII")
 }
 
 #[cfg(test)]

@@ -317,7 +317,7 @@ impl Observer for Reporter {
         }
         let rate = self.shared.traces_sample_rate;
         if rate > 0.0 && !request.quiet && fastrand::f64() < rate && self.shared.outbox.has_room() {
-            self.push(Category::Transaction, request::transaction(request, SystemTime::now()));
+            self.push(Category::Transaction, request::transaction(request, request.ended));
         }
     }
 }

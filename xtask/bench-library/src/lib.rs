@@ -6,6 +6,7 @@ mod usual;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -13,15 +14,19 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::routing::get;
-use http::{Request, Response, header};
-use http_body_util::BodyExt as _;
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, Uri, header};
+use http_body_util::{BodyExt as _, Full};
 use rustix::time::{ClockId, clock_gettime};
 use seaworthy::context::RequestContext;
 use tower::util::BoxCloneSyncService;
 use tower::{Service as _, ServiceExt as _};
 
 /// A service behind a stack.
-pub type Stacked = BoxCloneSyncService<Request<Body>, Response<Body>, Infallible>;
+pub type Stacked = BoxCloneSyncService<Request<Arrived>, Response<Body>, Infallible>;
+
+/// What hyper's body is to all of them: none that axum knows.
+pub type Arrived = Full<Bytes>;
 
 /// What stands in front of the service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +56,7 @@ impl Stack {
     /// The service behind it; everything that is written goes to /dev/null.
     pub fn build(self) -> Result<Stacked> {
         match self {
-            Self::Bare => Ok(whole(app())),
+            Self::Bare => Ok(whole(ready(app()))),
             Self::Observed => ours::observed(),
             Self::Full => ours::full(),
             Self::Usual => usual::stack(),
@@ -68,12 +73,17 @@ fn app() -> Router {
     Router::new().route("/items/{id}", get(answer))
 }
 
+/// As `axum::serve` does: what handlers need is given to them once.
+fn ready(app: Router) -> Router {
+    app.with_state(())
+}
+
 /// Boxed, as each of them is once: what is measured is the difference.
 fn whole<S, B>(service: S) -> Stacked
 where
-    S: tower::Service<Request<Body>, Response = Response<B>, Error = Infallible> + Clone + Send + Sync + 'static,
+    S: tower::Service<Request<Arrived>, Response = Response<B>, Error = Infallible> + Clone + Send + Sync + 'static,
     S::Future: Send,
-    B: http_body::Body<Data = bytes::Bytes> + Send + 'static,
+    B: http_body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     // The body is read here, so that wrapping it in another box is not on anybody's bill but its own.
@@ -83,7 +93,7 @@ where
         let mut body = std::pin::pin!(body);
         let mut bytes = 0;
         while let Some(Ok(frame)) = body.frame().await {
-            bytes += frame.data_ref().map_or(0, bytes::Bytes::len);
+            bytes += frame.data_ref().map_or(0, Bytes::len);
         }
         assert_eq!((head.status.as_u16(), bytes), (200, BODY.len()), "the service answers");
         Ok(Response::from_parts(head, Body::empty()))
@@ -91,15 +101,22 @@ where
     BoxCloneSyncService::new(read)
 }
 
+/// The head of a request as it was read: hyper makes neither URI nor values of it, but slices of the one buffer that count for it.
+static HEAD: LazyLock<[Bytes; 4]> = LazyLock::new(|| {
+    let head = Bytes::from_owner(*b"/items/7?page=2 bench.example bench/1 application/json");
+    [0..15, 16..29, 30..37, 38..54].map(|part| head.slice(part))
+});
+
 /// A request as a server hands it on: with the address of its client, as either stack wants to be told.
-pub fn request() -> Request<Body> {
+pub fn request() -> Request<Arrived> {
     let peer = SocketAddr::from(([203, 0, 113, 9], 40_000));
-    let mut request = Request::get("/items/7?page=2")
-        .header(header::HOST, "bench.example")
-        .header(header::USER_AGENT, "bench/1")
-        .header(header::ACCEPT, "application/json")
-        .body(Body::empty())
-        .expect("a request that can be written down");
+    let [target, host, user_agent, accept] = HEAD.each_ref().map(Bytes::clone);
+    let value = |bytes| HeaderValue::from_maybe_shared(bytes).expect("a value");
+    let mut request = Request::new(Arrived::default());
+    *request.uri_mut() = Uri::from_maybe_shared(target).expect("a target");
+    request.headers_mut().insert(header::HOST, value(host));
+    request.headers_mut().insert(header::USER_AGENT, value(user_agent));
+    request.headers_mut().insert(header::ACCEPT, value(accept));
     RequestContext::of_mut(request.extensions_mut()).peer = Some(peer);
     request.extensions_mut().insert(ConnectInfo(peer));
     request

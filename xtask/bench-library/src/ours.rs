@@ -16,7 +16,7 @@ use seaworthy::stack::{Settings, Stack};
 use seaworthy::trace::TraceContextLayer;
 use tower::{Layer as _, ServiceBuilder};
 
-use crate::{Stacked, app, null, whole};
+use crate::{Stacked, app, null, ready, whole};
 
 /// Metrics and a log line, kept for as long as the process lives.
 fn observer() -> Result<(RequestObserver, LogObserver)> {
@@ -32,7 +32,7 @@ pub(crate) fn observed() -> Result<Stacked> {
         .layer(RequestIdLayer::default())
         .layer(TraceContextLayer::default().begin(true))
         .layer(AccessLayer::new(observer()?));
-    Ok(whole(layers.service(app().layer(RouteLabelLayer::default()))))
+    Ok(whole(layers.service(ready(app().layer(RouteLabelLayer::default())))))
 }
 
 pub(crate) fn full() -> Result<Stacked> {
@@ -41,5 +41,5 @@ pub(crate) fn full() -> Result<Stacked> {
     let trace = TraceContextLayer::default().begin(true);
     let settings = Settings { headers: Preset::Api, trace, ..Settings::default() };
     let stack = Stack::new(settings, life, observer()?, Arc::new(Nowhere));
-    Ok(whole(stack.layer(app().layer(RouteLabelLayer::default()))))
+    Ok(whole(stack.layer(ready(app().layer(RouteLabelLayer::default())))))
 }

@@ -16,7 +16,7 @@ use tower_http::timeout::TimeoutLayer;
 use tower_http::trace::{DefaultMakeSpan, DefaultOnResponse, TraceLayer};
 use tracing::Level;
 
-use crate::{Stacked, app, null, whole};
+use crate::{Stacked, app, null, ready, whole};
 
 const ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -48,5 +48,5 @@ pub(crate) fn stack() -> Result<Stacked> {
         .layer(PropagateRequestIdLayer::new(ID))
         .layer(SetRequestIdLayer::new(ID, MakeRequestUuid))
         .layer(CatchPanicLayer::new());
-    Ok(whole(app))
+    Ok(whole(ready(app)))
 }

@@ -65,6 +65,7 @@ pub(crate) fn request<'a>() -> RequestFinished<'a> {
         user_agent: Some(b"curl/8.0 \"x\"\xff"),
         bytes_in: 3,
         bytes_out: 100,
+        ended: SystemTime::now(),
         duration: Duration::from_micros(1234),
         first_byte: Duration::from_micros(1100),
         upstream: Some(UpstreamFacts { address: "127.0.0.1:3000", time: Duration::from_micros(900), attempts: 1 }),

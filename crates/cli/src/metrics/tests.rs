@@ -3,7 +3,7 @@ mod prometheus;
 use std::fs::File;
 use std::io::Write;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use seaworthy::core::event::{Outcome, Protocol, RequestFinished};
 use seaworthy::core::health::{Check, Class, Measure, Snapshot, Status};
@@ -99,6 +99,7 @@ fn request(route: Option<&str>) -> RequestFinished<'_> {
         user_agent: None,
         bytes_in: 3,
         bytes_out: 100,
+        ended: SystemTime::now(),
         duration: Duration::from_millis(20),
         first_byte: Duration::from_millis(10),
         upstream: None,

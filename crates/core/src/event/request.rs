@@ -1,7 +1,7 @@
 //! The fact on the path of every request.
 
 use std::net::IpAddr;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::refusal::Reason;
 use crate::trace::{RequestSpan, TraceId};
@@ -54,6 +54,8 @@ pub struct RequestFinished<'a> {
     pub user_agent: Option<&'a [u8]>,
     pub bytes_in: u64,
     pub bytes_out: u64,
+    /// When it was over. What is said of it says this, so that a line, a span and an exemplar agree.
+    pub ended: SystemTime,
     /// From the head of the request to the end of the answer.
     pub duration: Duration,
     /// From the head of the request to the head of the answer.

@@ -62,19 +62,25 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let size = request.body().size_hint();
-        let refuse = || Some((Correlation::of(&request), self.limit));
-        if size.lower() > self.limit {
-            let to = refuse();
-            return BodyLimitFuture { answer: None, to, exceeded: None };
+        let (size, limit) = (request.body().size_hint(), self.limit);
+        let watched = || Arc::new(Watched { to: Correlation::of(&request), limit, exceeded: AtomicBool::new(false) });
+        if size.lower() > limit {
+            return BodyLimitFuture { answer: None, watched: Some(watched()) };
         }
         // A length that is known and fits cannot be exceeded: HTTP frames it.
-        let exceeded = size.upper().is_none_or(|most| most > self.limit).then(Arc::<AtomicBool>::default);
-        let to = exceeded.as_ref().and_then(|_| refuse());
-        let (limit, flag) = (self.limit, exceeded.clone());
-        let request = request.map(|body| LimitedBody { body: Some(body), left: limit, exceeded: flag });
-        BodyLimitFuture { answer: Some(self.inner.call(request)), to, exceeded }
+        let watched = size.upper().is_none_or(|most| most > limit).then(watched);
+        let body = |body| LimitedBody { body: Some(body), left: limit, watched: watched.clone() };
+        let request = request.map(body);
+        BodyLimitFuture { answer: Some(self.inner.call(request)), watched }
     }
+}
+
+/// A request whose body may turn out to be too large.
+#[derive(Debug)]
+struct Watched {
+    to: Correlation,
+    limit: u64,
+    exceeded: AtomicBool,
 }
 
 pin_project_lite::pin_project! {
@@ -83,8 +89,8 @@ pin_project_lite::pin_project! {
     pub struct BodyLimitFuture<F> {
         #[pin]
         answer: Option<F>,
-        to: Option<(Correlation, u64)>,
-        exceeded: Option<Arc<AtomicBool>>,
+        // In common with the body. `None` where it cannot be too large.
+        watched: Option<Arc<Watched>>,
     }
 }
 
@@ -101,14 +107,15 @@ where
             Some(answer) => Some(ready!(answer.poll(cx))),
             None => None,
         };
-        let exceeded = this.exceeded.as_ref().is_some_and(|exceeded| exceeded.load(Ordering::Relaxed));
-        match (answer, this.to) {
-            (Some(answer), _) if !exceeded => Poll::Ready(answer),
-            (_, to) => {
-                let (to, limit) = to.clone().unwrap_or_default();
-                let refusal = Refusal::new(Reason::BodyTooLarge).detail(format!("at most {limit} bytes are accepted"));
-                Poll::Ready(Ok(refusal.respond(&to)))
+        match (answer, this.watched) {
+            (Some(answer), None) => Poll::Ready(answer),
+            (Some(answer), Some(watched)) if !watched.exceeded.load(Ordering::Relaxed) => Poll::Ready(answer),
+            (_, Some(watched)) => {
+                let detail = format!("at most {} bytes are accepted", watched.limit);
+                Poll::Ready(Ok(Refusal::new(Reason::BodyTooLarge).detail(detail).respond(&watched.to)))
             }
+            // What is not served is watched.
+            (None, None) => Poll::Pending,
         }
     }
 }
@@ -120,14 +127,14 @@ pin_project_lite::pin_project! {
         #[pin]
         body: Option<B>,
         left: u64,
-        exceeded: Option<Arc<AtomicBool>>,
+        watched: Option<Arc<Watched>>,
     }
 }
 
 /// An empty body.
 impl<B> Default for LimitedBody<B> {
     fn default() -> Self {
-        Self { body: None, left: 0, exceeded: None }
+        Self { body: None, left: 0, watched: None }
     }
 }
 
@@ -170,11 +177,11 @@ impl<B: Body> Body for LimitedBody<B> {
             Some(frame) => frame.map_err(LimitedBodyError::Body)?,
         };
         let size = frame.data_ref().map_or(0, Buf::remaining) as u64;
-        match (this.left.checked_sub(size), this.exceeded) {
+        match (this.left.checked_sub(size), this.watched) {
             (Some(left), _) => *this.left = left,
-            (None, exceeded) => {
-                if let Some(exceeded) = exceeded {
-                    exceeded.store(true, Ordering::Relaxed);
+            (None, watched) => {
+                if let Some(watched) = watched {
+                    watched.exceeded.store(true, Ordering::Relaxed);
                 }
                 return Poll::Ready(Some(Err(LimitedBodyError::TooLarge)));
             }

@@ -58,14 +58,8 @@ impl Encoder {
         }
     }
 
-    pub(super) fn access(
-        &mut self,
-        out: &mut Vec<u8>,
-        request: &RequestFinished<'_>,
-        settings: &Settings,
-        now: SystemTime,
-    ) {
-        match self.begin(now) {
+    pub(super) fn access(&mut self, out: &mut Vec<u8>, request: &RequestFinished<'_>, settings: &Settings) {
+        match self.begin(request.ended) {
             Beginning::Json { frame, time } => access::json(out, frame, time, request, settings),
             Beginning::Pretty { style, time } => access::pretty(out, style, time, request, settings),
         }

@@ -29,6 +29,7 @@ pub(super) fn request() -> RequestFinished<'static> {
         user_agent: None,
         bytes_in: 0,
         bytes_out: 100,
+        ended: SystemTime::now(),
         duration: Duration::from_micros(1234),
         first_byte: Duration::from_micros(1100),
         upstream: None,

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::time::SystemTime;
 
 use seaworthy_core::event::{Level, RequestFinished};
 
@@ -55,7 +54,7 @@ impl WorkerLog {
         if !self.settings.access || access::level(request) < self.level || !access::is_worth_a_line(request) {
             return;
         }
-        self.encoder.access(&mut self.buffer, request, &self.settings, SystemTime::now());
+        self.encoder.access(&mut self.buffer, request, &self.settings);
         self.lines += 1;
         // Whoever watches wants it beside what the program prints, and is served no faster than one can read.
         if self.buffer.len() >= CHUNK || self.encoder.is_pretty() {

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::UNIX_EPOCH;
 
 use seaworthy_core::event::RequestFinished;
 use seaworthy_core::metric::{self, DURATIONS, Exemplar, Exposition, METHODS, OTHER, Observed, UNMATCHED};
@@ -254,7 +254,7 @@ impl RequestShard {
         if let Some(trace_id) = request.trace_id
             && handle.traced.replace(self.turn.get()) != self.turn.get()
         {
-            let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            let time = request.ended.duration_since(UNIX_EPOCH).unwrap_or_default();
             handle.series.traced.get_or_init(Box::default).set(trace_id.number(), request.duration, time);
         }
     }

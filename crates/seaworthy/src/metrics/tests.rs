@@ -1,5 +1,5 @@
 use std::sync::Barrier;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use seaworthy_core::event::{Protocol, RequestFinished};
 use seaworthy_core::health::{Check, Snapshot, Status};
@@ -35,6 +35,7 @@ fn request(route: Option<&str>) -> RequestFinished<'_> {
         user_agent: None,
         bytes_in: 3,
         bytes_out: 100,
+        ended: SystemTime::now(),
         duration: Duration::from_millis(20),
         first_byte: Duration::from_millis(10),
         upstream: None,

@@ -3,7 +3,6 @@
 use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
 
 use seaworthy_core::event::RequestFinished;
 
@@ -37,8 +36,7 @@ impl SpanBuffer {
         if let Some(spans) = &request.span
             && (spans.sampled || (self.on_error && request::failed(request)))
         {
-            let now = SystemTime::now();
-            self.append(|out, shown| request::encode(out, request, spans, shown, now));
+            self.append(|out, shown| request::encode(out, request, spans, shown));
         }
     }
 

@@ -20,15 +20,9 @@ pub struct Shown {
     pub redactor: Redactor,
 }
 
-/// Appends the spans of a request that ended at `now`, and says how many those are.
-pub(super) fn encode(
-    out: &mut Vec<u8>,
-    request: &RequestFinished<'_>,
-    spans: &RequestSpan,
-    shown: &Shown,
-    now: SystemTime,
-) -> u32 {
-    let start = now.checked_sub(request.duration).unwrap_or(now);
+/// Appends the spans of a request that has ended, and says how many those are.
+pub(super) fn encode(out: &mut Vec<u8>, request: &RequestFinished<'_>, spans: &RequestSpan, shown: &Shown) -> u32 {
+    let start = request.ended.checked_sub(request.duration).unwrap_or(request.ended);
     server(out, request, spans, shown, start);
     match (spans.client, request.upstream) {
         (Some(id), Some(upstream)) => {

@@ -79,6 +79,7 @@ pub(super) fn refused<'a>(reason: Reason) -> RequestFinished<'a> {
         user_agent: None,
         bytes_in: 0,
         bytes_out: 0,
+        ended: SystemTime::now(),
         duration: Duration::from_millis(5),
         first_byte: Duration::from_millis(4),
         upstream: None,

@@ -71,20 +71,33 @@ where
         let Self { inner, layers } = self;
         let correlation = Correlation::of(&request);
         // By reference, since what goes through `catch_unwind` by value is copied on its way.
-        let mut request = Some(request);
-        let (mut answer, mut record, mut mark) = (None, None, None);
+        let (mut request, mut future) = (Some(request), None);
+        let (headers, sink) = (layers.headers, &layers.panic.0);
         let caught = catch_unwind(AssertUnwindSafe(|| {
             let Some(mut request) = request.take() else { return };
             layers.client.mark(&mut request);
             let id = layers.request_id.identify(&mut request);
             layers.trace.mark(&mut request);
-            let (begun, request) = layers.access.begin(request);
-            record = Some(begun);
-            answer = Some(inner.call(request));
-            mark = Some(layers.request_id.mark(id));
+            let (record, request) = layers.access.begin(request);
+            future = Some(FrontFuture {
+                answer: Some(inner.call(request)),
+                record: Some(record),
+                mark: Some(layers.request_id.mark(id)),
+                headers,
+                panic: None,
+                correlation: correlation.clone(),
+                sink: sink.clone(),
+            });
         }));
-        let (headers, sink) = (layers.headers, layers.panic.0.clone());
-        FrontFuture { answer, record, mark, headers, panic: caught.err(), correlation, sink }
+        future.unwrap_or_else(|| FrontFuture {
+            answer: None,
+            record: None,
+            mark: None,
+            headers,
+            panic: caught.err(),
+            correlation,
+            sink: sink.clone(),
+        })
     }
 }
 
