@@ -367,7 +367,8 @@ mod tests {
             let (trace, parent) = (TraceId::from_random(trace), SpanId::from_random(parent));
             let sent = Traceparent { trace, parent, sampled };
             prop_assert_eq!(Traceparent::parse(&sent.header()), Some(sent));
-            prop_assert_eq!(sent.trace.to_string().as_bytes(), &sent.trace.digits()[..]);
+            let text = sent.trace.to_string();
+            prop_assert_eq!(text.as_bytes(), &sent.trace.digits()[..]);
             prop_assert_eq!(TraceId::parse(&sent.trace.digits()), Some(sent.trace));
         }
     }

@@ -140,8 +140,8 @@ impl<O: Observer> AccessLayer<O> {
         self
     }
 
-    /// Begins to watch over `request`.
-    pub(crate) fn begin<B: Body>(&self, request: Request<B>) -> (Record<O>, Request<CountedBody<B>>) {
+    /// Begins to watch over `request`. Its body is to be [`Record::counted`].
+    pub(crate) fn begin<B>(&self, request: &mut Request<B>) -> Record<O> {
         Record::begin(request, self.observer.clone(), self.route_header.as_ref())
     }
 }
@@ -176,8 +176,9 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        let (record, request) = self.layer.begin(request);
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let record = self.layer.begin(&mut request);
+        let request = request.map(|body| record.counted(body));
         AccessFuture { answer: self.inner.call(request), record: Some(record) }
     }
 }
@@ -206,7 +207,7 @@ impl Asked {
             target: request.uri().path_and_query().cloned(),
             version: request.version(),
             user_agent: request.headers().get(header::USER_AGENT).cloned(),
-            trace_id: trace::trace_id(request),
+            trace_id: context.and_then(|context| context.trace_id).or_else(|| trace::sent(request.headers())),
             span: context.and_then(|context| context.span),
             request_id: context.and_then(|context| context.request_id.clone()),
             client: context.and_then(|context| context.client),
@@ -236,22 +237,21 @@ struct Answered {
 }
 
 impl<O: Observer> Record<O> {
-    fn begin<B: Body>(
-        mut request: Request<B>,
-        observer: O,
-        route_header: Option<&HeaderName>,
-    ) -> (Self, Request<CountedBody<B>>) {
+    fn begin<B>(request: &mut Request<B>, observer: O, route_header: Option<&HeaderName>) -> Self {
         observer.started();
         let learnt = Learnt(Arc::new(LearntInner {
-            asked: Asked::of(&request, route_header),
+            asked: Asked::of(request, route_header),
             bytes_in: AtomicU64::new(0),
             upstream: OnceLock::new(),
             route: OnceLock::new(),
             told_route: OnceLock::new(),
         }));
         RequestContext::of_mut(request.extensions_mut()).learnt = Some(learnt.clone());
-        let request = request.map(|body| CountedBody::new(body, &learnt));
-        (Self { observer, learnt, answered: None, bytes_out: 0, whole: false }, request)
+        Self { observer, learnt, answered: None, bytes_out: 0, whole: false }
+    }
+
+    pub(crate) fn counted<B: Body>(&self, body: B) -> CountedBody<B> {
+        CountedBody::new(body, &self.learnt)
     }
 
     /// The head of the answer is there.

@@ -23,12 +23,14 @@ impl ClientAddressLayer {
 
     /// Says in the context of `request` whose it is.
     pub(crate) fn mark<B>(&self, request: &mut Request<B>) {
-        let Some(peer) = RequestContext::of(request.extensions()).and_then(|context| context.peer) else { return };
-        let trusted = self.0.contains(peer.ip());
-        let client = if trusted { behind(&self.0, peer.ip(), request.headers()) } else { peer.ip().to_canonical() };
-        let context = RequestContext::of_mut(request.extensions_mut());
-        context.client = Some(client);
-        context.peer_trusted = trusted;
+        let Some(context) = request.extensions_mut().get_mut::<RequestContext>() else { return };
+        let Some(peer) = context.peer else { return };
+        context.peer_trusted = self.0.contains(peer.ip());
+        context.client = Some(peer.ip().to_canonical());
+        if context.peer_trusted {
+            let client = behind(&self.0, peer.ip(), request.headers());
+            RequestContext::of_mut(request.extensions_mut()).client = Some(client);
+        }
     }
 }
 

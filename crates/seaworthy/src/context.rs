@@ -69,6 +69,15 @@ pub struct Correlation {
 }
 
 impl Correlation {
+    /// As [`Correlation::of`], and leaves word for those that ask next.
+    pub(crate) fn note<B>(request: &mut http::Request<B>) -> Self {
+        let to = Self::of(request);
+        if let Some(context) = request.extensions_mut().get_mut::<RequestContext>() {
+            context.grpc = Some(to.grpc);
+        }
+        to
+    }
+
     /// Takes what is needed from a request.
     pub fn of<B>(request: &http::Request<B>) -> Self {
         let context = RequestContext::of(request.extensions());

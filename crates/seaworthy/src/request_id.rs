@@ -122,8 +122,9 @@ impl RequestIdLayer {
     pub fn identify<B>(&self, request: &mut Request<B>) -> HeaderValue {
         let Self { header, trust, format } = self;
         let now = Instant::now();
-        let from_proxy = || RequestContext::of(request.extensions()).is_some_and(|context| context.peer_trusted);
-        let believed = *trust == Trust::Anyone || from_proxy();
+        let context = RequestContext::of(request.extensions());
+        let grpc = context.and_then(|context| context.grpc);
+        let believed = *trust == Trust::Anyone || context.is_some_and(|context| context.peer_trusted);
         let id = match request.headers_mut().entry(header) {
             Entry::Occupied(sent) if believed && is_harmless(sent.get().as_bytes()) => sent.get().clone(),
             // Replaces all that the client sent, several headers of the name too.
@@ -136,7 +137,7 @@ impl RequestIdLayer {
                 id
             }
         };
-        let grpc = is_grpc(request.headers());
+        let grpc = grpc.unwrap_or_else(|| is_grpc(request.headers()));
         let context = RequestContext::of_mut(request.extensions_mut());
         (context.request_id, context.grpc) = (Some(id.clone()), Some(grpc));
         // Read once, for the id and for whoever says how long it took.

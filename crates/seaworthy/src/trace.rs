@@ -148,10 +148,15 @@ where
 }
 
 /// The trace that a request belongs to: as its context has it, else by its own word.
+#[cfg(any(test, feature = "tracing"))]
 pub(crate) fn trace_id<B>(request: &Request<B>) -> Option<TraceId> {
     let known = RequestContext::of(request.extensions()).and_then(|context| context.trace_id);
-    let sent = || Some(Traceparent::parse(request.headers().get(&TRACEPARENT)?.as_bytes())?.trace);
-    known.or_else(sent)
+    known.or_else(|| sent(request.headers()))
+}
+
+/// The trace that a client says its request belongs to.
+pub(crate) fn sent(headers: &HeaderMap) -> Option<TraceId> {
+    Some(Traceparent::parse(headers.get(&TRACEPARENT)?.as_bytes())?.trace)
 }
 
 fn new_trace() -> Traceparent {

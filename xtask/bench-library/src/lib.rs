@@ -1,7 +1,9 @@
 //! The same service behind different stacks, called in the process: no socket, no scheduler, so that a difference of a
 //! hundred nanoseconds shows.
 
+mod collector;
 mod ours;
+mod spans;
 mod usual;
 
 use std::convert::Infallible;
@@ -35,6 +37,10 @@ pub enum Stack {
     Bare,
     /// Id, trace context, metrics and a log line of ours.
     Observed,
+    /// The same with spans, none of which is sampled.
+    Unsampled,
+    /// The same with spans, all of which are exported.
+    Sampled,
     /// All of our layers.
     Full,
     /// The layers that people put together for the same.
@@ -42,12 +48,14 @@ pub enum Stack {
 }
 
 impl Stack {
-    pub const ALL: [Self; 4] = [Self::Bare, Self::Observed, Self::Full, Self::Usual];
+    pub const ALL: [Self; 6] = [Self::Bare, Self::Observed, Self::Unsampled, Self::Sampled, Self::Full, Self::Usual];
 
     pub fn name(self) -> &'static str {
         match self {
             Self::Bare => "bare axum",
             Self::Observed => "seaworthy: id, trace, metrics, log line",
+            Self::Unsampled => "seaworthy: the same, spans sampled at 0",
+            Self::Sampled => "seaworthy: the same, spans sampled at 1",
             Self::Full => "seaworthy: all layers",
             Self::Usual => "tower-http, axum-prometheus, tower_governor",
         }
@@ -58,6 +66,8 @@ impl Stack {
         match self {
             Self::Bare => Ok(whole(ready(app()))),
             Self::Observed => ours::observed(),
+            Self::Unsampled => ours::spanned(0.0),
+            Self::Sampled => ours::spanned(1.0),
             Self::Full => ours::full(),
             Self::Usual => usual::stack(),
         }
@@ -123,21 +133,26 @@ pub fn request() -> Request<Arrived> {
 }
 
 /// Serves so many requests, one after the other.
-pub async fn serve(service: &mut Stacked, requests: u32) -> Result<()> {
+pub async fn serve(stack: Stack, service: &mut Stacked, requests: u32) -> Result<()> {
     for _ in 0..requests {
         service.ready().await?.call(request()).await?;
+        if stack == Stack::Sampled {
+            spans::served()?;
+        }
     }
     Ok(())
 }
 
-/// CPU time of this process so far, all of its threads: a log line that another thread writes costs too.
+/// CPU time of this process so far, all of its threads but those of a collector: a log line or a span that another thread carries away
+/// costs too.
 pub fn cpu() -> Duration {
-    Duration::try_from(clock_gettime(ClockId::ProcessCPUTime)).unwrap_or_default()
+    let all = Duration::try_from(clock_gettime(ClockId::ProcessCPUTime)).unwrap_or_default();
+    all.saturating_sub(collector::spent())
 }
 
 /// A runtime as one worker of a server has it.
 pub fn runtime() -> Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_current_thread().enable_time().build().context("no runtime can be had")
+    tokio::runtime::Builder::new_current_thread().enable_all().build().context("no runtime can be had")
 }
 
 fn null() -> Result<std::fs::File> {

@@ -11,12 +11,13 @@ use seaworthy::headers::Preset;
 use seaworthy::lifecycle::Lifecycle;
 use seaworthy::log::{Format, LogObserver, Logger};
 use seaworthy::metrics::{Metrics, RequestObserver};
+use seaworthy::otlp::Sampler;
 use seaworthy::request_id::RequestIdLayer;
 use seaworthy::stack::{Settings, Stack};
 use seaworthy::trace::TraceContextLayer;
 use tower::{Layer as _, ServiceBuilder};
 
-use crate::{Stacked, app, null, ready, whole};
+use crate::{Stacked, app, null, ready, spans, whole};
 
 /// Metrics and a log line, kept for as long as the process lives.
 fn observer() -> Result<(RequestObserver, LogObserver)> {
@@ -32,6 +33,16 @@ pub(crate) fn observed() -> Result<Stacked> {
         .layer(RequestIdLayer::default())
         .layer(TraceContextLayer::default().begin(true))
         .layer(AccessLayer::new(observer()?));
+    Ok(whole(layers.service(ready(app().layer(RouteLabelLayer::default())))))
+}
+
+/// The same, and a share of its requests in spans.
+pub(crate) fn spanned(ratio: f64) -> Result<Stacked> {
+    let sampler = Sampler::from_name("traceidratio", ratio)?;
+    let layers = ServiceBuilder::new()
+        .layer(RequestIdLayer::default())
+        .layer(TraceContextLayer::default().spans(sampler))
+        .layer(AccessLayer::new((observer()?, spans::exporter(sampler)?)));
     Ok(whole(layers.service(ready(app().layer(RouteLabelLayer::default())))))
 }
 

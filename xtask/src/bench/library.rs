@@ -14,8 +14,9 @@ struct Bar {
     allocations: f64,
 }
 
-const BARS: [Bar; 2] = [
+const BARS: [Bar; 3] = [
     Bar { stack: "seaworthy: id, trace, metrics, log line", nanos: 1200.0, allocations: 6.0 },
+    Bar { stack: "seaworthy: the same, spans sampled at 0", nanos: 1200.0, allocations: 6.0 },
     Bar { stack: "seaworthy: all layers", nanos: 1500.0, allocations: 6.0 },
 ];
 

@@ -67,20 +67,22 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let Self { inner, layers } = self;
-        let correlation = Correlation::of(&request);
+        let correlation = Correlation::note(&mut request);
         // By reference, since what goes through `catch_unwind` by value is copied on its way.
         let (mut request, mut future) = (Some(request), None);
         let (headers, sink) = (layers.headers, &layers.panic.0);
         let caught = catch_unwind(AssertUnwindSafe(|| {
-            let Some(mut request) = request.take() else { return };
-            layers.client.mark(&mut request);
-            let id = layers.request_id.identify(&mut request);
-            layers.trace.mark(&mut request);
-            let (record, request) = layers.access.begin(request);
+            // Where it lies, for the same reason.
+            let Some(asked) = &mut request else { return };
+            layers.client.mark(asked);
+            let id = layers.request_id.identify(asked);
+            layers.trace.mark(asked);
+            let record = layers.access.begin(asked);
+            let Some(request) = request.take() else { return };
             future = Some(FrontFuture {
-                answer: Some(inner.call(request)),
+                answer: Some(inner.call(request.map(|body| record.counted(body)))),
                 record: Some(record),
                 mark: Some(layers.request_id.mark(id)),
                 headers,

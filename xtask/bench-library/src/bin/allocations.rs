@@ -18,9 +18,9 @@ fn main() -> Result<()> {
         let mut service = runtime.block_on(async { stack.build() })?;
         let allocations = runtime.block_on(async {
             // What is made once is not a request's.
-            serve(&mut service, 1000).await?;
+            serve(stack, &mut service, 1000).await?;
             let region = Region::new(ALLOCATOR);
-            serve(&mut service, REQUESTS).await?;
+            serve(stack, &mut service, REQUESTS).await?;
             let change = region.change();
             Ok::<_, anyhow::Error>(change.allocations + change.reallocations)
         })?;

@@ -15,13 +15,13 @@ fn main() -> Result<()> {
     let mut services: Vec<(Stack, Stacked, Vec<f64>)> = runtime
         .block_on(async { stacks.map(|stack| Ok((stack, stack.build()?, Vec::new()))).collect::<Result<_>>() })?;
     runtime.block_on(async {
-        for (_, service, _) in &mut services {
-            serve(service, REQUESTS).await?;
+        for (stack, service, _) in &mut services {
+            serve(*stack, service, REQUESTS).await?;
         }
         for _ in 0..rounds {
-            for (_, service, costs) in &mut services {
+            for (stack, service, costs) in &mut services {
                 let before = cpu();
-                serve(service, REQUESTS).await?;
+                serve(*stack, service, REQUESTS).await?;
                 costs.push((cpu().saturating_sub(before)).as_secs_f64() * 1e9 / f64::from(REQUESTS));
             }
         }
