@@ -4,24 +4,25 @@
 //! # Lingering close
 //!
 //! Closing a socket whose receive buffer is not empty sends a reset, which can destroy the answer on its way to the
-//! client (RFC 9112, 9.6). So the write side is closed first, and what the client still sends is thrown away for at
-//! most two seconds (see the sweep) or [`LINGER_BYTES`].
+//! client (RFC 9112, 9.6). So the write side is closed first, and what the client still sends is thrown away until it is
+//! silent for two seconds (see the sweep), or for [`LONGEST`].
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::framing::LengthWatch;
 use super::state::{Connection, Phase};
-use crate::clock::Ticks;
+use crate::clock::{Ticks, ticks};
 use crate::socket::Socket;
 
-/// Thrown away at most before a close.
-const LINGER_BYTES: u64 = 1024 * 1024;
+/// Who goes on sending after the last answer is listened to for so long.
+const LONGEST: Duration = Duration::from_secs(10);
 
 /// A client's socket.
 #[derive(Debug)]
@@ -33,13 +34,14 @@ pub(crate) struct ClientStream {
     ticks: Ticks,
     lengths: LengthWatch,
     write_closed: bool,
-    thrown_away: u64,
+    /// The tick at which the write side was closed.
+    closed: u32,
 }
 
 impl ClientStream {
     pub(crate) fn new(socket: Socket, prefix: Bytes, state: Rc<Connection>, ticks: Ticks) -> Self {
         let lengths = LengthWatch::default();
-        Self { socket, prefix, state, ticks, lengths, write_closed: false, thrown_away: 0 }
+        Self { socket, prefix, state, ticks, lengths, write_closed: false, closed: 0 }
     }
 
     /// The bare socket and what was not consumed of the prefix.
@@ -126,6 +128,7 @@ impl AsyncWrite for ClientStream {
         if !this.write_closed {
             ready!(Pin::new(&mut this.socket).poll_shutdown(cx))?;
             this.write_closed = true;
+            this.closed = this.ticks.now();
             // From here the sweep watches the time.
             this.state.enter(Phase::Lingering, this.ticks.now());
         }
@@ -136,9 +139,9 @@ impl AsyncWrite for ClientStream {
             if ready!(Pin::new(&mut this.socket).poll_read(cx, &mut buffer)).is_err() || buffer.filled().is_empty() {
                 return Poll::Ready(Ok(()));
             }
-            this.thrown_away += buffer.filled().len() as u64;
-            if this.thrown_away > LINGER_BYTES {
-                return Poll::Ready(Ok(()));
+            let now = this.ticks.now();
+            if now.saturating_sub(this.closed) <= ticks(LONGEST) {
+                this.state.touch(now);
             }
         }
     }

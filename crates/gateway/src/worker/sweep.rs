@@ -7,7 +7,7 @@
 //! | sends its body more slowly than `limits.body-min-rate` | answered 408 |
 //! | takes nothing of its answer for `limits.send-timeout` | cut |
 //! | waits for an answer longer than `limits.request-timeout` | answered 504 |
-//! | lingers after its last answer for two seconds | closed |
+//! | is silent for two seconds after its last answer | closed |
 
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -17,7 +17,7 @@ use crate::clock::{TICK, ticks};
 use crate::connection::ConnectionSettings;
 use crate::connection::state::{Connection, Mark, Order, Phase};
 
-/// How long the rest of a request is thrown away for.
+/// How long the rest of a request is waited for.
 const LINGER: Duration = Duration::from_secs(2);
 
 pub(super) async fn run(worker: Rc<Worker>, start: Instant) {
