@@ -14,7 +14,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
-use http::{Extensions, HeaderMap, HeaderValue, header};
+use http::{Extensions, HeaderValue, Method, Request, header};
 use seaworthy_core::trace::{RequestSpan, TraceId};
 
 use crate::access::Learnt;
@@ -70,7 +70,7 @@ pub struct Correlation {
 
 impl Correlation {
     /// As [`Correlation::of`], and leaves word for those that ask next.
-    pub(crate) fn note<B>(request: &mut http::Request<B>) -> Self {
+    pub(crate) fn note<B>(request: &mut Request<B>) -> Self {
         let to = Self::of(request);
         if let Some(context) = request.extensions_mut().get_mut::<RequestContext>() {
             context.grpc = Some(to.grpc);
@@ -79,15 +79,39 @@ impl Correlation {
     }
 
     /// Takes what is needed from a request.
-    pub fn of<B>(request: &http::Request<B>) -> Self {
+    pub fn of<B>(request: &Request<B>) -> Self {
         let context = RequestContext::of(request.extensions());
         let request_id = context.and_then(|context| context.request_id.clone());
-        let grpc = context.and_then(|context| context.grpc).unwrap_or_else(|| is_grpc(request.headers()));
+        let grpc = context.and_then(|context| context.grpc).unwrap_or_else(|| is_grpc(request));
         Self { request_id, grpc }
     }
 }
 
 /// Asked once, by the layer that gives the request its id, because every layer that may refuse wants to know.
-pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
-    headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
+/// A call is a POST (gRPC over HTTP/2, "Requests"), so that most requests are not searched for it.
+pub(crate) fn is_grpc<B>(request: &Request<B>) -> bool {
+    let kind = || request.headers().get(header::CONTENT_TYPE);
+    *request.method() == Method::POST && kind().is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_of_grpc_is_known_by_method_and_content_type() {
+        let grpc =
+            |method, kind| is_grpc(&Request::builder().method(method).header("content-type", kind).body(()).unwrap());
+        assert!(grpc("POST", "application/grpc+proto"));
+        assert!(!grpc("POST", "application/json") && !grpc("GET", "application/grpc"));
+    }
+
+    #[test]
+    fn what_was_seen_once_is_not_looked_for_again() {
+        let mut request = Request::post("/").header("content-type", "application/grpc").body(()).unwrap();
+        RequestContext::of_mut(request.extensions_mut());
+        assert!(Correlation::note(&mut request).grpc);
+        request.headers_mut().clear();
+        assert!(Correlation::of(&request).grpc);
+    }
 }

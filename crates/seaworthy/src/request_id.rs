@@ -137,7 +137,7 @@ impl RequestIdLayer {
                 id
             }
         };
-        let grpc = grpc.unwrap_or_else(|| is_grpc(request.headers()));
+        let grpc = grpc.unwrap_or_else(|| is_grpc(request));
         let context = RequestContext::of_mut(request.extensions_mut());
         (context.request_id, context.grpc) = (Some(id.clone()), Some(grpc));
         // Read once, for the id and for whoever says how long it took.

@@ -87,8 +87,8 @@ impl TraceContextLayer {
         if let Some(told) = told {
             value::put(traceparent, header_of(&told));
         }
-        if sent.is_none() {
-            // It belonged to a trace that nobody can read.
+        // It belonged to a trace that nobody can read. Hardly ever there: to look is quicker than to search for it.
+        if sent.is_none() && headers.keys().any(|name| *name == TRACESTATE) {
             headers.remove(&TRACESTATE);
         }
         (told.or(sent).map(|known| known.trace), span)

@@ -21,7 +21,7 @@ pub(super) fn is_worth_a_line(request: &RequestFinished<'_>) -> bool {
 }
 
 /// A field whose name is known here: written with what stands around it in one go, as text of known length. The names one by one, by
-/// [`Line::text`] and the like, were half of what a line costs.
+/// [`Line::text`] and the like, were a third of what a line cost.
 macro_rules! field {
     ($line:ident, text $name:literal: $value:expr) => {
         $line.raw(concat!(",\"", $name, "\":\""));
