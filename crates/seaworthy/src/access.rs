@@ -8,29 +8,30 @@
 //! - Every request that was started is finished exactly once.
 
 mod body;
+mod learnt;
 
 use std::future::Future;
-use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::uri::PathAndQuery;
-use http::{HeaderName, HeaderValue, Method, Request, Response, Version, header};
+use http::{HeaderName, HeaderValue, Request, Response, Version};
 use http_body::Body;
 use seaworthy_core::event::{Protocol, RequestFinished, UpstreamFacts};
 use seaworthy_core::refusal::Reason;
-use seaworthy_core::trace::{RequestSpan, TraceId};
 use tower_layer::Layer;
 use tower_service::Service;
 
 pub use body::{AnswerBody, CountedBody};
+pub use learnt::{Learnt, Upstreamed};
+
+use learnt::{Asked, LearntInner};
 
 use crate::clock;
 use crate::context::RequestContext;
-use crate::trace;
 
 /// The status of a request whose client left before there was one. nginx coined it.
 const CLIENT_LEFT: u16 = 499;
@@ -54,70 +55,6 @@ impl<A: Observer, B: Observer> Observer for (A, B) {
     fn finished(&self, request: &RequestFinished<'_>) {
         self.0.finished(request);
         self.1.finished(request);
-    }
-}
-
-/// What a proxy says of its upstream's part.
-#[derive(Debug, Clone)]
-pub struct Upstreamed {
-    pub address: Arc<str>,
-    pub time: Duration,
-    pub attempts: u8,
-}
-
-/// What is learnt of a request while it runs, by those that are not asked for an answer. In the
-/// [`RequestContext`], because the extensions of an answer would cost a map of their own. Clones are the same.
-#[derive(Debug, Clone)]
-pub struct Learnt(Arc<LearntInner>);
-
-/// Beside it stands what was known when it began: one allocation for both.
-#[derive(Debug)]
-struct LearntInner {
-    asked: Asked,
-    bytes_in: AtomicU64,
-    upstream: OnceLock<Upstreamed>,
-    route: OnceLock<Route>,
-    /// From the header of the answer.
-    told_route: OnceLock<HeaderValue>,
-}
-
-/// A pattern that a path matched, in whatever its router keeps it: counted there already, and not copied.
-#[derive(Debug)]
-enum Route {
-    Text(Arc<str>),
-    #[cfg(feature = "axum")]
-    Matched(axum::extract::MatchedPath),
-}
-
-impl Route {
-    fn as_str(&self) -> &str {
-        match self {
-            Self::Text(text) => text,
-            #[cfg(feature = "axum")]
-            Self::Matched(path) => path.as_str(),
-        }
-    }
-}
-
-impl Learnt {
-    /// Says where the request went. Only the first word counts.
-    pub fn upstream(&self, upstream: Upstreamed) {
-        let _ = self.0.upstream.set(upstream);
-    }
-
-    /// Says which pattern the path matched, as a router knows it. Only the first word counts, and a header's counts more.
-    pub fn route(&self, route: Arc<str>) {
-        let _ = self.0.route.set(Route::Text(route));
-    }
-
-    /// The same, as axum has it.
-    #[cfg(feature = "axum")]
-    pub(crate) fn matched(&self, path: axum::extract::MatchedPath) {
-        let _ = self.0.route.set(Route::Matched(path));
-    }
-
-    fn bytes_in(&self, count: u64) {
-        self.0.bytes_in.fetch_add(count, Ordering::Relaxed);
     }
 }
 
@@ -180,39 +117,6 @@ where
         let record = self.layer.begin(&mut request);
         let request = request.map(|body| record.counted(body));
         AccessFuture { answer: self.inner.call(request), record: Some(record) }
-    }
-}
-
-/// What the head of a request said, and what the layers outside of this one found.
-#[derive(Debug)]
-struct Asked {
-    started: Instant,
-    method: Method,
-    target: Option<PathAndQuery>,
-    version: Version,
-    user_agent: Option<HeaderValue>,
-    trace_id: Option<TraceId>,
-    span: Option<RequestSpan>,
-    request_id: Option<HeaderValue>,
-    client: Option<IpAddr>,
-    route_header: Option<HeaderName>,
-}
-
-impl Asked {
-    fn of<B>(request: &Request<B>, route_header: Option<&HeaderName>) -> Self {
-        let context = RequestContext::of(request.extensions());
-        Self {
-            started: context.and_then(|context| context.started).unwrap_or_else(Instant::now),
-            method: request.method().clone(),
-            target: request.uri().path_and_query().cloned(),
-            version: request.version(),
-            user_agent: request.headers().get(header::USER_AGENT).cloned(),
-            trace_id: context.and_then(|context| context.trace_id).or_else(|| trace::sent(request.headers())),
-            span: context.and_then(|context| context.span),
-            request_id: context.and_then(|context| context.request_id.clone()),
-            client: context.and_then(|context| context.client),
-            route_header: route_header.cloned(),
-        }
     }
 }
 

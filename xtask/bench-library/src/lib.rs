@@ -27,7 +27,7 @@ use tower::{Service as _, ServiceExt as _};
 /// A service behind a stack.
 pub type Stacked = BoxCloneSyncService<Request<Arrived>, Response<Body>, Infallible>;
 
-/// What hyper's body is to all of them: none that axum knows.
+/// As hyper's body is to all of them: none that axum knows.
 pub type Arrived = Full<Bytes>;
 
 /// What stands in front of the service.

@@ -1,0 +1,110 @@
+//! What is known of a request for as long as anybody may ask, and what is learnt meanwhile.
+
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use http::uri::PathAndQuery;
+use http::{HeaderName, HeaderValue, Method, Request, Version, header};
+use seaworthy_core::trace::{RequestSpan, TraceId};
+
+use crate::context::RequestContext;
+use crate::trace;
+
+/// What a proxy says of its upstream's part.
+#[derive(Debug, Clone)]
+pub struct Upstreamed {
+    pub address: Arc<str>,
+    pub time: Duration,
+    pub attempts: u8,
+}
+
+/// What is learnt of a request while it runs, by those that are not asked for an answer. In the
+/// [`RequestContext`], because the extensions of an answer would cost a map of their own. Clones are the same.
+#[derive(Debug, Clone)]
+pub struct Learnt(pub(super) Arc<LearntInner>);
+
+/// Beside it stands what was known when it began: one allocation for both.
+#[derive(Debug)]
+pub(super) struct LearntInner {
+    pub(super) asked: Asked,
+    pub(super) bytes_in: AtomicU64,
+    pub(super) upstream: OnceLock<Upstreamed>,
+    pub(super) route: OnceLock<Route>,
+    /// From the header of the answer.
+    pub(super) told_route: OnceLock<HeaderValue>,
+}
+
+/// A pattern that a path matched, in whatever its router keeps it: counted there already, and not copied.
+#[derive(Debug)]
+pub(super) enum Route {
+    Text(Arc<str>),
+    #[cfg(feature = "axum")]
+    Matched(axum::extract::MatchedPath),
+}
+
+impl Route {
+    pub(super) fn as_str(&self) -> &str {
+        match self {
+            Self::Text(text) => text,
+            #[cfg(feature = "axum")]
+            Self::Matched(path) => path.as_str(),
+        }
+    }
+}
+
+impl Learnt {
+    /// Says where the request went. Only the first word counts.
+    pub fn upstream(&self, upstream: Upstreamed) {
+        let _ = self.0.upstream.set(upstream);
+    }
+
+    /// Says which pattern the path matched, as a router knows it. Only the first word counts, and a header's counts more.
+    pub fn route(&self, route: Arc<str>) {
+        let _ = self.0.route.set(Route::Text(route));
+    }
+
+    /// The same, as axum has it.
+    #[cfg(feature = "axum")]
+    pub(crate) fn matched(&self, path: axum::extract::MatchedPath) {
+        let _ = self.0.route.set(Route::Matched(path));
+    }
+
+    pub(super) fn bytes_in(&self, count: u64) {
+        self.0.bytes_in.fetch_add(count, Ordering::Relaxed);
+    }
+}
+
+/// What the head of a request said, and what the layers outside of this one found.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) started: Instant,
+    pub(super) method: Method,
+    pub(super) target: Option<PathAndQuery>,
+    pub(super) version: Version,
+    pub(super) user_agent: Option<HeaderValue>,
+    pub(super) trace_id: Option<TraceId>,
+    pub(super) span: Option<RequestSpan>,
+    pub(super) request_id: Option<HeaderValue>,
+    pub(super) client: Option<IpAddr>,
+    pub(super) route_header: Option<HeaderName>,
+}
+
+impl Asked {
+    pub(super) fn of<B>(request: &Request<B>, route_header: Option<&HeaderName>) -> Self {
+        let context = RequestContext::of(request.extensions());
+        Self {
+            started: context.and_then(|context| context.started).unwrap_or_else(Instant::now),
+            method: request.method().clone(),
+            target: request.uri().path_and_query().cloned(),
+            version: request.version(),
+            user_agent: request.headers().get(header::USER_AGENT).cloned(),
+            trace_id: context.and_then(|context| context.trace_id).or_else(|| trace::sent(request.headers())),
+            span: context.and_then(|context| context.span),
+            request_id: context.and_then(|context| context.request_id.clone()),
+            client: context.and_then(|context| context.client),
+            route_header: route_header.cloned(),
+        }
+    }
+}
