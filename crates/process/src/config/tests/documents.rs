@@ -181,7 +181,7 @@ fn the_committed_documents_are_those_that_the_doc_comments_make() {
     let directory = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs");
     let documents = [
         ("reference/config.md", reference()),
-        ("reference/seaworthy.schema.json", schema()),
+        ("reference/seaworthy.schema.json", schema().to_owned()),
         ("reference/seaworthy.sample.toml", sample()),
         ("checks/README.md", kinds::overview(catalogue::ROWS)),
     ];

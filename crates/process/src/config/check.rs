@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::describe;
 use super::nearest;
 use super::problem::Problem;
-use super::schema;
+use super::rules::Rules;
 use super::tree::{self, Node, Shape};
 use super::units::{
     AppPort, Argv, Bind, ByteRate, Cidr, CollectorUrl, Complaint, Destination, FilePath, HookCommand, Kind, OrOff,
@@ -99,16 +99,16 @@ pub(crate) fn of_kind(kind: &str) -> Option<Check> {
 #[derive(Debug)]
 pub(crate) struct Found<'s> {
     /// Of the whole file.
-    schema: &'s Value,
+    rules: &'s Rules<'s>,
     pub(crate) problems: Vec<Problem>,
     /// The paths whose values were taken out.
     pub(crate) broken: BTreeSet<String>,
 }
 
-/// Takes out of `node` whatever the schema of the file does not allow.
-pub(crate) fn check<'s>(node: &mut Node, schema: &'s Value) -> Found<'s> {
-    let mut found = Found { schema, problems: Vec::new(), broken: BTreeSet::new() };
-    found.node(node, schema, "");
+/// Takes out of `node` whatever the rules of the file do not allow.
+pub(crate) fn check<'s>(node: &mut Node, rules: &'s Rules<'s>) -> Found<'s> {
+    let mut found = Found { rules, problems: Vec::new(), broken: BTreeSet::new() };
+    found.node(node, rules, "");
     found
 }
 
@@ -120,17 +120,17 @@ impl Found<'_> {
     }
 
     /// Whether `node` may stay.
-    fn node(&mut self, node: &mut Node, schema: &Value, path: &str) -> bool {
-        if let Some(kind) = schema["x-kind"].as_str() {
+    fn node(&mut self, node: &mut Node, rules: &Rules<'_>, path: &str) -> bool {
+        if let Some(kind) = &rules.kind {
             return self.kind(node, kind, path);
         }
-        if let Some(words) = schema::words(schema) {
+        if let Some(words) = rules.words() {
             return self.word(node, &words, path);
         }
-        match schema["type"].as_str() {
-            Some("object") => self.table(node, schema, path),
-            Some("array") => self.list(node, schema, path),
-            Some(name) => self.leaf(node, name, schema, path),
+        match rules.shape {
+            Some("object") => self.table(node, rules, path),
+            Some("array") => self.list(node, rules, path),
+            Some(name) => self.leaf(node, name, rules, path),
             None => true,
         }
     }
@@ -143,9 +143,9 @@ impl Found<'_> {
         self.refuse(if kind == "secret" { problem } else { problem.quoting(&value) })
     }
 
-    fn word(&mut self, node: &Node, words: &[(&str, Option<&str>)], path: &str) -> bool {
+    fn word(&mut self, node: &Node, names: &[&str], path: &str) -> bool {
         let value = node.value();
-        if value.as_str().is_some_and(|text| words.iter().any(|(word, _)| *word == text)) {
+        if value.as_str().is_some_and(|text| names.contains(&text)) {
             return true;
         }
         let general = general(path);
@@ -153,7 +153,6 @@ impl Found<'_> {
         {
             return self.refuse(Problem::new(node.origin.clone(), path, *message).quoting(&value).hint(*hint));
         }
-        let names: Vec<_> = words.iter().map(|(word, _)| *word).collect();
         let near = value.as_str().and_then(|text| nearest::to(text, names.iter().copied()));
         let all =
             format!("write one of {}", names.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", "));
@@ -161,9 +160,9 @@ impl Found<'_> {
         self.refuse(Problem::new(node.origin.clone(), path, "is not a word known here").quoting(&value).hint(hint))
     }
 
-    fn list(&mut self, node: &mut Node, schema: &Value, path: &str) -> bool {
+    fn list(&mut self, node: &mut Node, rules: &Rules<'_>, path: &str) -> bool {
         let Shape::List(items) = &mut node.shape else {
-            let hint = if schema["items"]["type"] == "object" {
+            let hint = if rules.items.as_ref().is_some_and(|items| items.shape == Some("object")) {
                 format!("write it as [[{path}]]")
             } else {
                 "write a list: [\"…\", \"…\"]".to_owned()
@@ -172,7 +171,9 @@ impl Found<'_> {
         };
         let before = self.problems.len();
         for (index, item) in items.iter_mut().enumerate() {
-            self.node(item, &schema["items"], &tree::at(path, index));
+            if let Some(rules) = &rules.items {
+                self.node(item, rules, &tree::at(path, index));
+            }
         }
         // A list with a hole would mean something else.
         let whole = self.problems.len() == before;
@@ -182,7 +183,7 @@ impl Found<'_> {
         whole
     }
 
-    fn table(&mut self, node: &mut Node, schema: &Value, path: &str) -> bool {
+    fn table(&mut self, node: &mut Node, rules: &Rules<'_>, path: &str) -> bool {
         let Shape::Table(table) = &mut node.shape else {
             let problem =
                 Problem::new(node.origin.clone(), path, "is not a table").hint(format!("write it as [{path}]"));
@@ -190,17 +191,16 @@ impl Found<'_> {
         };
         table.retain(|key, child| {
             let path = tree::join(path, key);
-            match schema::of_key(schema, key) {
-                Some(schema) => self.node(child, schema, &path),
-                None => self.unknown(child, schema, key, &path),
+            match rules.of_key(key) {
+                Some(rules) => self.node(child, rules, &path),
+                None => self.unknown(child, rules, key, &path),
             }
         });
-        let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
-        let missing: Vec<_> = required.filter(|key| !table.contains_key(*key)).collect();
+        let missing: Vec<_> = rules.required.iter().filter(|key| !table.contains_key(&***key)).collect();
         for key in &missing {
             // What was just taken out as wrong has been reported.
             if !self.broken.contains(&tree::join(path, key)) {
-                let example = describe::toml(&schema["properties"][key]["examples"][0]);
+                let example = describe::toml(&rules.known(key).map(Rules::example).unwrap_or_default());
                 let problem = Problem::new(node.origin.clone(), path, format!("has no `{key}`"));
                 self.refuse(problem.hint(format!("write {key} = {example}")));
             }
@@ -208,16 +208,16 @@ impl Found<'_> {
         missing.is_empty()
     }
 
-    fn unknown(&mut self, node: &Node, table: &Value, key: &str, path: &str) -> bool {
+    fn unknown(&mut self, node: &Node, table: &Rules<'_>, key: &str, path: &str) -> bool {
         let general = general(path);
         if LATER.contains(&path) || LATER_KEYS.contains(&general.as_str()) {
             let problem = Problem::new(node.origin.clone(), path, NOT_YET);
             return self.refuse(problem.hint("take it out: it would have no effect"));
         }
-        let keys: Vec<_> = table["properties"].as_object().into_iter().flatten().map(|(key, _)| key.as_str()).collect();
+        let keys: Vec<_> = table.keys().map(|(key, _)| key).collect();
         let hint = match nearest::to(key, keys.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
-            None => match elsewhere(key, self.schema) {
+            None => match elsewhere(key, self.rules) {
                 Some(home) => format!("did you mean `{home}`?"),
                 None => format!("known here: {}", keys.join(", ")),
             },
@@ -226,12 +226,12 @@ impl Found<'_> {
         self.refuse(Problem::new(node.origin.clone(), path, "is not a known key").hint(hint))
     }
 
-    fn leaf(&mut self, node: &Node, name: &str, schema: &Value, path: &str) -> bool {
+    fn leaf(&mut self, node: &Node, name: &str, rules: &Rules<'_>, path: &str) -> bool {
         let value = node.value();
         let complaint = match name {
-            "string" => string(&value, schema),
+            "string" => string(&value, rules),
             "boolean" => (!value.is_boolean()).then(|| Complaint::new("is not a yes or no", "write true or false")),
-            "integer" => integer(&value, schema),
+            "integer" => integer(&value, rules),
             _ => None,
         };
         match complaint {
@@ -246,20 +246,20 @@ fn general(path: &str) -> String {
     path.chars().filter(|c| !c.is_ascii_digit()).collect()
 }
 
-fn string(value: &Value, schema: &Value) -> Option<Complaint> {
+fn string(value: &Value, rules: &Rules<'_>) -> Option<Complaint> {
     match value.as_str() {
         None => Some(Complaint::new(
             "is not text",
             format!("write it in quotes: \"{}\"", value.to_string().replace('"', "'")),
         )),
-        Some("") if schema["minLength"] == 1 => Some(Complaint::new("is empty", "write at least one character")),
+        Some("") if rules.min_length == Some(1) => Some(Complaint::new("is empty", "write at least one character")),
         Some(_) => None,
     }
 }
 
-fn integer(value: &Value, schema: &Value) -> Option<Complaint> {
-    let least = schema["minimum"].as_u64().unwrap_or(0);
-    let most = schema["maximum"].as_u64().unwrap_or(u64::MAX);
+fn integer(value: &Value, rules: &Rules<'_>) -> Option<Complaint> {
+    let least = rules.minimum.unwrap_or(0);
+    let most = rules.maximum.unwrap_or(u64::MAX);
     if value.as_u64().is_some_and(|number| (least..=most).contains(&number)) {
         return None;
     }
@@ -268,9 +268,8 @@ fn integer(value: &Value, schema: &Value) -> Option<Complaint> {
 }
 
 /// The one table that has `key`, if there is exactly one.
-fn elsewhere(key: &str, root: &Value) -> Option<String> {
-    let tables = root["properties"].as_object()?;
-    let mut homes = tables.iter().filter(|(_, table)| table["properties"].get(key).is_some());
+fn elsewhere(key: &str, root: &Rules<'_>) -> Option<String> {
+    let mut homes = root.keys().filter(|(_, table)| table.known(key).is_some());
     match (homes.next(), homes.next()) {
         (Some((table, _)), None) => Some(format!("{table}.{key}")),
         _ => None,

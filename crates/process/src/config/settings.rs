@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::Loaded;
 use super::describe;
 use super::raw::Root;
-use super::schema;
+use super::rules::Rules;
 use super::tree::{self, Origin};
 
 /// One key.
@@ -40,29 +40,36 @@ pub(crate) enum Format {
 }
 
 /// Every key of `raw`, in the order of the reference.
-pub(super) fn settings(raw: &Root, origins: &BTreeMap<String, Origin>, schema: &Value) -> Vec<Setting> {
+pub(super) fn settings(raw: &Root, origins: &BTreeMap<String, Origin>, rules: &Rules<'_>) -> Vec<Setting> {
     let value = serde_json::to_value(raw).expect("tables with text for keys can be written as JSON");
     let mut settings = Vec::new();
-    collect(&value, schema, "", false, &mut |path, value, restart| {
+    collect(&value, Some(rules), "", false, &mut |path, value, restart| {
         let origin = origins.get(path).cloned().unwrap_or(Origin::Default);
         settings.push(Setting { path: path.to_owned(), value: value.clone(), origin, restart });
     });
     settings
 }
 
-fn collect(value: &Value, schema: &Value, path: &str, restart: bool, emit: &mut impl FnMut(&str, &Value, bool)) {
-    let restart = restart || schema["x-restart"] == true;
-    let of_tables = schema["items"].get("properties").is_some();
+fn collect(
+    value: &Value,
+    rules: Option<&Rules<'_>>,
+    path: &str,
+    restart: bool,
+    emit: &mut impl FnMut(&str, &Value, bool),
+) {
+    let restart = restart || rules.is_some_and(|rules| rules.restart);
+    let of_item = rules.and_then(|rules| rules.items.as_deref());
+    let of_tables = of_item.is_some_and(|rules| rules.properties.is_some());
     match value {
-        Value::Object(table) if schema::is_table(schema) && !table.is_empty() => {
+        Value::Object(table) if rules.is_some_and(Rules::is_table) && !table.is_empty() => {
             for (key, value) in table {
-                let schema = schema::of_key(schema, key).unwrap_or(&Value::Null);
-                collect(value, schema, &tree::join(path, key), restart, emit);
+                let rules = rules.and_then(|rules| rules.of_key(key));
+                collect(value, rules, &tree::join(path, key), restart, emit);
             }
         }
         Value::Array(items) if of_tables && !items.is_empty() => {
             for (index, item) in items.iter().enumerate() {
-                collect(item, &schema["items"], &tree::at(path, index), restart, emit);
+                collect(item, of_item, &tree::at(path, index), restart, emit);
             }
         }
         leaf => emit(path, leaf, restart),

@@ -10,14 +10,24 @@ use serde_json::Value;
 
 /// For editors, and for the binary.
 #[cfg(not(test))]
-pub(crate) const COMMITTED: &str = include_str!("../../../../docs/reference/seaworthy.schema.json");
+const COMMITTED: &str = include_str!("../../../../docs/reference/seaworthy.schema.json");
 
 /// The schema of the whole file, without references. Half a megabyte, for as long as it is looked at.
 pub(crate) fn read() -> Value {
-    #[cfg(test)]
-    return generated::root();
-    #[cfg(not(test))]
-    serde_json::from_str(COMMITTED).expect("a test holds that it is what the tables say of themselves")
+    serde_json::from_str(text()).expect("a test holds that it is what the tables say of themselves")
+}
+
+/// As it stands in the file.
+#[cfg(not(test))]
+pub(crate) fn text() -> &'static str {
+    COMMITTED
+}
+
+/// As it should stand in the file.
+#[cfg(test)]
+pub(crate) fn text() -> &'static str {
+    static TEXT: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| format!("{:#}\n", generated::root()));
+    &TEXT
 }
 
 /// The same for all tests.
@@ -42,15 +52,4 @@ pub(crate) fn words(schema: &Value) -> Option<Vec<(&str, Option<&str>)>> {
         }
     }
     Some(all)
-}
-
-/// The schema of `key` in a table: a known key's own, or that of any key where keys are free.
-pub(crate) fn of_key<'s>(table: &'s Value, key: &str) -> Option<&'s Value> {
-    let known = table["properties"].get(key);
-    known.or_else(|| table.get("additionalProperties").filter(|schema| schema.is_object()))
-}
-
-/// Whether `schema` is a table, of known or of free keys; a kind that may be written as one is none.
-pub(crate) fn is_table(schema: &Value) -> bool {
-    schema["type"] == "object" && schema.get("x-kind").is_none()
 }

@@ -4,7 +4,7 @@
 //!
 //! 1. [`sources`]: command line, environment and file are laid over each other in a [`tree`] whose nodes know where they
 //!    were given.
-//! 2. [`check`] holds the tree against the [`schema`], which the [`raw`] tables describe themselves with, and takes out what
+//! 2. [`check`] holds the tree against the [`rules`] of the [`schema`], which the [`raw`] tables describe themselves with, and takes out what
 //!    is wrong.
 //! 3. [`validate`] fills in the defaults that depend on the machine, finds the secrets, refuses what contradicts itself, and
 //!    hands out a [`Config`]. Sockets, pools and processes are built from that by whoever uses them.
@@ -35,6 +35,7 @@ mod problem;
 mod raw;
 #[cfg(test)]
 mod reference;
+mod rules;
 mod sample;
 mod schema;
 mod settings;
@@ -82,9 +83,9 @@ pub(crate) struct Loaded {
 
 /// Makes a configuration from `sources`, or says everything that is wrong with them.
 pub(crate) fn load(sources: &Sources<'_>) -> Result<Loaded, Problems> {
-    let schema = schema::read();
-    let mut layers = sources.layers(&schema)?;
-    let found = check::check(&mut layers.tree, &schema);
+    let rules = rules::read();
+    let mut layers = sources.layers(&rules)?;
+    let found = check::check(&mut layers.tree, &rules);
     let mut problems = layers.problems;
     problems.extend(found.problems);
     let Ok(mut raw) = serde_json::from_value::<raw::Root>(layers.tree.value()) else {
@@ -113,25 +114,16 @@ pub(crate) fn load(sources: &Sources<'_>) -> Result<Loaded, Problems> {
         });
         return Err(Problems(problems));
     }
-    let settings = settings::settings(&raw, &origins, &schema);
+    let settings = settings::settings(&raw, &origins, &rules);
     Ok(Loaded { config, settings, warnings, file: layers.file, secrets })
 }
 
 /// What `sources` say, right or wrong; nothing where a file cannot be read.
 pub(crate) fn given(sources: &Sources<'_>) -> serde_json::Value {
-    sources.layers(&schema::read()).map(|layers| layers.tree.value()).unwrap_or_default()
+    sources.layers(&rules::read()).map(|layers| layers.tree.value()).unwrap_or_default()
 }
 
 /// The JSON Schema of the file, for editors.
-#[cfg(not(test))]
-pub(crate) fn schema() -> String {
-    schema::COMMITTED.to_owned()
-}
-
-/// The JSON Schema of the file as it should be committed.
-#[cfg(test)]
-pub(crate) fn schema() -> String {
-    let mut text = serde_json::to_string_pretty(schema::root()).expect("a value of JSON can be written as JSON");
-    text.push('\n');
-    text
+pub(crate) fn schema() -> &'static str {
+    schema::text()
 }

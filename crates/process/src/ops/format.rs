@@ -64,7 +64,7 @@ mod tests {
             assert_eq!(of(row.format).name, row.name);
         }
         // The config is read from words: one without a row would be found here.
-        let schema: serde_json::Value = serde_json::from_str(&crate::config::schema()).unwrap();
+        let schema: serde_json::Value = serde_json::from_str(crate::config::schema()).unwrap();
         let words = schema["properties"]["probes"]["properties"]["format"]["oneOf"].as_array().unwrap();
         let words: Vec<_> = words.iter().map(|word| word["const"].as_str().unwrap()).collect();
         assert_eq!(words, FORMATS.map(|row| row.name));

@@ -12,6 +12,7 @@ use super::check;
 use super::nearest;
 use super::problem::Problem;
 use super::raw::Level;
+use super::rules::Rules;
 use super::sources::Sources;
 use super::tree::{self, Node, Origin};
 
@@ -28,7 +29,7 @@ pub(crate) struct Variables {
     pub(crate) warnings: Vec<Problem>,
 }
 
-pub(crate) fn read(sources: &Sources<'_>, schema: &Value) -> Variables {
+pub(crate) fn read(sources: &Sources<'_>, rules: &Rules<'_>) -> Variables {
     let mut read = Variables { tree: Node::empty(), problems: Vec::new(), warnings: Vec::new() };
     if let Some(level) = sources.variable("LOG_LEVEL") {
         read.log_level(level);
@@ -40,8 +41,8 @@ pub(crate) fn read(sources: &Sources<'_>, schema: &Value) -> Variables {
             continue;
         }
         let origin = Origin::Variable(name.clone());
-        match find(key, schema) {
-            Ok((path, schema)) => read.tree.set(&path, &origin, typed(value, schema)),
+        match find(key, rules) {
+            Ok((path, rules)) => read.tree.set(&path, &origin, typed(value, rules)),
             Err(hint) => read.problems.push(Problem::new(origin, "", "sets no known key").hint(hint)),
         }
     }
@@ -67,20 +68,20 @@ impl Variables {
 }
 
 /// The path that `key` (without the prefix) names, and what is allowed there.
-fn find<'s>(key: &str, mut schema: &'s Value) -> Result<(Vec<String>, &'s Value), String> {
+fn find<'s>(key: &str, mut rules: &'s Rules<'s>) -> Result<(Vec<String>, &'s Rules<'s>), String> {
     let mut path = Vec::new();
     let mut parts = key.split("__");
     while let Some(part) = parts.next() {
         let known = part.to_ascii_lowercase().replace('_', "-");
-        let free = schema.get("additionalProperties").filter(|free| free.is_object() && !part.is_empty());
-        if let Some(next) = schema["properties"].get(&known) {
+        let free = rules.free().filter(|_| !part.is_empty());
+        if let Some(next) = rules.known(&known) {
             path.push(known);
-            schema = next;
+            rules = next;
         } else if let Some(free) = free {
             path.push(part.to_owned());
-            schema = free;
+            rules = free;
         } else {
-            let keys = schema["properties"].as_object().into_iter().flatten().map(|(key, _)| key.as_str());
+            let keys = rules.keys().map(|(key, _)| key);
             let near = nearest::to(&known, keys).map(|near| {
                 // The rest is left as it was, right or wrong: one suggestion at a time.
                 let near = path.iter().map(String::as_str).chain([near]).chain(parts).collect::<Vec<_>>().join("__");
@@ -89,7 +90,7 @@ fn find<'s>(key: &str, mut schema: &'s Value) -> Result<(Vec<String>, &'s Value)
             return Err(near.unwrap_or_else(|| "unset it: it would have no effect".to_owned()));
         }
     }
-    Ok((path, schema))
+    Ok((path, rules))
 }
 
 /// A Kubernetes Service called `seaworthy…` puts these into every container beside it (and Docker links once did).
@@ -106,20 +107,20 @@ fn is_service_link(key: &str, value: &str) -> bool {
         || port_of("SCTP")
 }
 
-/// `text` as the value that `schema` wants. What does not fit stays text, and is refused as that.
-fn typed(text: &str, schema: &Value) -> Value {
+/// `text` as the value that `rules` want. What does not fit stays text, and is refused as that.
+fn typed(text: &str, rules: &Rules<'_>) -> Value {
     let plain = || Value::from(text);
     let in_brackets = text.trim_start().starts_with(['[', '{']);
-    if let Some(kind) = schema["x-kind"].as_str() {
+    if let Some(kind) = &rules.kind {
         let reads = |value: &Value| check::of_kind(kind).is_some_and(|check| check(value).is_ok());
         if !in_brackets && reads(&plain()) {
             return plain();
         }
         return tree::parse_value(text).filter(reads).unwrap_or_else(plain);
     }
-    match schema["type"].as_str() {
-        Some("array") if !in_brackets => text.split(',').map(|item| typed(item.trim(), &schema["items"])).collect(),
-        Some("string") | None => plain(),
-        Some(_) => tree::parse_value(text).unwrap_or_else(plain),
+    match (rules.shape, &rules.items) {
+        (Some("array"), Some(items)) if !in_brackets => text.split(',').map(|item| typed(item.trim(), items)).collect(),
+        (Some("string") | None, _) => plain(),
+        (Some(_), _) => tree::parse_value(text).unwrap_or_else(plain),
     }
 }

@@ -21,7 +21,7 @@ pub(super) fn config(command: &Config, output: Output) -> ExitCode {
             )),
             Err(code) => code,
         },
-        Config::Schema(_) => output.result(&config::schema()),
+        Config::Schema(_) => output.result(config::schema()),
         Config::Sample(_) => output.result(&config::sample()),
     }
 }
