@@ -118,6 +118,21 @@ impl Lifecycle {
         self.inner.signals.get().cloned()
     }
 
+    /// Where facts of this process go: for what reports some and is made before anything is served, such as breakers, retries and pools. What
+    /// they say before [`Production::serve`](crate::Production::serve) is kept for its log, its metrics and its hooks.
+    ///
+    /// ```
+    /// use seaworthy::Lifecycle;
+    /// use seaworthy::breaker::{Breaker, Policy};
+    ///
+    /// let life = Lifecycle::default();
+    /// let stripe = Breaker::new("stripe", Policy::stripe(), life.sink());
+    /// ```
+    #[must_use]
+    pub fn sink(&self) -> Arc<dyn Sink> {
+        self.inner.sink.clone()
+    }
+
     /// Says where facts go that were waiting for somebody to take them. Only of one that was made without a sink.
     pub(crate) fn report_to(&self, sink: &Arc<dyn Sink>) {
         if let Some(relay) = &self.inner.relay {

@@ -92,6 +92,10 @@ impl Retry {
         Self { inner: Arc::new(Inner { name: name.into(), policy, state: Mutex::new(state), sink }) }
     }
 
+    pub fn name(&self) -> &Arc<str> {
+        &self.inner.name
+    }
+
     pub fn policy(&self) -> &Policy {
         &self.inner.policy
     }
