@@ -91,15 +91,12 @@ impl Database {
         if let Some(url) = url("DATABASE_URL", &["postgres", "postgresql"], wanted)? {
             return Ok(Self::PostgreSql(url));
         }
-        let (directory, scratch) = match text("DATA_DIR")? {
-            Some(directory) => {
-                std::fs::create_dir_all(&directory).map_err(Problem::Directory)?;
-                (PathBuf::from(directory), None)
-            }
-            None => {
-                let scratch = tempfile::Builder::new().prefix("orders-").tempdir().map_err(Problem::Directory)?;
-                (scratch.path().to_owned(), Some(scratch))
-            }
+        let (directory, scratch) = if let Some(directory) = text("DATA_DIR")? {
+            std::fs::create_dir_all(&directory).map_err(Problem::Directory)?;
+            (PathBuf::from(directory), None)
+        } else {
+            let scratch = tempfile::Builder::new().prefix("orders-").tempdir().map_err(Problem::Directory)?;
+            (scratch.path().to_owned(), Some(scratch))
         };
         Ok(Self::Sqlite { file: directory.join("orders.db"), _scratch: scratch })
     }
