@@ -22,22 +22,25 @@ impl Guide {
     /// To stderr, since stdout is the log's. Nobody has to read it.
     pub(crate) fn print(&self) {
         let Self { public, admin, provider } = self;
-        let _ = writeln!(
-            io::stderr(),
-            "\
-orders on http://127.0.0.1:{public}, probes and metrics on http://127.0.0.1:{admin}. Try:
-
-  curl 127.0.0.1:{public}/orders -d '{{\"item\":\"anchor\",\"quantity\":2}}'    # the worker fulfils it
-  curl 127.0.0.1:{public}/orders
-  curl 127.0.0.1:{public}/signups -d '{{\"plan_type\":\"pro\"}}'
-  curl 127.0.0.1:{public}/payments -d '{{\"amount_cents\":1990}}'
-  curl -X PUT {provider}/mode/fail                              # or hang, or ok
-  curl -i 127.0.0.1:{public}/payments -d '{{\"amount_cents\":1990}}'        # and the breaker opens
-  curl 127.0.0.1:{admin}/health
-  curl -s 127.0.0.1:{admin}/metrics | grep -E 'signups|revenue|breaker|queue|pool'
-  kill -TERM {pid}                                             # HTTP, worker, queue, database
-",
-            pid = std::process::id(),
-        );
+        let (public, admin) = (format!("127.0.0.1:{public}"), format!("127.0.0.1:{admin}"));
+        let lines = [
+            (format!("curl {public}/orders -d '{{\"item\":\"anchor\",\"quantity\":2}}'"), "the worker fulfils it"),
+            (format!("curl {public}/orders"), ""),
+            (format!("curl {public}/signups -d '{{\"plan_type\":\"pro\"}}'"), ""),
+            (format!("curl {public}/invoices -d '{{\"amount_cents\":4900}}'"), ""),
+            (format!("curl {public}/payments -d '{{\"amount_cents\":1990}}'"), ""),
+            (format!("curl -X PUT {provider}/mode/fail"), "or hang, or ok: the bundled payment server"),
+            (format!("curl -i {public}/payments -d '{{\"amount_cents\":1990}}'"), "twice: the breaker opens"),
+            (format!("curl {admin}/health"), ""),
+            (format!("curl -s {admin}/metrics | grep -E 'signups|revenue|breaker|queue|pool'"), ""),
+            (format!("kill -TERM {}", std::process::id()), "HTTP, then worker, queue, database"),
+        ];
+        let mut text = format!("orders on http://{public}, probes and metrics on http://{admin}. Try:\n\n");
+        for (command, remark) in lines {
+            let line =
+                if remark.is_empty() { format!("  {command}\n") } else { format!("  {command:<76}  # {remark}\n") };
+            text.push_str(&line);
+        }
+        let _ = writeln!(io::stderr(), "{text}");
     }
 }

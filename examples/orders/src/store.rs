@@ -69,9 +69,8 @@ impl Store {
 
     /// Brings the tables up to date. Where several replicas start at once, one migrates and the others wait for it.
     pub(crate) async fn migrate(&self) -> Result<(), MigrateError> {
-        let migrations = MIGRATIONS.map(|(version, name, sql)| {
-            Migration::new(version, name.into(), MigrationType::Simple, sql.into(), false)
-        });
+        let migrations = MIGRATIONS
+            .map(|(version, name, sql)| Migration::new(version, name.into(), MigrationType::Simple, sql.into(), false));
         let migrator = Migrator { migrations: Cow::Owned(migrations.into()), ..Migrator::DEFAULT };
         migrator.run(self.pool.pool()).await
     }

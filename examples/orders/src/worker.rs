@@ -21,8 +21,8 @@ use crate::store::Store;
 const IDLE: Duration = Duration::from_millis(500);
 
 /// How often it looks for orders that no queue knows of, and how old they are then.
-const SEARCH: Duration = Duration::from_secs(10);
-const FORGOTTEN: Duration = Duration::from_secs(5);
+const SEARCH: Duration = Duration::from_secs(2);
+const FORGOTTEN: Duration = Duration::from_secs(2);
 
 /// How long it waits for what it needs, from a moment to a few.
 const BACKOFF: Backoff = Backoff { first: Duration::from_millis(100), factor: 2, longest: Duration::from_secs(2) };

@@ -95,5 +95,8 @@ fn breakers(page: &mut Exposition, services: &[Arc<Service>]) {
         Called { service: service.name(), breaker: *snapshot, transitions }
     });
     write_breakers(page, &breakers.collect::<Vec<_>>());
-    write_retries(page, &snapshots.iter().map(|(service, (_, retries))| (service.name(), *retries)).collect::<Vec<_>>());
+    write_retries(
+        page,
+        &snapshots.iter().map(|(service, (_, retries))| (service.name(), *retries)).collect::<Vec<_>>(),
+    );
 }

@@ -114,7 +114,8 @@ impl Payments {
             tracing::warn!(status = head.status.as_u16(), "the provider refused a payment");
             return Err(Problem::upstream(format!("the provider answered {}", head.status)));
         }
-        let body = Limited::new(body, LARGEST).collect().await.map_err(|_| Problem::upstream("the answer broke off"))?;
+        let body =
+            Limited::new(body, LARGEST).collect().await.map_err(|_| Problem::upstream("the answer broke off"))?;
         let charged: Result<Charged, _> = serde_json::from_slice(&body.to_bytes());
         charged.map(|charged| charged.id).map_err(|_| Problem::upstream("the answer of the provider makes no sense"))
     }

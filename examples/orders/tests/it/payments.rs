@@ -1,0 +1,79 @@
+//! Somebody else fails, hangs, or is not there.
+
+use std::time::{Duration, Instant};
+
+use crate::bed::{Orders, free_port};
+
+const STATE: &str = "circuit_breaker_state{service=\"stripe\"}";
+
+#[test]
+fn a_provider_that_fails_opens_the_breaker_and_costs_nothing_but_payments() {
+    let orders = Orders::ready(&[]);
+    assert_eq!(orders.post("/payments", "").status, 201);
+    orders.counts(STATE, 0.0);
+    orders.payments("fail");
+    // One call is three attempts, and three failures in a minute are what the preset allows.
+    assert_eq!(orders.post("/payments", "").status, 502);
+    let opened = orders.log.event("breaker_opened");
+    assert_eq!((&opened["level"], &opened["cause"]), (&"error".into(), &"3 failures within 60s".into()));
+    orders.counts(STATE, 2.0);
+    orders.counts("egress_retries_total{service=\"stripe\"}", 2.0);
+    orders.counts("circuit_breaker_transitions_total{service=\"stripe\",to=\"open\"}", 1.0);
+
+    let id = "the-request-of-a-test";
+    let refused = orders.post_with("/payments", &format!("X-Request-ID: {id}\r\n"), "");
+    assert_eq!(refused.status, 503);
+    let wait: u32 = refused.header("retry-after").and_then(|seconds| seconds.parse().ok()).expect("a Retry-After");
+    assert!((1..=60).contains(&wait), "{wait}");
+    let problem = refused.json();
+    assert_eq!(problem["type"], "urn:seaworthy:problem:breaker_open", "{problem}");
+    assert_eq!(problem["request_id"], id);
+    let line = orders.log.line("why the payment was not made", |line| line["reason"] == "breaker_open");
+    assert_eq!(line["request_id"], id);
+    orders.counts("circuit_breaker_calls_total{service=\"stripe\",outcome=\"refused\"}", 1.0);
+
+    orders.stands("payments", "unhealthy");
+    orders.probes("/readyz", 200);
+    let id = orders.place();
+    orders.fulfilled(&id);
+    // It is back, and the breaker has yet to find out.
+    orders.payments("ok");
+    orders.stands("payments", "degraded");
+}
+
+#[test]
+fn a_provider_that_hangs_makes_nobody_wait_for_longer_than_it_was_said() {
+    let orders = Orders::ready(&[]);
+    orders.payments("hang");
+    let began = Instant::now();
+    let answer = orders.post("/payments", "");
+    // Three attempts of a second each; four in all, were they longer.
+    assert_eq!(answer.status, 504, "{}", answer.text());
+    assert!(began.elapsed() < Duration::from_secs(9), "{:?}", began.elapsed());
+    assert_eq!(answer.json()["type"], "urn:seaworthy:problem:upstream_timeout");
+    orders.counts(STATE, 2.0);
+    assert_eq!(orders.post("/payments", "").status, 503);
+    orders.stands("payments", "unhealthy");
+    assert_eq!(orders.check("payments")["class"], "timeout");
+}
+
+#[test]
+fn a_provider_that_is_not_there_is_said_to_be_unreachable() {
+    let url = format!("http://127.0.0.1:{}", free_port());
+    let orders = Orders::ready(&[("PAYMENTS_URL", &url)]);
+    let answer = orders.post("/payments", "");
+    assert_eq!(answer.status, 502, "{}", answer.text());
+    assert_eq!(answer.json()["type"], "urn:seaworthy:problem:upstream_unreachable");
+    orders.counts(STATE, 2.0);
+    orders.stands("payments", "unhealthy");
+}
+
+#[test]
+fn a_payment_that_is_sent_again_is_made_once() {
+    let orders = Orders::ready(&[]);
+    let pay = || orders.post_with("/payments", "Idempotency-Key: basket-7\r\n", "{\"amount_cents\":1000}").json();
+    let (first, second) = (pay(), pay());
+    assert_eq!(first, second);
+    orders.counts("revenue_total{currency=\"EUR\",product_type=\"goods\"}", 10.0);
+    orders.counts("circuit_breaker_calls_total{service=\"stripe\",outcome=\"success\"}", 2.0);
+}
