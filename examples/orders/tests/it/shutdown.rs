@@ -50,8 +50,8 @@ fn a_stop_under_load_loses_nothing_and_lets_go_in_order() {
         "phase databases",
         "Graceful shutdown complete",
     ];
-    let places = order.map(|part| log.find(part).unwrap_or_else(|| panic!("{part} was never said:\n{log}")));
-    assert!(places.is_sorted(), "{places:?}\n{log}");
+    let said = order.map(|part| log.find(part).unwrap_or_else(|| panic!("{part} was never said:\n{log}")));
+    assert!(said.is_sorted(), "{said:?}\n{log}");
 
     // What was answered is stored, and done sooner or later.
     let orders = Orders::ready(&variables);

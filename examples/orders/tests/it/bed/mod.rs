@@ -6,6 +6,7 @@ mod client;
 #[allow(dead_code, reason = "the tests of the binary, which share this file, need more of it")]
 #[path = "../../../../../crates/cli/tests/it/bed/databases.rs"]
 mod databases;
+#[allow(dead_code, reason = "the tests of the binary, which share this file, need more of it")]
 #[path = "../../../../../crates/cli/tests/it/bed/log.rs"]
 mod log;
 mod orders;
