@@ -15,8 +15,8 @@ use crate::store::Store;
 /// The start is complete when this is done.
 pub(crate) const MIGRATIONS: &str = "migrations";
 
-const EVERY: Duration = Duration::from_secs(3);
-const WITHIN: Duration = Duration::from_secs(2);
+const EVERY: Duration = Duration::from_secs(2);
+const WITHIN: Duration = Duration::from_secs(1);
 
 pub(crate) fn health(store: &Store, queue: &Queue, payments: &Payments) -> Health {
     let (kind, store, payments) = (store.kind(), store.clone(), payments.clone());

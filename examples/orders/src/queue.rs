@@ -48,14 +48,14 @@ impl Queue {
         Ok(Self { kind, news: Arc::default() })
     }
 
-    /// Adds a job. Twice is once, or harmless.
-    pub(crate) async fn push(&self, order: &str) -> Result<(), QueueError> {
-        match &self.kind {
+    /// Adds a job. Twice is once, or harmless. Gives whether that was news to the queue, as far as it knows.
+    pub(crate) async fn push(&self, order: &str) -> Result<bool, QueueError> {
+        let is_new = match &self.kind {
             Kind::Table(table) => table.push(order).await?,
-            Kind::Redis(redis) => redis.push(order).await?,
-        }
+            Kind::Redis(redis) => redis.push(order).await.map(|()| true)?,
+        };
         self.news.notify_one();
-        Ok(())
+        Ok(is_new)
     }
 
     /// The next job: the id of an order. It is the caller's until [`Queue::done`].

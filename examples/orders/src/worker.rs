@@ -110,8 +110,9 @@ impl Fulfilment {
     /// Queues again what was placed while the queue was away, or was in the hands of a process that died.
     async fn search(&self) -> Result<(), QueueError> {
         for order in self.store.forgotten_orders(clock::now() - clock::millis(FORGOTTEN)).await? {
-            self.queue.push(&order).await?;
-            tracing::warn!(order, "an order was forgotten, and is queued again");
+            if self.queue.push(&order).await? {
+                tracing::warn!(order, "an order was forgotten, and is queued again");
+            }
         }
         Ok(())
     }

@@ -7,8 +7,8 @@ use sqlx::Row as _;
 use crate::clock;
 use crate::store::Store;
 
-/// For so long a job is that of whoever took it.
-const LEASE: Duration = Duration::from_secs(30);
+/// For so long a job is that of whoever took it: many times what one takes.
+const LEASE: Duration = Duration::from_secs(5);
 
 /// Jobs in the table `jobs`. Clones are the same.
 #[derive(Clone)]
@@ -21,13 +21,14 @@ impl TableQueue {
         Self { store }
     }
 
-    pub(super) async fn push(&self, order: &str) -> Result<(), sqlx::Error> {
+    /// Whether it was not there yet.
+    pub(super) async fn push(&self, order: &str) -> Result<bool, sqlx::Error> {
         let mut connection = self.store.connection().await?;
         let query = sqlx::query(
             "INSERT INTO jobs (order_id, queued_at, taken_until) VALUES ($1, $2, 0) ON CONFLICT (order_id) DO NOTHING",
         );
         let query = query.bind(order).bind(clock::now()).execute(&mut *connection);
-        self.store.queries().timed("push_job", query).await.map(drop)
+        Ok(self.store.queries().timed("push_job", query).await?.rows_affected() == 1)
     }
 
     /// The time is asked for twice, because of two that want the same job one waits for the other's row and looks at it again: the one that
