@@ -11,6 +11,7 @@
 //! | `queue.rs`, `worker.rs` | work that is no request, and that a shutdown waits for |
 //! | `payments.rs` | calls to somebody else: breaker, retries, timeouts |
 //! | `checks.rs` | what readiness depends on, and what it does not |
+//! | `pager.rs` | who is told when something is wrong |
 //! | `business.rs` | metrics of the service's own |
 //! | `problem.rs` | one place where errors become answers |
 
@@ -22,6 +23,7 @@ mod input;
 mod invoices;
 mod labels;
 mod orders;
+mod pager;
 mod payments;
 mod problem;
 mod queue;
@@ -42,6 +44,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 
 use business::Business;
 use guide::Guide;
+use pager::Pager;
 use payments::{Payments, flaky};
 use queue::Queue;
 use routes::App;
@@ -84,7 +87,7 @@ async fn main() -> anyhow::Result<()> {
     let admin = TcpListener::bind((Ipv4Addr::UNSPECIFIED, settings.admin_port)).context("ADMIN_PORT")?;
     Guide::new(&public, &admin, &provider)?.print();
     let app = App { store: store.clone(), queue: queue.clone(), payments, business, life: life.clone() };
-    Production::builder(NAME, VERSION)
+    let mut production = Production::builder(NAME, VERSION)
         .log(logger)
         .metrics(metrics)
         .health(health)
@@ -100,9 +103,12 @@ async fn main() -> anyhow::Result<()> {
             store.close().await;
             Ok(())
         })
-        .admin_listener(admin)
-        .build()?
-        .serve(routes::router(app), seaworthy::server::Listener::try_from(public)?, life)
-        .await?;
+        .admin_listener(admin);
+    if let Some(webhook) = settings.alerts {
+        let pager = Pager::new(webhook)?;
+        production = production.alert_hook(move |fact| pager.clone().page(fact));
+    }
+    let listener = seaworthy::server::Listener::try_from(public)?;
+    production.build()?.serve(routes::router(app), listener, life).await?;
     Ok(())
 }

@@ -4,6 +4,7 @@ use std::env::{self, VarError};
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
+use http::Uri;
 use seaworthy::core::redact::Redactor;
 use seaworthy::limit::rate::Rate;
 use seaworthy::server::port;
@@ -30,6 +31,8 @@ pub(crate) struct Settings {
     pub(crate) redis: Option<Url>,
     /// `PAYMENTS_URL`. Without it a payment server is started that fails on demand.
     pub(crate) payments: Option<Url>,
+    /// `ALERT_WEBHOOK`. Without it nobody is told.
+    pub(crate) alerts: Option<Uri>,
     /// `RATE_LIMIT`, 100/min.
     pub(crate) rate_limit: Rate,
 }
@@ -56,6 +59,9 @@ enum Problem {
     Port(#[from] seaworthy::server::PortError),
     #[error("{variable} is {value:?}: use {wanted}")]
     Value { variable: &'static str, value: String, wanted: &'static str },
+    /// One whose value is a secret as a whole.
+    #[error("{variable} cannot be used: use {wanted}")]
+    Secret { variable: &'static str, wanted: &'static str },
     #[error("{variable} is not UTF-8")]
     Encoding { variable: &'static str },
     #[error("no directory for the database: {0}; name one by DATA_DIR")]
@@ -74,12 +80,20 @@ impl Settings {
             connections().map_err(&mut note),
             url("REDIS_URL", &["redis"], "redis://HOST:PORT").map_err(&mut note),
             url("PAYMENTS_URL", &["http", "https"], "http://HOST:PORT or https://HOST").map_err(&mut note),
+            webhook().map_err(&mut note),
             rate_limit().map_err(&mut note),
         );
         match settings {
-            (Ok(port), Ok(admin_port), Ok(database), Ok(connections), Ok(redis), Ok(payments), Ok(rate_limit)) => {
-                Ok(Self { port, admin_port, database, connections, redis, payments, rate_limit })
-            }
+            (
+                Ok(port),
+                Ok(admin_port),
+                Ok(database),
+                Ok(connections),
+                Ok(redis),
+                Ok(payments),
+                Ok(alerts),
+                Ok(rate_limit),
+            ) => Ok(Self { port, admin_port, database, connections, redis, payments, alerts, rate_limit }),
             _ => Err(SettingsError(problems)),
         }
     }
@@ -133,6 +147,16 @@ fn rate_limit() -> Result<Rate, Problem> {
     let variable = "RATE_LIMIT";
     let value = text(variable)?.unwrap_or_else(|| RATE_LIMIT.to_owned());
     value.parse().map_err(|_| Problem::Value { variable, value, wanted: "a count and a time, such as 100/min or 10/s" })
+}
+
+fn webhook() -> Result<Option<Uri>, Problem> {
+    let variable = "ALERT_WEBHOOK";
+    let Some(value) = text(variable)? else { return Ok(None) };
+    let webhook = value.parse::<Uri>().ok();
+    match webhook.filter(|uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some()) {
+        Some(webhook) => Ok(Some(webhook)),
+        None => Err(Problem::Secret { variable, wanted: "an address that begins with https:// or http://" }),
+    }
 }
 
 fn url(variable: &'static str, schemes: &[&str], wanted: &'static str) -> Result<Option<Url>, Problem> {

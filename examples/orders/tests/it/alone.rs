@@ -90,6 +90,7 @@ fn settings_are_refused_all_at_once_and_without_their_passwords() {
         ("DATABASE_URL", "mysql://ann:hunter2@db/orders"),
         ("RATE_LIMIT", "often"),
         ("DATABASE_CONNECTIONS", "0"),
+        ("ALERT_WEBHOOK", "hooks.example/T0PSECRET"),
     ]);
     let said = String::from_utf8_lossy(&refused.stderr);
     assert!(!refused.status.success());

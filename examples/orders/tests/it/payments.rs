@@ -1,5 +1,7 @@
 //! Somebody else fails, hangs, or is not there.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use crate::bed::{Orders, free_port};
@@ -76,4 +78,38 @@ fn a_payment_that_is_sent_again_is_made_once() {
     assert_eq!(first, second);
     orders.counts("revenue_total{currency=\"EUR\",product_type=\"goods\"}", 10.0);
     orders.counts("circuit_breaker_calls_total{service=\"stripe\",outcome=\"success\"}", 2.0);
+}
+
+#[test]
+fn people_are_told_of_a_breaker_that_opens() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let webhook = format!("http://{}/hooks/T0PSECRET", listener.local_addr().expect("it is bound"));
+    let orders = Orders::ready(&[("ALERT_WEBHOOK", &webhook)]);
+    orders.payments("fail");
+    orders.post("/payments", "");
+    // The check may have been quicker to find out.
+    let asked = loop {
+        let asked = answered(&listener);
+        if asked.contains("{\"text\":\"orders: breaker stripe opened") {
+            break asked;
+        }
+    };
+    assert!(asked.starts_with("POST /hooks/T0PSECRET HTTP/1.1\r\n"), "{asked}");
+    orders.terminate();
+    let (_, log) = orders.ended();
+    assert!(!log.contains("T0PSECRET"), "{log}");
+}
+
+/// Takes one request with a JSON object in it, and answers 200.
+fn answered(listener: &TcpListener) -> String {
+    let (mut stream, _) = listener.accept().expect("somebody calls");
+    let mut asked = Vec::new();
+    while !asked.ends_with(b"\"}") {
+        let mut some = [0; 4096];
+        let read = stream.read(&mut some).expect("a request");
+        assert_ne!(read, 0, "{}", String::from_utf8_lossy(&asked));
+        asked.extend_from_slice(&some[..read]);
+    }
+    stream.write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n").expect("it reads");
+    String::from_utf8(asked).expect("UTF-8")
 }

@@ -30,6 +30,7 @@ impl Drop for Orders {
 fn command(variables: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_orders"));
     for ours in [
+        "ALERT_WEBHOOK",
         "DATABASE_URL",
         "DATABASE_CONNECTIONS",
         "DATA_DIR",
