@@ -61,7 +61,7 @@ fn what_makes_no_sense_is_refused_and_leaves_no_series() {
         ("/orders", "", "{\"quantity\":0}", 422),
         ("/orders", "", "{\"quantity\":-1}", 422),
         ("/payments", "", "{\"amount_cents\":0}", 422),
-        ("/payments", "", "{\"currency\":\"XXX\"}", 422),
+        ("/payments", "", "{\"currency\":\"XAU\"}", 422),
         ("/payments", "Idempotency-Key: \r\n", "{}", 422),
         ("/orders", "", &format!("{{\"item\":\"{}\"}}", "x".repeat(65 * 1024)), 413),
     ] {
