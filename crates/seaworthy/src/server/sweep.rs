@@ -5,7 +5,7 @@
 //! | waits for a next request longer than the idle timeout | closed, unless something arrived |
 //! | has half a head for longer than the head timeout | answered 408 |
 //! | takes nothing of its answer for the send timeout | cut |
-//! | lingers after its last answer for two seconds | cut |
+//! | is silent for two seconds after its last answer | cut |
 //! | has not answered the close of its WebSocket for two seconds | cut |
 
 use std::sync::Weak;
@@ -16,7 +16,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use super::Shared;
 use super::state::{Connection, Phase, TICK, ticks};
 
-/// How long the rest of a request is thrown away for, and a WebSocket may take to answer a close frame.
+/// How long the rest of a request is waited for, and a WebSocket may take to answer a close frame.
 const LINGER: Duration = Duration::from_secs(2);
 
 /// Sweeps until the server is gone.
