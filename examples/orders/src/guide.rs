@@ -29,7 +29,7 @@ impl Guide {
             (format!("curl {public}/signups -d '{{\"plan_type\":\"pro\"}}'"), ""),
             (format!("curl {public}/invoices -d '{{\"amount_cents\":4900}}'"), ""),
             (format!("curl {public}/payments -d '{{\"amount_cents\":1990}}'"), ""),
-            (format!("curl -X PUT {provider}/mode/fail"), "or hang, or ok: the bundled payment server"),
+            (format!("curl -X PUT {provider}/mode/fail"), "or hang, slow, ok: the bundled payment server"),
             (format!("curl -i {public}/payments -d '{{\"amount_cents\":1990}}'"), "twice: the breaker opens"),
             (format!("curl {admin}/health"), ""),
             (format!("curl -s {admin}/metrics | grep -E 'signups|revenue|breaker|queue|pool'"), ""),

@@ -4,7 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use crate::bed::{Orders, free_port};
+use crate::bed::{Client, Orders, free_port};
 
 const STATE: &str = "circuit_breaker_state{service=\"stripe\"}";
 
@@ -81,6 +81,22 @@ fn a_payment_that_is_sent_again_is_made_once() {
 }
 
 #[test]
+fn a_payment_is_written_down_although_its_client_has_left() {
+    let orders = Orders::ready(&[]);
+    orders.payments("slow");
+    let mut client = Client::connect(orders.public);
+    let head = "POST /payments HTTP/1.1\r\nHost: orders\r\nIdempotency-Key: left\r\nContent-Length: 0\r\n\r\n";
+    client.send(head);
+    orders.counts("http_active_requests", 1.0);
+    drop(client);
+    // It has left, and the charge is on its way.
+    orders.counts("http_active_requests", 0.0);
+    let made = orders.log.line("that it was made", |line| line["message"] == "payment made");
+    assert_eq!(made["payment"], "left");
+    orders.counts("revenue_total{currency=\"EUR\",product_type=\"goods\"}", 19.9);
+}
+
+#[test]
 fn people_are_told_of_a_breaker_that_opens() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let webhook = format!("http://{}/hooks/T0PSECRET", listener.local_addr().expect("it is bound"));
@@ -95,8 +111,7 @@ fn people_are_told_of_a_breaker_that_opens() {
         }
     };
     assert!(asked.starts_with("POST /hooks/T0PSECRET HTTP/1.1\r\n"), "{asked}");
-    orders.terminate();
-    let (_, log) = orders.ended();
+    let log = orders.log.so_far();
     assert!(!log.contains("T0PSECRET"), "{log}");
 }
 
