@@ -15,10 +15,10 @@ use crate::store::Store;
 /// The start is complete when this is done.
 pub(crate) const MIGRATIONS: &str = "migrations";
 
-const EVERY: Duration = Duration::from_secs(2);
+/// What does not answer in this time would not answer a request either.
 const WITHIN: Duration = Duration::from_secs(1);
 
-pub(crate) fn health(store: &Store, queue: &Queue, payments: &Payments) -> Health {
+pub(crate) fn health(store: &Store, queue: &Queue, payments: &Payments, every: Duration) -> Health {
     let (kind, store, payments) = (store.kind(), store.clone(), payments.clone());
     let database = Dependency::new(Affects::Ready, move || {
         let store = store.clone();
@@ -30,14 +30,14 @@ pub(crate) fn health(store: &Store, queue: &Queue, payments: &Payments) -> Healt
     });
     let mut health = Health::builder()
         .initializes(MIGRATIONS)
-        .dependency("database", database.kind(kind).group("storage").every(EVERY).within(WITHIN).gates_start())
-        .dependency("payments", provider.kind("http").every(EVERY).within(WITHIN));
+        .dependency("database", database.kind(kind).group("storage").every(every).within(WITHIN).gates_start())
+        .dependency("payments", provider.kind("http").every(every).within(WITHIN));
     if let Some(redis) = queue.redis() {
         let redis = Dependency::new(Affects::Health, move || {
             let redis = redis.clone();
             async move { Ok(redis.ping().await?) }
         });
-        health = health.dependency("redis", redis.kind("redis").group("storage").every(EVERY).within(WITHIN));
+        health = health.dependency("redis", redis.kind("redis").group("storage").every(every).within(WITHIN));
     }
     health.build()
 }

@@ -76,7 +76,7 @@ async fn main() -> anyhow::Result<()> {
     };
     let payments = Payments::new(&provider, &metrics, &life)?;
     let business = Business::register(&metrics)?;
-    let health = checks::health(&store, &queue, &payments);
+    let health = checks::health(&store, &queue, &payments, settings.checks_every);
     let ready = health.guard("worker")?;
 
     let fulfilment = Fulfilment { store: store.clone(), queue: queue.clone(), business: business.clone() };

@@ -3,6 +3,7 @@
 use std::env::{self, VarError};
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use http::Uri;
 use seaworthy::core::redact::Redactor;
@@ -16,6 +17,9 @@ const RATE_LIMIT: &str = "100/min";
 
 /// Connections to the database when nobody says.
 const CONNECTIONS: NonZeroU32 = NonZeroU32::new(10).expect("it is not 0");
+
+/// Seconds from one run of a check to the next when nobody says.
+const CHECKS_EVERY: NonZeroU32 = NonZeroU32::new(5).expect("it is not 0");
 
 /// What the environment says. There is no `Debug`: URLs carry passwords.
 pub(crate) struct Settings {
@@ -33,6 +37,8 @@ pub(crate) struct Settings {
     pub(crate) payments: Option<Url>,
     /// `ALERT_WEBHOOK`. Without it nobody is told.
     pub(crate) alerts: Option<Uri>,
+    /// `CHECKS_EVERY`, 5 s.
+    pub(crate) checks_every: Duration,
     /// `RATE_LIMIT`, 100/min.
     pub(crate) rate_limit: Rate,
 }
@@ -77,10 +83,11 @@ impl Settings {
             port_of("PORT", 8080).map_err(&mut note),
             port_of("ADMIN_PORT", 9090).map_err(&mut note),
             Database::from_environment().map_err(&mut note),
-            connections().map_err(&mut note),
+            number("DATABASE_CONNECTIONS", CONNECTIONS).map_err(&mut note),
             url("REDIS_URL", &["redis"], "redis://HOST:PORT").map_err(&mut note),
             url("PAYMENTS_URL", &["http", "https"], "http://HOST:PORT or https://HOST").map_err(&mut note),
             webhook().map_err(&mut note),
+            number("CHECKS_EVERY", CHECKS_EVERY).map_err(&mut note),
             rate_limit().map_err(&mut note),
         );
         match settings {
@@ -92,8 +99,12 @@ impl Settings {
                 Ok(redis),
                 Ok(payments),
                 Ok(alerts),
+                Ok(seconds),
                 Ok(rate_limit),
-            ) => Ok(Self { port, admin_port, database, connections, redis, payments, alerts, rate_limit }),
+            ) => {
+                let checks_every = Duration::from_secs(seconds.get().into());
+                Ok(Self { port, admin_port, database, connections, redis, payments, alerts, checks_every, rate_limit })
+            }
             _ => Err(SettingsError(problems)),
         }
     }
@@ -137,9 +148,8 @@ fn sqlite_url(file: &Path) -> String {
     format!("sqlite://{}?mode=rwc", file.display())
 }
 
-fn connections() -> Result<NonZeroU32, Problem> {
-    let variable = "DATABASE_CONNECTIONS";
-    let Some(value) = text(variable)? else { return Ok(CONNECTIONS) };
+fn number(variable: &'static str, default: NonZeroU32) -> Result<NonZeroU32, Problem> {
+    let Some(value) = text(variable)? else { return Ok(default) };
     value.parse().map_err(|_| Problem::Value { variable, value, wanted: "a number from 1 on" })
 }
 

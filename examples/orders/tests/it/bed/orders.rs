@@ -42,7 +42,7 @@ fn command(variables: &[(&str, &str)]) -> Command {
     ] {
         command.env_remove(ours);
     }
-    command.env("PORT", "0").env("ADMIN_PORT", "0").envs(variables.iter().copied());
+    command.env("PORT", "0").env("ADMIN_PORT", "0").env("CHECKS_EVERY", "1").envs(variables.iter().copied());
     command
 }
 
