@@ -6,23 +6,24 @@
 #[cfg(test)]
 mod generated;
 
-use std::sync::LazyLock;
-
 use serde_json::Value;
 
 /// For editors, and for the binary.
 #[cfg(not(test))]
 pub(crate) const COMMITTED: &str = include_str!("../../../../docs/reference/seaworthy.schema.json");
 
-static ROOT: LazyLock<Value> = LazyLock::new(|| {
+/// The schema of the whole file, without references. Half a megabyte, for as long as it is looked at.
+pub(crate) fn read() -> Value {
     #[cfg(test)]
     return generated::root();
     #[cfg(not(test))]
     serde_json::from_str(COMMITTED).expect("a test holds that it is what the tables say of themselves")
-});
+}
 
-/// The schema of the whole file, without references.
+/// The same for all tests.
+#[cfg(test)]
 pub(crate) fn root() -> &'static Value {
+    static ROOT: std::sync::LazyLock<Value> = std::sync::LazyLock::new(read);
     &ROOT
 }
 
