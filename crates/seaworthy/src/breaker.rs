@@ -67,9 +67,9 @@ pub struct Breaker {
 struct Inner {
     name: Arc<str>,
     shared: Shared<Std>,
+    sink: Arc<dyn Sink>,
     /// How often it came to each state.
     transitions: [AtomicU64; 3],
-    sink: Arc<dyn Sink>,
 }
 
 /// The call was not made: the breaker is open.

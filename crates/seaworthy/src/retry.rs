@@ -92,16 +92,17 @@ impl Retry {
         Self { inner: Arc::new(Inner { name: name.into(), policy, state: Mutex::new(state), sink }) }
     }
 
-    pub fn name(&self) -> &Arc<str> {
-        &self.inner.name
-    }
-
     pub fn policy(&self) -> &Policy {
         &self.inner.policy
     }
 
     pub fn counts(&self) -> Counts {
         self.with(|state| Counts { retries: state.retries, exhausted: state.exhausted })
+    }
+
+    /// What events and metrics call it.
+    pub fn name(&self) -> &Arc<str> {
+        &self.inner.name
     }
 
     /// Makes a call, and again while it fails, `again` says so of its error, and the policy allows it. Whoever calls has to

@@ -53,18 +53,30 @@ impl Metrics {
         lock(&self.0.calls.breakers).push(breaker);
     }
 
-    /// Shows how often calls were tried again, and how often they were not because the budget was exhausted.
+    /// Shows how often calls were tried again, and how often they were not because the budget was exhausted; under the name of the retries
+    /// as the label `service`.
+    ///
+    /// ```
+    /// use seaworthy::Lifecycle;
+    /// use seaworthy::metrics::Metrics;
+    /// use seaworthy::retry::{Policy, Retry};
+    ///
+    /// let mail = Retry::new("mail", Policy::default(), Lifecycle::default().sink());
+    /// Metrics::new("shop").watch_retry(mail);
+    /// ```
     pub fn watch_retry(&self, retry: Retry) {
         lock(&self.0.calls.retries).push(retry);
     }
 }
 
-/// What is shown of the calls to one service.
+/// What is shown of the calls to one service, for [`write_breakers`].
 #[derive(Debug)]
 pub struct Called<'c> {
+    /// The value of the label `service`.
     pub service: &'c str,
+    /// The breaker as it stands.
     pub breaker: Snapshot,
-    /// To closed, half-open and open.
+    /// How often it came to closed, half-open and open.
     pub transitions: [u64; 3],
 }
 
