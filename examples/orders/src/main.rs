@@ -70,11 +70,12 @@ async fn main() -> anyhow::Result<()> {
     // What requests need, from the inside out. None of it waits for anybody: a database that is not there yet is a start that is not complete.
     let store = Store::open(&settings.database, settings.connections, &metrics, life.sink())?;
     let queue = Queue::open(settings.redis.as_ref(), &store)?;
-    let provider = match settings.payments {
-        Some(url) => url,
-        None => flaky::start().await.context("the bundled payment server")?,
+    let bundled = match &settings.payments {
+        Some(_) => None,
+        None => Some(flaky::start().await.context("the bundled payment server")?),
     };
-    let payments = Payments::new(&provider, &metrics, &life)?;
+    let provider = settings.payments.as_ref().or(bundled.as_ref()).context("a payment provider")?;
+    let payments = Payments::new(provider, &metrics, &life)?;
     let business = Business::register(&metrics)?;
     let health = checks::health(&store, &queue, &payments, settings.checks_every);
     let ready = health.guard("worker")?;
@@ -85,7 +86,7 @@ async fn main() -> anyhow::Result<()> {
 
     let public = TcpListener::bind((Ipv4Addr::UNSPECIFIED, settings.port)).context("PORT")?;
     let admin = TcpListener::bind((Ipv4Addr::UNSPECIFIED, settings.admin_port)).context("ADMIN_PORT")?;
-    Guide::new(&public, &admin, &provider)?.print();
+    Guide::new(&public, &admin, bundled)?.print();
     let app = App { store: store.clone(), queue: queue.clone(), payments, business, life: life.clone() };
     let mut production = Production::builder(NAME, VERSION)
         .log(logger)
@@ -98,7 +99,10 @@ async fn main() -> anyhow::Result<()> {
         .timeout(Duration::from_secs(10))
         // HTTP has ended when the first of these runs. What comes first uses what comes later.
         .on_shutdown(Phase::Workers, || worker.stop())
-        .on_shutdown(Phase::Queues, move || async move { Ok(queue.close().await?) })
+        .on_shutdown(Phase::Queues, move || async move {
+            queue.close().await;
+            Ok(())
+        })
         .on_shutdown(Phase::Databases, move || async move {
             store.close().await;
             Ok(())

@@ -7,13 +7,18 @@ mod redis;
 mod table;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::time::timeout;
 use url::Url;
 
 use self::redis::RedisQueue;
 use self::table::TableQueue;
 use crate::store::Store;
+
+/// How long the end waits for a last number.
+const LAST_LOOK: Duration = Duration::from_millis(500);
 
 /// Orders that wait to be fulfilled. Clones share it.
 #[derive(Clone)]
@@ -96,10 +101,13 @@ impl Queue {
         }
     }
 
-    /// Says what is left to the next process. The worker has ended, and the database is still there.
-    pub(crate) async fn close(&self) -> Result<(), QueueError> {
-        let waiting = self.waiting().await?;
-        tracing::info!(waiting, "queue closed");
-        Ok(())
+    /// Says what is left to the next process. The worker has ended, and the database is still there, if it is: a stop while it is away is in
+    /// order all the same.
+    pub(crate) async fn close(&self) {
+        match timeout(LAST_LOOK, self.waiting()).await {
+            Ok(Ok(waiting)) => tracing::info!(waiting, "queue closed"),
+            Ok(Err(error)) => tracing::warn!(%error, "queue closed, and nobody knows what is left"),
+            Err(_) => tracing::warn!("queue closed, and nobody knows what is left"),
+        }
     }
 }

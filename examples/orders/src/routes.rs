@@ -1,7 +1,7 @@
 //! Which path leads where.
 
 use axum::Router;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use http::{HeaderValue, StatusCode, header};
 use seaworthy::Lifecycle;
@@ -53,8 +53,8 @@ async fn index() -> Response {
 /// `value` as an answer.
 pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Response {
     let Ok(mut body) = serde_json::to_vec(value) else {
-        // Only a map with keys that are no text, or a `Serialize` by hand that fails; there is neither.
-        return Response::new(axum::body::Body::empty());
+        // A map with keys that are no text, or a `Serialize` by hand that fails; there is neither.
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
     // A shell's prompt begins on a line of its own.
     body.push(b'\n');

@@ -54,8 +54,15 @@ impl Fulfilment {
         health.mark_initialized(MIGRATIONS);
         ready.ready();
 
-        let (mut failures, mut searched) = (0, Instant::now());
+        let (mut failures, mut searched, mut counted) = (0, Instant::now(), None::<Instant>);
         loop {
+            if counted.is_none_or(|counted| counted.elapsed() >= IDLE) {
+                counted = Some(Instant::now());
+                // Whether it can be asked is seen by what comes next.
+                if let Ok(waiting) = self.queue.waiting().await {
+                    self.business.waiting(waiting);
+                }
+            }
             // Never dropped halfway: a job that was begun is ended.
             let round = match self.next().await {
                 Ok(false) if searched.elapsed() >= SEARCH => {
@@ -92,7 +99,6 @@ impl Fulfilment {
 
     /// Does one job. Gives whether there was one.
     async fn next(&self) -> Result<bool, QueueError> {
-        self.business.waiting(self.queue.waiting().await?);
         let Some(order) = self.queue.take().await? else { return Ok(false) };
         match self.store.fulfil_order(&order).await? {
             Some(placed_at) => {

@@ -72,7 +72,8 @@ impl Payments {
         metrics.watch_breaker(stack.breaker().clone());
         metrics.watch_retry(stack.retry().clone());
         let transport = Transport::builder();
-        let uri = |path: &str| provider.join(path).context("PAYMENTS_URL")?.as_str().parse().context("PAYMENTS_URL");
+        let base = provider.as_str().trim_end_matches('/');
+        let uri = |path: &str| format!("{base}/{path}").parse().context("PAYMENTS_URL");
         Ok(Self {
             client: stack.over(&transport)?,
             breaker: stack.breaker().clone(),

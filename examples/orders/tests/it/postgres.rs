@@ -61,3 +61,14 @@ fn two_replicas_migrate_once_and_fulfil_each_order_once() {
     let done: f64 = replicas.iter().map(|replica| replica.metric(completed)).sum();
     assert!((done - placed.len() as f64).abs() < 0.5, "{done}");
 }
+
+#[test]
+fn a_stop_while_the_database_is_away_is_in_order() {
+    let mut database = PostgreSql::start();
+    let orders = Orders::ready(&[("DATABASE_URL", &database.url())]);
+    database.stop();
+    orders.terminate();
+    let (status, log) = orders.ended();
+    assert!(status.success(), "{log}");
+    assert!(log.contains("nobody knows what is left") && log.contains("Graceful shutdown complete"), "{log}");
+}
