@@ -29,6 +29,7 @@
 //! Requests are counted by [`Metrics::observer`], in an [`AccessLayer`](crate::access::AccessLayer); facts by the
 //! [`Sink`] that [`Metrics`] is.
 
+mod calls;
 pub mod cell;
 mod facts;
 pub mod families;
@@ -58,6 +59,7 @@ pub use crate::__seaworthy_counter as counter;
 pub use crate::__seaworthy_gauge as gauge;
 pub use crate::__seaworthy_histogram as histogram;
 pub use crate::__seaworthy_label as label;
+pub use calls::{Called, write_breakers, write_retries};
 pub use family::{Counters, Family, Gauges, Histograms};
 pub use instrument::{Buckets, Counter, Gauge, Held, Histogram, Instrument};
 pub use observer::RequestObserver;
@@ -66,6 +68,7 @@ pub use process::{Usage, boot, most_files};
 use crate::health::Health;
 use crate::log::Logger;
 use crate::probes::Scrape;
+use calls::Calls;
 use facts::Facts;
 use family::Written;
 use requests::Requests;
@@ -90,6 +93,7 @@ struct Inner {
     last: Mutex<Vec<Collector>>,
     limits: Mutex<Vec<(&'static str, Beyond)>>,
     health: Mutex<Option<Health>>,
+    calls: Calls,
 }
 
 type Beyond = Arc<dyn Fn() -> u64 + Send + Sync>;
@@ -225,6 +229,7 @@ impl Metrics {
         self.0.facts.write(&mut page, Instant::now());
         self.build_info(&mut page);
         process::write(&mut page);
+        self.0.calls.write(&mut page);
         write(&mut page);
         // Copied out, so that a collector may register a family.
         let collectors = lock(&self.0.collectors).clone();
@@ -333,7 +338,7 @@ impl Builder {
         let Self { service, version, max_series, started } = self;
         let requests = Requests::new(max_series);
         let observer = RequestObserver::new(&requests);
-        let (facts, families, collectors, last, limits, health) = Default::default();
+        let (facts, families, collectors, last, limits, health, calls) = Default::default();
         Metrics(Arc::new(Inner {
             service,
             version,
@@ -347,6 +352,7 @@ impl Builder {
             last,
             limits,
             health,
+            calls,
         }))
     }
 }

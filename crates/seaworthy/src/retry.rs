@@ -100,6 +100,11 @@ impl Retry {
         self.with(|state| Counts { retries: state.retries, exhausted: state.exhausted })
     }
 
+    /// What events and metrics call it.
+    pub fn name(&self) -> &Arc<str> {
+        &self.inner.name
+    }
+
     /// Makes a call, and again while it fails, `again` says so of its error, and the policy allows it. Whoever calls has to
     /// know that the call may be repeated.
     ///

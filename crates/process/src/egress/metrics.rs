@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use seaworthy::breaker::State;
 use seaworthy::core::metric::{DURATIONS, Exposition, Kind, Observed};
 use seaworthy::core::refusal::Reason;
+use seaworthy::metrics::{Called, write_breakers, write_retries};
 
-use super::service::{Service, index};
+use super::service::Service;
 use Kind::{Counter, Gauge, Histogram};
 
 /// How calls end besides a refusal.
@@ -90,44 +90,13 @@ pub(super) fn write(page: &mut Exposition, services: &[Arc<Service>]) {
 
 fn breakers(page: &mut Exposition, services: &[Arc<Service>]) {
     let snapshots: Vec<_> = services.iter().map(|service| (service, service.snapshot())).collect();
-    let mut family = page.family("circuit_breaker_state", Gauge, "0 closed, 1 half-open, 2 open.");
-    for (service, (snapshot, _)) in &snapshots {
-        family.sample(&[("service", service.name())], snapshot.state.number());
-    }
-    let help = "Calls that a breaker saw, by how they ended; `refused` ones were not made.";
-    let mut family = page.family("circuit_breaker_calls_total", Counter, help);
-    for (service, (snapshot, _)) in &snapshots {
-        let totals = snapshot.totals;
-        for (outcome, count) in [
-            ("success", totals.succeeded),
-            ("failure", totals.failed),
-            ("ignored", totals.ignored),
-            ("cancelled", totals.cancelled),
-            ("refused", totals.refused),
-        ] {
-            family.sample(&[("service", service.name()), ("outcome", outcome)], count);
-        }
-    }
-    let mut family =
-        page.family("circuit_breaker_slow_calls_total", Counter, "Calls that took as long as slow ones do.");
-    for (service, (snapshot, _)) in &snapshots {
-        family.sample(&[("service", service.name())], snapshot.totals.slow);
-    }
-    let help = "Changes of the state of a breaker, by the state that it came to.";
-    let mut family = page.family("circuit_breaker_transitions_total", Counter, help);
-    for (service, _) in &snapshots {
-        for to in [State::Closed, State::HalfOpen, State::Open] {
-            let count = read(&service.counted.transitions[index(to)]);
-            family.sample(&[("service", service.name()), ("to", to.name())], count);
-        }
-    }
-    let mut family = page.family("egress_retries_total", Counter, "Calls that were tried again.");
-    for (service, (_, retries)) in &snapshots {
-        family.sample(&[("service", service.name())], retries.retries);
-    }
-    let help = "Calls that were not tried again, since too many were.";
-    let mut family = page.family("retry_budget_exhausted_total", Counter, help);
-    for (service, (_, retries)) in &snapshots {
-        family.sample(&[("service", service.name())], retries.exhausted);
-    }
+    let breakers = snapshots.iter().map(|(service, (snapshot, _))| {
+        let transitions = service.counted.transitions.each_ref().map(read);
+        Called { service: service.name(), breaker: *snapshot, transitions }
+    });
+    write_breakers(page, &breakers.collect::<Vec<_>>());
+    write_retries(
+        page,
+        &snapshots.iter().map(|(service, (_, retries))| (service.name(), *retries)).collect::<Vec<_>>(),
+    );
 }

@@ -66,7 +66,7 @@ impl Sink for Tally {
     }
 }
 
-pub(super) fn index(state: State) -> usize {
+fn index(state: State) -> usize {
     match state {
         State::Closed => 0,
         State::HalfOpen => 1,
