@@ -13,7 +13,6 @@ mod facts;
 mod health;
 mod page;
 mod shard;
-mod telemetry;
 #[cfg(test)]
 mod tests;
 
@@ -97,7 +96,10 @@ impl Metrics {
 
     /// Shows what became of spans, reports and entries of the audit trail, too.
     pub(crate) fn show_telemetry(&self, counters: Counters) {
-        self.collect(move |page| telemetry::write(page, &counters));
+        let Counters { spans, reports, audit } = counters;
+        spans.into_iter().for_each(|spans| self.library.watch_spans(spans));
+        reports.into_iter().for_each(|reports| self.library.watch_reports(reports));
+        audit.into_iter().for_each(|audit| self.library.watch_audit(audit));
     }
 
     /// Everything as it is now.

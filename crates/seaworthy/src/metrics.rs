@@ -39,6 +39,8 @@ mod macros;
 mod observer;
 mod process;
 pub mod requests;
+#[cfg(any(feature = "audit", feature = "otlp", feature = "sentry"))]
+mod telemetry;
 #[cfg(test)]
 mod tests;
 

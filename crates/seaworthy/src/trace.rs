@@ -52,6 +52,12 @@ impl TraceContextLayer {
         Self { spans: Some(Spans { sampler, forwards: false }), ..self }
     }
 
+    /// As [`TraceContextLayer::spans`], unless it was said already how they are made.
+    #[cfg(feature = "otlp")]
+    pub(crate) fn spans_else(self, sampler: Sampler) -> Self {
+        if self.spans.is_some() { self } else { self.spans(sampler) }
+    }
+
     /// As [`TraceContextLayer::spans`], for a proxy: the call to whoever is behind it is a second span, and the parent of
     /// what happens there.
     #[must_use]

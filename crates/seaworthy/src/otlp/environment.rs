@@ -25,6 +25,7 @@ use seaworthy_core::trace::Sampler;
 
 use super::settings::Protocol;
 use super::{Settings, SettingsError};
+use crate::client::Roots;
 
 /// A value, and the variable that said it.
 #[derive(Debug, Clone, PartialEq)]
@@ -207,6 +208,18 @@ impl Environment {
             self.batch.as_ref().map_or(batch, |found| found.value),
             self.delay.as_ref().map_or(delay, |found| found.value),
         )))
+    }
+
+    /// Whose certificates are believed: those of the file that a variable names, besides the public ones. The file is read now.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the file, and which variable names it.
+    pub(crate) fn roots(&self) -> Option<Result<Roots, String>> {
+        let Found { value: path, variable } = self.certificate.as_ref()?;
+        let pem = std::fs::read(path).map_err(|error| error.to_string());
+        let roots = pem.and_then(|pem| Roots::public().and_pem(&pem).map_err(|error| error.to_string()));
+        Some(roots.map_err(|problem| format!("{variable} names {path:?}: {problem}")))
     }
 }
 

@@ -103,6 +103,12 @@ impl Settings {
         self
     }
 
+    /// As [`Settings::resource`], where nobody else said it.
+    pub(crate) fn resource_else(mut self, key: &str, value: &str) -> Self {
+        self.resource.entry(key.to_owned()).or_insert_with(|| value.to_owned());
+        self
+    }
+
     /// Which traces are kept. Default: all, unless the parent says no.
     #[must_use]
     pub fn sampler(mut self, sampler: Sampler) -> Self {

@@ -1,5 +1,8 @@
 //! How a service is described.
 
+#[cfg(any(feature = "audit", feature = "otlp", feature = "sentry"))]
+mod telemetry;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
@@ -18,6 +21,7 @@ use super::admin::Place;
 use super::drain::{Drain, Fitting};
 use super::panics::OnPanic;
 use super::problem::{BuildError, Problem};
+use super::telemetry::Telemetry;
 use crate::access::Observer;
 use crate::alert;
 use crate::health::Health;
@@ -60,6 +64,7 @@ pub(super) struct Parts {
     pub(super) alerts: Vec<alert::Setup>,
     pub(super) metrics: Option<Metrics>,
     pub(super) logger: Option<Logger>,
+    pub(super) telemetry: Telemetry,
     /// What was found to be wrong while it was being described.
     pub(super) problems: Vec<Problem>,
 }
@@ -95,6 +100,7 @@ impl Builder {
             alerts: Vec::new(),
             metrics: None,
             logger: None,
+            telemetry: Telemetry::default(),
             problems: Vec::new(),
         };
         Self { parts, drain: Drain::default(), timeout: None, observer: () }
@@ -334,8 +340,11 @@ impl<O> Builder<O> {
         let none = times.into_iter().filter(|(_, time)| time.is_zero());
         problems.extend(none.map(|(what, _)| Problem::NoTime { what }));
         BuildError::of(problems)?;
+        BuildError::of(self.parts.telemetry.open())?;
+        self.parts.stack.trace = self.parts.telemetry.traced(self.parts.stack.trace);
         if let Some(metrics) = &self.parts.metrics {
             metrics.watch_health(self.parts.health.clone());
+            self.parts.telemetry.show_in(metrics);
             if let Some(logger) = &self.parts.logger {
                 metrics.watch_log(logger.clone());
             }

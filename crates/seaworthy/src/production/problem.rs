@@ -44,6 +44,17 @@ pub enum Problem {
     RequestOutlastsDrain { timeout: Duration, drain: Duration },
     #[error("the log cannot be written: {0}")]
     Log(String),
+    /// It never shows a header: a vendor's key is one.
+    #[error("spans cannot be exported: {0}")]
+    Spans(String),
+    /// It never shows the DSN, which holds a key.
+    #[error("reports cannot be sent to Sentry: {0}")]
+    Sentry(String),
+    /// It says which file.
+    #[error("{0}")]
+    Audit(String),
+    #[error("{what} is set twice: leave one of them out")]
+    Twice { what: &'static str },
     #[error("0 connections are allowed, so that nobody could be served")]
     NoConnections,
 }

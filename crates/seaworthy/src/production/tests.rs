@@ -1,5 +1,8 @@
 //! A service with real sockets, from its first request to its last word.
 
+#[cfg(all(feature = "audit", feature = "otlp", feature = "sentry"))]
+mod telemetry;
+
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -38,11 +41,21 @@ fn quick() -> Drain {
 }
 
 async fn run<O: crate::access::Observer + Send + 'static>(builder: Builder<O>) -> Running {
+    let said: Arc<Mutex<Vec<String>>> = Arc::default();
+    let memory = said.clone();
+    let builder = builder.on_event(move |event| memory.lock().unwrap().push(event.to_string()));
+    run_built(builder.build().unwrap(), said).await
+}
+
+async fn run_built<O>(production: Production<O>, said: Arc<Mutex<Vec<String>>>) -> Running
+where
+    O: crate::access::Observer + Send + 'static,
+{
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let (life, said): (Lifecycle, Arc<Mutex<Vec<String>>>) = Default::default();
+    let life = Lifecycle::default();
     let (go_on, slow): (Arc<Notify>, Arc<Notify>) = Default::default();
-    let (memory, gate, reached) = (said.clone(), go_on.clone(), slow.clone());
+    let (gate, reached) = (go_on.clone(), slow.clone());
     let app = service_fn(move |request: Request<RequestBody>| {
         let (gate, reached) = (gate.clone(), reached.clone());
         async move {
@@ -57,7 +70,6 @@ async fn run<O: crate::access::Observer + Send + 'static>(builder: Builder<O>) -
             Ok::<_, Infallible>(Response::new(Full::new(Bytes::from_static(b"hello"))))
         }
     });
-    let production = builder.on_event(move |event| memory.lock().unwrap().push(event.to_string())).build().unwrap();
     let served = tokio::spawn(production.serve(app, listener, life.clone()));
     life.reached(|state| *state >= State::Ready).await;
     Running { address, life, said, go_on, slow, served }
