@@ -76,6 +76,7 @@ async fn who_is_away_holds_up_no_end_and_makes_it_no_worse() {
     let mut client = running.connect().await;
     ask(&mut client, "/").await;
     answer(&mut client).await;
+    drop(client);
     running.life.stop(Cause::Command);
     let began = std::time::Instant::now();
     assert!(running.ended().await.is_ok());
