@@ -12,6 +12,7 @@
 //! | [`destination`] | which addresses calls may go to |
 //! | [`event`] | the closed list of facts that the rest of the system reports |
 //! | [`health`] | results of checks → startup, live, ready and overall verdict |
+//! | [`hedge`] | when a second attempt is begun beside one that is slow |
 //! | [`lifecycle`] | Starting → Ready → Draining → Stopping → Stopped, what each state answers, the drain budget |
 //! | [`limit`] | how many requests a client may make, for many clients in bounded memory |
 //! | [`metric`] | names, label limits, text exposition |
@@ -36,6 +37,7 @@ pub mod bulkhead;
 pub mod destination;
 pub mod event;
 pub mod health;
+pub mod hedge;
 pub mod lifecycle;
 pub mod limit;
 pub mod metric;

@@ -43,7 +43,7 @@
 //! | answer probes and scrapes | [`probes`], [`production::Builder::admin`] |
 //! | limit clients, bodies and times | [`limit`], [`server::ConnectionLimits`] |
 //! | count and log | [`metrics`], [`log`], [`access`] |
-//! | call others, with breakers and retries | [`breaker`], [`retry`], [`bulkhead`] |
+//! | call others, with breakers and retries | [`breaker`], [`retry`], [`hedge`], [`bulkhead`] |
 //! | be told when something is wrong | [`alert`], [`sink`] |
 //! | test a service that does all this | [`testing`] (feature `testing`) |
 //!
@@ -108,6 +108,7 @@ pub mod database;
 pub mod gate;
 pub mod headers;
 pub mod health;
+pub mod hedge;
 pub mod lifecycle;
 pub mod limit;
 pub mod log;

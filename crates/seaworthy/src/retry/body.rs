@@ -20,7 +20,7 @@ pin_project_lite::pin_project! {
 
 impl<B> RetryBody<B> {
     /// One that is the same, where it can be sent again.
-    pub(super) fn again(&self) -> Option<Self> {
+    pub(crate) fn again(&self) -> Option<Self> {
         match self {
             Self::Whole { bytes } => Some(Self::Whole { bytes: bytes.clone() }),
             Self::Streaming { .. } => None,
