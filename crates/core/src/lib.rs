@@ -16,6 +16,7 @@
 //! | [`lifecycle`] | Starting → Ready → Draining → Stopping → Stopped, what each state answers, the drain budget |
 //! | [`limit`] | how many requests a client may make, for many clients in bounded memory |
 //! | [`metric`] | names, label limits, text exposition |
+//! | [`pace`] | whether the body of a request comes too slowly |
 //! | [`pool`] | when a pool of connections is nearly used up, and when it is |
 //! | [`redact`] | what never leaves: secrets in headers, queries, URLs |
 //! | [`refusal`] | reason → HTTP status, gRPC code, problem type, close or keep |
@@ -41,6 +42,7 @@ pub mod hedge;
 pub mod lifecycle;
 pub mod limit;
 pub mod metric;
+pub mod pace;
 pub mod pool;
 pub mod redact;
 pub mod refusal;

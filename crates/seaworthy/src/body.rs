@@ -6,15 +6,15 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
-use hyper::body::Incoming;
 
 use crate::access::CountedBody;
 use crate::limit::body::LimitedBody;
 use crate::refusal::ProblemBody;
+use crate::server::ReceivedBody;
 
 /// The body of a request as a service behind [`Production`](crate::Production) gets it: counted, and ended with an error where it
-/// gets larger than allowed.
-pub type RequestBody = LimitedBody<CountedBody<Incoming>>;
+/// gets larger or comes more slowly than allowed.
+pub type RequestBody = LimitedBody<CountedBody<ReceivedBody>>;
 
 pin_project_lite::pin_project! {
     /// The body of an answer: the service's own, or that of a refusal. So a service may answer with any body of bytes.

@@ -331,11 +331,15 @@ impl<O> Builder<O> {
         if limits.connections == 0 {
             problems.push(Problem::NoConnections);
         }
+        if limits.body_min_rate == Some(0) {
+            problems.push(Problem::NoRate);
+        }
         let times = [
             ("the request timeout", self.parts.stack.time),
             ("the head timeout", limits.head_timeout),
             ("the idle timeout", limits.idle_timeout),
             ("the send timeout", limits.send_timeout),
+            ("the body grace", limits.body_grace),
         ];
         let none = times.into_iter().filter(|(_, time)| time.is_zero());
         problems.extend(none.map(|(what, _)| Problem::NoTime { what }));

@@ -55,6 +55,8 @@ pub enum Problem {
     Audit(String),
     #[error("{what} is set twice: leave one of them out")]
     Twice { what: &'static str },
+    #[error("0 bytes a second are no rate for bodies: use `None` to wait for ever")]
+    NoRate,
     #[error("0 connections are allowed, so that nobody could be served")]
     NoConnections,
 }
