@@ -21,6 +21,7 @@ use tower::service_fn;
 
 use super::*;
 use crate::health::Affects;
+use crate::server::ConnectionLimits;
 use crate::{Health, Lifecycle, Phase, RequestBody};
 
 /// A service that runs, and what it said.
@@ -65,6 +66,7 @@ where
                     gate.notified().await;
                 }
                 "/panic" => panic!("asked to"),
+                "/upload" => drop(http_body_util::BodyExt::collect(request.into_body()).await),
                 _ => {}
             }
             Ok::<_, Infallible>(Response::new(Full::new(Bytes::from_static(b"hello"))))
@@ -260,6 +262,20 @@ async fn a_panic_costs_its_request_and_nothing_else() {
     assert!(refused.starts_with("HTTP/1.1 500") && refused.contains("x-request-id: "), "{refused}");
     assert!(running.said("panic: asked to"));
     assert_eq!(running.life.state(), State::Ready);
+    running.life.stop(Cause::Command);
+    running.ended().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_is_answered_408_whatever_the_service_makes_of_it() {
+    let mut limits = ConnectionLimits::default();
+    limits.body_grace = Duration::from_millis(200);
+    let mut running = run(service().connections(limits)).await;
+    let mut client = running.connect().await;
+    client.write_all(b"POST /upload HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\nhalf").await.unwrap();
+    let refused = answer(&mut client).await;
+    assert!(refused.starts_with("HTTP/1.1 408") && refused.contains("problem:request_too_slow"), "{refused}");
+    assert!(refused.contains("x-request-id: ") && refused.contains("connection: close"), "{refused}");
     running.life.stop(Cause::Command);
     running.ended().await.unwrap();
 }

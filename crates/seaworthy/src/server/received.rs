@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+use seaworthy_core::pace::Pace;
 
 use super::Shared;
 use super::state::Connection;
@@ -90,7 +91,7 @@ impl Watch {
 impl Drop for Watch {
     fn drop(&mut self) {
         self.go_on();
-        self.state.pace(|pace| pace.end());
+        self.state.pace(Pace::end);
     }
 }
 
