@@ -9,6 +9,7 @@
 //! | [`backoff`] | how long to wait before something is tried again |
 //! | [`breaker`] | closed → open → half-open: when to stop calling what fails, and when to try again |
 //! | [`bulkhead`] | how many calls run at once, how many wait, and who is turned away |
+//! | [`cors`] | which pages of other origins may read answers |
 //! | [`destination`] | which addresses calls may go to |
 //! | [`event`] | the closed list of facts that the rest of the system reports |
 //! | [`health`] | results of checks → startup, live, ready and overall verdict |
@@ -35,6 +36,7 @@ pub mod address;
 pub mod backoff;
 pub mod breaker;
 pub mod bulkhead;
+pub mod cors;
 pub mod destination;
 pub mod event;
 pub mod health;

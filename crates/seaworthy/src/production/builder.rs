@@ -24,6 +24,7 @@ use super::problem::{BuildError, Problem};
 use super::telemetry::Telemetry;
 use crate::access::Observer;
 use crate::alert;
+use crate::cors::{self, CorsLayer};
 use crate::health::Health;
 use crate::limit::rate::{Rate, RateLimit};
 use crate::log::{LogObserver, Logger};
@@ -117,6 +118,20 @@ impl<O> Builder<O> {
     /// Which security headers its answers get. Default: `nosniff` and a referrer policy, which break nothing.
     pub fn security(mut self, security: Security) -> Self {
         self.parts.stack.headers = security.preset();
+        self
+    }
+
+    /// Which pages of other origins may read its answers, those of refusals included; see [`cors`](crate::cors). Default: none.
+    ///
+    /// ```
+    /// use seaworthy::{Production, cors::Policy};
+    ///
+    /// let sharing = Policy::new(["https://app.example.com", "https://*.preview.example.com"])?.credentials(true)?;
+    /// Production::builder("orders", "1.0.0").cors(&sharing);
+    /// # Ok::<(), seaworthy::cors::CorsError>(())
+    /// ```
+    pub fn cors(mut self, policy: &cors::Policy) -> Self {
+        self.parts.stack.cors = CorsLayer::new(policy);
         self
     }
 

@@ -281,6 +281,34 @@ async fn a_body_that_does_not_come_is_answered_408_whatever_the_service_makes_of
 }
 
 #[tokio::test]
+async fn a_page_of_another_origin_can_read_what_it_was_refused() {
+    let sharing = crate::cors::Policy::new(["https://app.example.com"]).unwrap();
+    let mut running = run(service().cors(&sharing).rate_limit("1/min".parse().unwrap())).await;
+    let mut client = running.connect().await;
+    // A preflight is no request of the page, and not counted as one.
+    for _ in 0..3 {
+        let asked = "OPTIONS / HTTP/1.1\r\nhost: a\r\norigin: https://app.example.com\r\naccess-control-request-method: PUT\r\n\r\n";
+        client.write_all(asked.as_bytes()).await.unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            assert!(client.read_buf(&mut head).await.unwrap() > 0);
+        }
+        assert!(head.starts_with(b"HTTP/1.1 204"), "{}", String::from_utf8_lossy(&head));
+    }
+    ask(&mut client, "/").await;
+    answer(&mut client).await;
+    client
+        .write_all(b"GET / HTTP/1.1\r\nhost: a\r\norigin: https://app.example.com\r\nconnection: close\r\n\r\n")
+        .await
+        .unwrap();
+    let refused = answer(&mut client).await;
+    assert!(refused.starts_with("HTTP/1.1 429") && refused.contains("retry-after: "), "{refused}");
+    assert!(refused.contains("access-control-allow-origin: https://app.example.com\r\n"), "{refused}");
+    running.life.stop(Cause::Command);
+    running.ended().await.unwrap();
+}
+
+#[tokio::test]
 async fn by_option_a_panic_drains() {
     let mut running = run(service().on_panic(OnPanic::Shutdown)).await;
     let mut client = running.connect().await;
