@@ -97,9 +97,15 @@ impl Metrics {
     /// Shows what became of spans, reports and entries of the audit trail, too.
     pub(crate) fn show_telemetry(&self, counters: Counters) {
         let Counters { spans, reports, audit } = counters;
-        spans.into_iter().for_each(|spans| self.library.watch_spans(spans));
-        reports.into_iter().for_each(|reports| self.library.watch_reports(reports));
-        audit.into_iter().for_each(|audit| self.library.watch_audit(audit));
+        if let Some(spans) = spans {
+            self.library.watch_spans(spans);
+        }
+        if let Some(reports) = reports {
+            self.library.watch_reports(reports);
+        }
+        if let Some(audit) = audit {
+            self.library.watch_audit(audit);
+        }
     }
 
     /// Everything as it is now.

@@ -35,10 +35,19 @@
 mod fallback;
 mod keyed;
 mod layer;
+#[cfg(test)]
+mod model;
+#[allow(clippy::duplicate_mod, reason = "the model checker reads the same file")]
 mod shared;
 mod statuses;
 #[cfg(test)]
 mod tests;
+
+/// What threads share a breaker by.
+mod threads {
+    pub(super) use std::sync::Mutex;
+    pub(super) use std::sync::atomic::AtomicU64;
+}
 
 use std::fmt;
 use std::future::Future;
@@ -54,7 +63,7 @@ use seaworthy_core::event::{Event, Sink};
 pub use fallback::Fallback;
 pub use keyed::Breakers;
 pub use layer::{BreakerFuture, BreakerLayer, BreakerService};
-use shared::{Shared, Std};
+use shared::Shared;
 pub use statuses::Statuses;
 
 /// The breaker of one service. Clones share it.
@@ -65,7 +74,7 @@ pub struct Breaker {
 
 struct Inner {
     name: Arc<str>,
-    shared: Shared<Std>,
+    shared: Shared,
     sink: Arc<dyn Sink>,
 }
 

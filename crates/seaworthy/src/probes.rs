@@ -28,4 +28,4 @@ mod tests;
 
 pub use endpoints::{Endpoints, Scrape};
 pub use facts::{Facts, Identity, Moment, Vitals};
-pub use report::{Report, Verdict, holds, together};
+pub use report::{Report, Verdict, holds, together, without};

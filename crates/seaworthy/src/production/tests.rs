@@ -268,8 +268,7 @@ async fn a_panic_costs_its_request_and_nothing_else() {
 
 #[tokio::test]
 async fn a_body_that_does_not_come_is_answered_408_whatever_the_service_makes_of_it() {
-    let mut limits = ConnectionLimits::default();
-    limits.body_grace = Duration::from_millis(200);
+    let limits = ConnectionLimits { body_grace: Duration::from_millis(200), ..ConnectionLimits::default() };
     let mut running = run(service().connections(limits)).await;
     let mut client = running.connect().await;
     client.write_all(b"POST /upload HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\nhalf").await.unwrap();
