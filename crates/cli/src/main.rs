@@ -7,7 +7,7 @@ mod control;
 mod demo;
 mod egress;
 mod exit_code;
-mod gateway;
+mod listen;
 mod log;
 mod metrics;
 mod monitor;
@@ -16,10 +16,12 @@ mod ops;
 mod run;
 mod scrape;
 mod shape;
-mod sockets;
 mod statsd;
 mod supervise;
 mod telemetry;
+
+use seaworthy_gateway as gateway;
+use seaworthy_gateway::sockets;
 
 fn main() -> std::process::ExitCode {
     cli::main()

@@ -8,11 +8,9 @@
 //!   how often that happened.
 //! - Numbers stay when their worker is gone, so that no counter ever falls.
 
-mod cells;
 mod facts;
 mod health;
 mod page;
-mod shard;
 #[cfg(test)]
 mod tests;
 
@@ -27,13 +25,11 @@ use seaworthy::metrics::Limit;
 use seaworthy::metrics::requests::SERIES;
 use seaworthy_checks::{Gateway, Traffic};
 
-pub(crate) use self::cells::{Cells, Counted, Open};
-pub(crate) use self::shard::Shard;
+use seaworthy_gateway::WorkerShare;
+use seaworthy_gateway::metrics::{Cells, OUTCOMES, Shard};
 
-use self::cells::OUTCOMES;
 use self::facts::Facts;
 use crate::egress::Board;
-use crate::gateway::WorkerShare;
 use crate::log::Logger;
 use crate::telemetry::Counters;
 
@@ -89,7 +85,7 @@ impl Metrics {
 
     /// The part of one worker, to be made on its thread.
     pub(crate) fn worker(self: &Arc<Self>, share: Arc<WorkerShare>) -> Shard {
-        let worker = Shard::new(self.clone(), share);
+        let worker = Shard::new(self.library.requests().shard(), self.upstreams.clone(), share);
         lock(&self.shards).push(worker.cells().clone());
         worker
     }
@@ -122,10 +118,6 @@ impl Metrics {
     pub(crate) fn collect_last(&self, write: impl Fn(&mut Exposition) + Send + Sync + 'static) {
         self.library.collect_last(write);
     }
-
-    fn admit_upstream(&self, name: &Arc<str>) -> bool {
-        self.upstreams.admit(name)
-    }
 }
 
 /// Reads what the workers count anyway: a request pays nothing for it.
@@ -134,7 +126,7 @@ impl Gateway for Metrics {
         let mut traffic = Traffic::default();
         for cells in lock(&self.shards).iter() {
             traffic.in_flight += cells.share.in_flight.get() as u64;
-            let upstreams = lock(&cells.upstreams);
+            let upstreams = cells.upstreams();
             for series in upstreams.iter().filter(|series| upstream.is_none_or(|name| *series.name == *name)) {
                 for (outcome, count) in OUTCOMES.iter().zip(&series.outcomes) {
                     let (count, failed) = match *outcome {

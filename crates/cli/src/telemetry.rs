@@ -6,9 +6,7 @@
 //! - A worker writes its spans into a buffer of its own; tasks of the ops thread carry them away.
 //! - Whoever is told may be slow, away or full: that is reported and counted, and holds nobody up.
 
-mod worker;
-
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use seaworthy::audit::{self, Audit, Seal};
@@ -18,7 +16,7 @@ use seaworthy::core::redact::Redactor;
 use seaworthy::otlp::{Exporter, SettingsError, Shown, SpanCounter, Tracer};
 use seaworthy::sentry::{Reporter, Sentry};
 
-pub(crate) use self::worker::WorkerTelemetry;
+use seaworthy_gateway::{CurrentlyShown, WorkerTelemetry};
 
 use crate::config::{self, Config};
 use crate::names::{NameError, Names};
@@ -45,20 +43,6 @@ pub(crate) enum TelemetryError {
     Settings(#[from] SettingsError),
     #[error(transparent)]
     Client(#[from] BuildError),
-}
-
-/// What of requests is shown, replaced by a reload. Clones share it.
-#[derive(Debug, Clone)]
-pub(crate) struct CurrentlyShown(Arc<Mutex<Shown>>);
-
-impl CurrentlyShown {
-    fn get(&self) -> Shown {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn set(&self, shown: Shown) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = shown;
-    }
 }
 
 fn shown(log: &config::Log) -> Shown {
@@ -111,7 +95,7 @@ impl Telemetry {
                 Some(Sentry::start(settings, sink.clone())?)
             }
         };
-        Ok(Self { spans, sentry, audit, shown: CurrentlyShown(Arc::new(Mutex::new(shown))) })
+        Ok(Self { spans, sentry, audit, shown: CurrentlyShown::new(shown) })
     }
 
     /// Those that want to hear of every fact.

@@ -122,6 +122,7 @@ impl Instance {
         if let Some(dir) = &launch.dir {
             command.current_dir(dir);
         }
+        roll::part_from_the_last();
         let mut child = command.spawn().map_err(|error| StartError::Spawn {
             program: program.to_string_lossy().into_owned(),
             error: error.to_string(),

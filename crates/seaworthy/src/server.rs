@@ -10,8 +10,8 @@
 //! - A body that somebody waits for must come: a client that sends a byte now and then holds up nobody for long.
 //! - A connection counts as open until its stream is dropped, so that a WebSocket, whose stream the service owns, is waited
 //!   for. It is told to leave by a close frame with code 1001, between two frames.
-//! - Early answers linger: the write side is closed first, and what the client still sends is thrown away for two seconds
-//!   or a mebibyte, because a reset would destroy the answer on its way (RFC 9112, 9.6).
+//! - Early answers linger: the write side is closed first, and what the client still sends is thrown away until it is silent
+//!   for two seconds, for ten at most, because a reset would destroy the answer on its way (RFC 9112, 9.6).
 //!
 //! What a server cannot close is the race in which a client writes on an idle connection in the very moment in which we
 //! close it. HTTP/1 clients see the end before a byte of an answer, and may send again (RFC 9112, 9.3.1).

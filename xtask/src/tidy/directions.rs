@@ -1,4 +1,4 @@
-//! Which crate may know which: `core ← { seaworthy, checks, deploy } ← cli`, and `drill ← cli`.
+//! Which crate may know which: `core ← { seaworthy ← gateway, checks, deploy } ← cli`, and `drill ← cli`.
 
 use super::Finding;
 use super::tree::{Package, Tree};
@@ -7,11 +7,22 @@ use super::tree::{Package, Tree};
 const ALLOWED: &[(&str, &[&str])] = &[
     ("seaworthy-core", &[]),
     ("seaworthy", &["seaworthy-core"]),
+    ("seaworthy-gateway", &["seaworthy-core", "seaworthy"]),
     ("seaworthy-checks", &["seaworthy-core"]),
     ("seaworthy-deploy", &["seaworthy-core"]),
     // It judges any service from outside, so it knows nothing of ours.
     ("seaworthy-drill", &[]),
-    ("seaworthy-cli", &["seaworthy-core", "seaworthy", "seaworthy-checks", "seaworthy-deploy", "seaworthy-drill"]),
+    (
+        "seaworthy-cli",
+        &[
+            "seaworthy-core",
+            "seaworthy",
+            "seaworthy-gateway",
+            "seaworthy-checks",
+            "seaworthy-deploy",
+            "seaworthy-drill",
+        ],
+    ),
     (FUZZ, &[]),
     ("xtask", &[]),
 ];
@@ -56,6 +67,8 @@ mod tests {
         assert_eq!(forbidden("seaworthy-cli", "seaworthy-drill"), None);
         for (from, to) in [
             ("seaworthy", "seaworthy-checks"),
+            ("seaworthy", "seaworthy-gateway"),
+            ("seaworthy-gateway", "seaworthy-checks"),
             ("seaworthy-core", "seaworthy"),
             ("seaworthy-drill", "seaworthy-core"),
             ("seaworthy-checks", "seaworthy-cli"),

@@ -52,7 +52,7 @@ pub(super) fn find(sources: &Sources<'_>) -> Found {
 
 /// The keys that matter, of a configuration that is not valid.
 fn salvage(sources: &Sources<'_>) -> Found {
-    let tree = sources.layers().map(|layers| layers.tree.value()).unwrap_or_default();
+    let tree = config::given(sources);
     let variable = |key: &str| sources.variable(key).map(Value::from);
     let given =
         |key: &str, name: &str| tree.get(key).cloned().or_else(|| variable(name)).filter(|value| !value.is_null());

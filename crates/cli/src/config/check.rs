@@ -96,21 +96,23 @@ pub(crate) fn of_kind(kind: &str) -> Option<Check> {
 }
 
 /// What was found, and where.
-#[derive(Debug, Default)]
-pub(crate) struct Found {
+#[derive(Debug)]
+pub(crate) struct Found<'s> {
+    /// Of the whole file.
+    schema: &'s Value,
     pub(crate) problems: Vec<Problem>,
     /// The paths whose values were taken out.
     pub(crate) broken: BTreeSet<String>,
 }
 
-/// Takes out of `node` whatever the schema does not allow.
-pub(crate) fn check(node: &mut Node) -> Found {
-    let mut found = Found::default();
-    found.node(node, schema::root(), "");
+/// Takes out of `node` whatever the schema of the file does not allow.
+pub(crate) fn check<'s>(node: &mut Node, schema: &'s Value) -> Found<'s> {
+    let mut found = Found { schema, problems: Vec::new(), broken: BTreeSet::new() };
+    found.node(node, schema, "");
     found
 }
 
-impl Found {
+impl Found<'_> {
     fn refuse(&mut self, problem: Problem) -> bool {
         self.broken.insert(problem.path.clone());
         self.problems.push(problem);
@@ -215,7 +217,7 @@ impl Found {
         let keys: Vec<_> = table["properties"].as_object().into_iter().flatten().map(|(key, _)| key.as_str()).collect();
         let hint = match nearest::to(key, keys.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
-            None => match elsewhere(key) {
+            None => match elsewhere(key, self.schema) {
                 Some(home) => format!("did you mean `{home}`?"),
                 None => format!("known here: {}", keys.join(", ")),
             },
@@ -266,8 +268,8 @@ fn integer(value: &Value, schema: &Value) -> Option<Complaint> {
 }
 
 /// The one table that has `key`, if there is exactly one.
-fn elsewhere(key: &str) -> Option<String> {
-    let tables = schema::root()["properties"].as_object()?;
+fn elsewhere(key: &str, root: &Value) -> Option<String> {
+    let tables = root["properties"].as_object()?;
     let mut homes = tables.iter().filter(|(_, table)| table["properties"].get(key).is_some());
     match (homes.next(), homes.next()) {
         (Some((table, _)), None) => Some(format!("{table}.{key}")),

@@ -55,9 +55,8 @@ impl Table<'_> {
     }
 }
 
-/// Every table, the keys outside of any first, in the order of the reference.
-pub(crate) fn tables() -> Vec<Table<'static>> {
-    let root = schema::root();
+/// Every table of the schema of the file, the keys outside of any first, in the order of the reference.
+pub(crate) fn tables(root: &Value) -> Vec<Table<'_>> {
     let (mut outside, mut tables) = (Vec::new(), Vec::new());
     for key in keys(root) {
         let (items, free) = (&key.schema["items"], &key.schema["additionalProperties"]);
@@ -73,7 +72,7 @@ pub(crate) fn tables() -> Vec<Table<'static>> {
     tables
 }
 
-fn keys(table: &'static Value) -> Vec<Key<'static>> {
+fn keys(table: &Value) -> Vec<Key<'_>> {
     let required = |name: &str| table["required"].as_array().is_some_and(|names| names.iter().any(|key| key == name));
     let properties = table["properties"].as_object().into_iter().flatten();
     properties.map(|(name, schema)| Key { name, schema, required: required(name) }).collect()

@@ -61,7 +61,7 @@ pub(crate) fn page(row: &Row) -> String {
 }
 
 fn keys(page: &mut String, names: &[&str]) {
-    let tables = describe::tables();
+    let tables = describe::tables(super::schema::root());
     let check = tables.iter().find(|table| table.name == "check");
     page.push_str("| key | kind | default | meaning |\n| --- | --- | --- | --- |\n");
     for name in names {

@@ -82,8 +82,9 @@ pub(crate) struct Loaded {
 
 /// Makes a configuration from `sources`, or says everything that is wrong with them.
 pub(crate) fn load(sources: &Sources<'_>) -> Result<Loaded, Problems> {
-    let mut layers = sources.layers()?;
-    let found = check::check(&mut layers.tree);
+    let schema = schema::read();
+    let mut layers = sources.layers(&schema)?;
+    let found = check::check(&mut layers.tree, &schema);
     let mut problems = layers.problems;
     problems.extend(found.problems);
     let Ok(mut raw) = serde_json::from_value::<raw::Root>(layers.tree.value()) else {
@@ -112,11 +113,23 @@ pub(crate) fn load(sources: &Sources<'_>) -> Result<Loaded, Problems> {
         });
         return Err(Problems(problems));
     }
-    let settings = settings::settings(&raw, &origins);
+    let settings = settings::settings(&raw, &origins, &schema);
     Ok(Loaded { config, settings, warnings, file: layers.file, secrets })
 }
 
+/// What `sources` say, right or wrong; nothing where a file cannot be read.
+pub(crate) fn given(sources: &Sources<'_>) -> serde_json::Value {
+    sources.layers(&schema::read()).map(|layers| layers.tree.value()).unwrap_or_default()
+}
+
 /// The JSON Schema of the file, for editors.
+#[cfg(not(test))]
+pub(crate) fn schema() -> String {
+    schema::COMMITTED.to_owned()
+}
+
+/// The JSON Schema of the file as it should be committed.
+#[cfg(test)]
 pub(crate) fn schema() -> String {
     let mut text = serde_json::to_string_pretty(schema::root()).expect("a value of JSON can be written as JSON");
     text.push('\n');

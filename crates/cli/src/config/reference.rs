@@ -32,7 +32,7 @@ A reload (`SIGHUP`, `seaworthy reload`) takes up every change except to the keys
 /// The whole page.
 pub(crate) fn reference() -> String {
     let mut page = HEAD.to_owned();
-    let tables = describe::tables();
+    let tables = describe::tables(super::schema::root());
     for table in &tables {
         section(table, &mut page);
     }

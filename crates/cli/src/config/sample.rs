@@ -14,7 +14,7 @@ const WIDTH: usize = 100;
 /// The sample, which is itself a valid file.
 pub(crate) fn sample() -> String {
     let mut lines: Vec<String> = HEAD.lines().map(str::to_owned).collect();
-    for table in describe::tables() {
+    for table in describe::tables(&super::schema::read()) {
         lines.push(String::new());
         section(&table, &mut lines);
     }

@@ -1,73 +1,30 @@
 //! The schema that the raw tables describe themselves with; the reader, the sample and the reference all follow it.
+//!
+//! What the tables say of themselves is written to [`COMMITTED`] by the tests, which also hold that it is up to date. The
+//! binary reads it there: to make it anew with each start would cost half a megabyte of memory that no request needs.
 
-use std::sync::LazyLock;
+#[cfg(test)]
+mod generated;
 
-use schemars::generate::SchemaSettings;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::raw::Root;
+/// For editors, and for the binary.
+#[cfg(not(test))]
+pub(crate) const COMMITTED: &str = include_str!("../../../../docs/reference/seaworthy.schema.json");
 
-static ROOT: LazyLock<Value> = LazyLock::new(|| {
-    let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
-    let mut schema = settings.into_generator().into_root_schema_for::<Root>().to_value();
-    tidy(&mut schema);
-    schema
-});
+/// The schema of the whole file, without references. Half a megabyte, for as long as it is looked at.
+pub(crate) fn read() -> Value {
+    #[cfg(test)]
+    return generated::root();
+    #[cfg(not(test))]
+    serde_json::from_str(COMMITTED).expect("a test holds that it is what the tables say of themselves")
+}
 
-/// The schema of the whole file, without references.
+/// The same for all tests.
+#[cfg(test)]
 pub(crate) fn root() -> &'static Value {
+    static ROOT: std::sync::LazyLock<Value> = std::sync::LazyLock::new(read);
     &ROOT
-}
-
-/// Removes what schemars says about Rust rather than about the file: TOML has no null, and the default of a table is
-/// the default of its keys.
-fn tidy(schema: &mut Value) {
-    match schema {
-        Value::Array(items) => items.iter_mut().for_each(tidy),
-        Value::Object(table) => {
-            tidy_object(table);
-            table.values_mut().for_each(tidy);
-        }
-        _ => {}
-    }
-}
-
-fn tidy_object(table: &mut Map<String, Value>) {
-    if let Some(Value::Array(types)) = table.get_mut("type") {
-        types.retain(|name| name != "null");
-        if let [only] = types.as_slice() {
-            table["type"] = only.clone();
-        }
-    }
-    if let Some(Value::Array(values)) = table.get_mut("enum") {
-        values.retain(|value| !value.is_null());
-    }
-    // `anyOf: [X, null]` around an optional X: X itself takes its place, with what was said beside it.
-    if let Some(Value::Array(choices)) = table.get_mut("anyOf")
-        && choices.last().is_some_and(|last| last["type"] == "null")
-    {
-        choices.pop();
-        if let [Value::Object(only)] = choices.as_mut_slice() {
-            let only = std::mem::take(only);
-            table.remove("anyOf");
-            for (key, value) in only {
-                table.entry(key).or_insert(value);
-            }
-        }
-    }
-    // `format: uint32` is no standard format; the bound behind it is.
-    if let Some(Value::String(format)) = table.get("format")
-        && format.starts_with("uint")
-    {
-        if format == "uint32" {
-            table.entry("maximum").or_insert(u32::MAX.into());
-        }
-        table.remove("format");
-    }
-    let is_table = table.contains_key("properties");
-    if table.get("default").is_some_and(|default| default.is_null() || is_table) {
-        table.remove("default");
-    }
 }
 
 /// What is allowed where only some words are: each with its description.

@@ -40,10 +40,10 @@ pub(crate) enum Format {
 }
 
 /// Every key of `raw`, in the order of the reference.
-pub(super) fn settings(raw: &Root, origins: &BTreeMap<String, Origin>) -> Vec<Setting> {
+pub(super) fn settings(raw: &Root, origins: &BTreeMap<String, Origin>, schema: &Value) -> Vec<Setting> {
     let value = serde_json::to_value(raw).expect("tables with text for keys can be written as JSON");
     let mut settings = Vec::new();
-    collect(&value, schema::root(), "", false, &mut |path, value, restart| {
+    collect(&value, schema, "", false, &mut |path, value, restart| {
         let origin = origins.get(path).cloned().unwrap_or(Origin::Default);
         settings.push(Setting { path: path.to_owned(), value: value.clone(), origin, restart });
     });

@@ -110,9 +110,9 @@ impl Sources<'_> {
     }
 
     /// Fails only when the file cannot be read or is not TOML: then nothing can be said about the rest.
-    pub(crate) fn layers(&self) -> Result<Layers, Problems> {
+    pub(crate) fn layers(&self, schema: &Value) -> Result<Layers, Problems> {
         let (mut tree, file) = self.file()?.map_or_else(|| (Node::empty(), None), |(tree, path)| (tree, Some(path)));
-        let mut variables = variables::read(self);
+        let mut variables = variables::read(self, schema);
         tree.overlay(variables.tree);
         tree.overlay(self.flags());
         variables.problems.sort_by(|a, b| a.path.cmp(&b.path));

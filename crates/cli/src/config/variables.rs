@@ -12,7 +12,6 @@ use super::check;
 use super::nearest;
 use super::problem::Problem;
 use super::raw::Level;
-use super::schema;
 use super::sources::Sources;
 use super::tree::{self, Node, Origin};
 
@@ -29,7 +28,7 @@ pub(crate) struct Variables {
     pub(crate) warnings: Vec<Problem>,
 }
 
-pub(crate) fn read(sources: &Sources<'_>) -> Variables {
+pub(crate) fn read(sources: &Sources<'_>, schema: &Value) -> Variables {
     let mut read = Variables { tree: Node::empty(), problems: Vec::new(), warnings: Vec::new() };
     if let Some(level) = sources.variable("LOG_LEVEL") {
         read.log_level(level);
@@ -41,7 +40,7 @@ pub(crate) fn read(sources: &Sources<'_>) -> Variables {
             continue;
         }
         let origin = Origin::Variable(name.clone());
-        match find(key) {
+        match find(key, schema) {
             Ok((path, schema)) => read.tree.set(&path, &origin, typed(value, schema)),
             Err(hint) => read.problems.push(Problem::new(origin, "", "sets no known key").hint(hint)),
         }
@@ -68,8 +67,8 @@ impl Variables {
 }
 
 /// The path that `key` (without the prefix) names, and what is allowed there.
-fn find(key: &str) -> Result<(Vec<String>, &'static Value), String> {
-    let (mut path, mut schema) = (Vec::new(), schema::root());
+fn find<'s>(key: &str, mut schema: &'s Value) -> Result<(Vec<String>, &'s Value), String> {
+    let mut path = Vec::new();
     let mut parts = key.split("__");
     while let Some(part) = parts.next() {
         let known = part.to_ascii_lowercase().replace('_', "-");

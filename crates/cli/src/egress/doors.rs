@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::config::{self, Config};
 use crate::gateway::{BindError, Bound, Listener};
+use crate::listen;
 
 /// Where the services are called.
 #[derive(Debug, Clone, Default)]
@@ -56,13 +57,13 @@ impl Doors {
     pub(super) fn open(config: &Config) -> Result<Self, BindError> {
         let (mut doors, mut places) = (Vec::new(), Places::default());
         if config.egress.iter().any(|service| service.listen.is_none()) {
-            let listener = Listener::at(&config.egress_listen)?;
+            let listener = listen::on(&config.egress_listen)?;
             places.shared = Some(listener.bound.clone());
             doors.push((Door::Shared, listener));
         }
         for service in &config.egress {
             if let Some(address) = &service.listen {
-                let listener = Listener::at(address)?;
+                let listener = listen::on(address)?;
                 places.own.insert(service.name.clone(), listener.bound.clone());
                 doors.push((Door::Own(service.name.as_str().into()), listener));
             }

@@ -9,10 +9,10 @@ use seaworthy::metrics::Usage;
 use seaworthy::metrics::cell::Total;
 use seaworthy::metrics::requests::observed;
 
-use super::cells::{CLIENT_ERRORS, Cells, OUTCOMES};
 use super::facts::RESTARTS;
 use super::health;
 use super::{Metrics, lock};
+use seaworthy_gateway::metrics::{CLIENT_ERRORS, Cells, OUTCOMES};
 
 use Kind::{Counter, Gauge, Histogram};
 
@@ -50,7 +50,7 @@ fn connections(page: &mut Exposition, shards: &[Arc<Cells>]) {
 fn upstream(page: &mut Exposition, shards: &[Arc<Cells>]) {
     let mut upstreams: BTreeMap<Arc<str>, ([u64; OUTCOMES.len()], Total)> = BTreeMap::new();
     for cells in shards {
-        let series = lock(&cells.upstreams).clone();
+        let series = cells.upstreams().clone();
         for series in series {
             let (outcomes, total) = upstreams.entry(series.name.clone()).or_default();
             for (sum, count) in outcomes.iter_mut().zip(&series.outcomes) {

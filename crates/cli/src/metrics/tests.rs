@@ -9,6 +9,7 @@ use seaworthy::core::event::{Outcome, Protocol, RequestFinished};
 use seaworthy::core::health::{Check, Class, Measure, Snapshot, Status};
 use seaworthy::core::lifecycle::State;
 use seaworthy::core::refusal::Reason;
+use seaworthy_gateway::metrics::{Counted, Open};
 
 use super::*;
 use crate::config::{Level, Log, LogFormat, OnFull};
@@ -271,23 +272,5 @@ fn facts_are_counted_where_their_line_is_written() {
         ("seaworthy_requests_cut_total", "3"),
     ] {
         assert_eq!(text(&metrics, sample), expected, "{sample}");
-    }
-}
-
-#[test]
-fn every_failure_of_an_upstream_has_an_outcome_of_its_own() {
-    use crate::gateway::Failure;
-    let text = String::new;
-    for failure in [
-        Failure::Connect(std::io::ErrorKind::ConnectionRefused.into()),
-        Failure::ConnectTimeout,
-        Failure::Busy,
-        Failure::Closed(text()),
-        Failure::Invalid(text()),
-        Failure::ClientBody(text()),
-        Failure::ClientTooSlow,
-        Failure::NoAddress,
-    ] {
-        assert!(OUTCOMES.contains(&failure.outcome()), "{failure}");
     }
 }

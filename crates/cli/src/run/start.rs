@@ -24,6 +24,7 @@ use crate::exit_code::ExitCode;
 use crate::gateway::{
     BindError, Bound, Gateway, GatewaySetup, Listener, MakeObserver, Public, WorkerObserver, WorkerShare,
 };
+use crate::listen;
 use crate::log::{self, Fanout, LogSetup, Logger};
 use crate::metrics::{Metrics, MetricsSetup};
 use crate::monitor::{self, Monitor, Record};
@@ -310,11 +311,11 @@ impl Inherited {
     /// What was handed over, or else `address`.
     fn public(&mut self, address: &Address) -> Result<Vec<Listener>, BindError> {
         let inherited = std::mem::take(&mut self.public);
-        if inherited.is_empty() { Ok(vec![Listener::at(address)?]) } else { Ok(inherited) }
+        if inherited.is_empty() { Ok(vec![listen::on(address)?]) } else { Ok(inherited) }
     }
 
     fn admin(&mut self, address: &Address) -> Result<Listener, BindError> {
-        self.admin.take().map_or_else(|| Listener::at(address), Ok)
+        self.admin.take().map_or_else(|| listen::on(address), Ok)
     }
 }
 

@@ -111,6 +111,17 @@ fn a_body_that_comes_a_byte_at_a_time_is_answered_408() {
 }
 
 #[test]
+fn a_refusal_reaches_a_client_that_goes_on_sending() {
+    let service = Seaworthy::app().config("[limits]\nbody-size = \"1KiB\"").ready();
+    let mut client = service.client();
+    client.request("POST", "/upload", "Content-Length: 4000000\r\n");
+    // More than any buffer takes: a close with it unread would be a reset, which can destroy the answer.
+    client.send("x".repeat(4_000_000));
+    problem(&client.answer(), 413, "body_too_large");
+    assert_eq!(client.closed().0, Closed::Ended);
+}
+
+#[test]
 fn what_is_too_large_is_refused_by_the_limit_that_it_exceeds() {
     let limits = "[limits]\nbody-size = \"1KiB\"\nhead-size = \"16KiB\"\nheader-count = 50\nuri-length = \"1KiB\"";
     let service = Seaworthy::app().config(limits).ready();

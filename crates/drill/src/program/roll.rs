@@ -5,6 +5,7 @@
 //! is (a *stray*) is given to the only instance that lived when it began; where several did, to none.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::proc::{self, Process};
 
@@ -28,6 +29,13 @@ fn roll() -> MutexGuard<'static, Vec<Entry>> {
 /// From now on orphans become children of the calling process. Where the kernel refuses, strays go unseen.
 pub(crate) fn watch_orphans() {
     let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
+}
+
+/// Waits out the tick in which an instance ended: what begins in it could be of that one, or of the next.
+pub(super) fn part_from_the_last() {
+    while roll().iter().any(|entry| entry.ended.is_some_and(|ended| ended >= proc::now())) {
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }
 
 pub(super) fn enter(leader: u32, mark: &str, pipes: Vec<u64>) {
@@ -128,6 +136,19 @@ mod tests {
     }
 
     #[test]
+    fn no_instance_begins_in_the_tick_in_which_another_ended() {
+        for _ in 0..20 {
+            let mark = fastrand::u64(..).to_string();
+            enter(std::process::id(), &mark, Vec::new());
+            leave(&mark);
+            part_from_the_last();
+            let began = proc::now();
+            let ended = roll().iter().find(|entry| entry.mark == mark).and_then(|entry| entry.ended);
+            assert!(ended.is_some_and(|ended| ended < began), "{ended:?} {began}");
+        }
+    }
+
+    #[test]
     fn orphans_that_die_are_buried() {
         use std::os::unix::process::CommandExt;
         watch_orphans();
@@ -135,7 +156,7 @@ mod tests {
         let mut parent = std::process::Command::new("sh").args(["-c", "true & exit"]).process_group(0).spawn().unwrap();
         let group = parent.id();
         parent.wait().unwrap();
-        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+        let deadline = std::time::Instant::now() + Duration::from_secs(10);
         while proc::is_group_left(group) {
             assert!(std::time::Instant::now() < deadline, "nobody waits for the orphan");
             proc::strays();

@@ -5,6 +5,7 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use seaworthy_core::event::Event;
@@ -14,11 +15,11 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::Shared;
 use super::socket::Socket;
-use super::state::{Connection, Phase};
+use super::state::{Connection, Phase, ticks};
 use super::tunnel::Goodbye;
 
-/// Thrown away at most before a close.
-const LINGER_BYTES: u64 = 1024 * 1024;
+/// Who goes on sending after the last answer is listened to for so long.
+const LONGEST: Duration = Duration::from_secs(10);
 
 /// hyper cannot say it, because no request has begun.
 const TIMED_OUT: &[u8] = b"HTTP/1.1 408 Request Timeout\r\ncontent-type: application/problem+json\r\n\
@@ -57,12 +58,13 @@ pub(super) struct ClientStream {
     open: Open,
     goodbye: Goodbye,
     write_closed: bool,
-    thrown_away: u64,
+    /// The tick at which the write side was closed.
+    closed: u32,
 }
 
 impl ClientStream {
     pub(super) fn new(socket: Socket, open: Open) -> Self {
-        Self { socket, prefix: Bytes::new(), open, goodbye: Goodbye::default(), write_closed: false, thrown_away: 0 }
+        Self { socket, prefix: Bytes::new(), open, goodbye: Goodbye::default(), write_closed: false, closed: 0 }
     }
 
     /// Gives back what was read.
@@ -219,6 +221,7 @@ impl AsyncWrite for ClientStream {
         if !this.write_closed {
             ready!(Pin::new(&mut this.socket).poll_shutdown(cx))?;
             this.write_closed = true;
+            this.closed = this.now();
             if this.open.state.phase() == Phase::Tunnel {
                 // The service closes it, and knows what it still waits for.
                 return Poll::Ready(Ok(()));
@@ -236,9 +239,9 @@ impl AsyncWrite for ClientStream {
             if ready!(Pin::new(&mut this.socket).poll_read(cx, &mut buffer)).is_err() || buffer.filled().is_empty() {
                 return Poll::Ready(Ok(()));
             }
-            this.thrown_away += buffer.filled().len() as u64;
-            if this.thrown_away > LINGER_BYTES {
-                return Poll::Ready(Ok(()));
+            let now = this.now();
+            if now.saturating_sub(this.closed) <= ticks(LONGEST) {
+                this.open.state.touch(now);
             }
         }
     }

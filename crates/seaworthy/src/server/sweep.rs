@@ -6,7 +6,7 @@
 //! | has half a head for longer than the head timeout | answered 408 |
 //! | sends its body more slowly than it must | answered 408, or cut if it speaks HTTP/2 |
 //! | takes nothing of its answer for the send timeout | cut |
-//! | lingers after its last answer for two seconds | cut |
+//! | is silent for two seconds after its last answer | cut |
 //! | has not answered the close of its WebSocket for two seconds | cut |
 
 use std::sync::Weak;
@@ -18,7 +18,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use super::state::{Connection, Phase, TICK, ticks};
 use super::{ConnectionLimits, Shared};
 
-/// How long the rest of a request is thrown away for, and a WebSocket may take to answer a close frame.
+/// How long the rest of a request is waited for, and a WebSocket may take to answer a close frame.
 const LINGER: Duration = Duration::from_secs(2);
 
 /// Sweeps until the server is gone.

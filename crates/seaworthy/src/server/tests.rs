@@ -152,10 +152,10 @@ async fn a_connection_that_was_idle_for_too_long_is_closed() {
 #[tokio::test]
 async fn an_early_answer_reaches_a_client_that_is_still_sending() {
     let (_server, address, _) = start(ConnectionLimits::default()).await;
-    let head = "POST /refuse HTTP/1.1\r\nhost: a\r\ncontent-length: 900000\r\n\r\n";
+    let head = "POST /refuse HTTP/1.1\r\nhost: a\r\ncontent-length: 4000000\r\n\r\n";
     let mut client = connect(address, head).await;
     // More than any socket buffer takes: a server that closes with it unread answers with a reset.
-    client.write_all(&vec![b'x'; 900_000]).await.unwrap();
+    client.write_all(&vec![b'x'; 4_000_000]).await.unwrap();
     assert!(read_until(&mut client, b"hello").await.starts_with(b"HTTP/1.1 413"));
 }
 

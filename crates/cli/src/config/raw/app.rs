@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
+#[cfg(test)]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -10,24 +11,25 @@ use super::{Time, seconds};
 use crate::config::units::{AppPort, Argv, As, FilePath, SecretSource, Signal, UrlPath, User};
 
 /// The program that we start and stand in front of.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct App {
     /// The program and its arguments; no shell is run. `{port}` in an argument becomes the port it is to listen on.
     /// What follows `--` on the command line takes its place.
-    #[schemars(extend("x-default" = "none", "x-restart" = true, "examples" = [["node", "server.js"]]))]
+    #[cfg_attr(test, schemars(extend("x-default" = "none", "x-restart" = true, "examples" = [["node", "server.js"]])))]
     pub(crate) command: Option<As<Argv>>,
 
     /// The port on which the program listens, if it cannot take the one in `PORT`; `false` for a worker without HTTP.
-    #[schemars(extend("x-default" = "a free one, handed over as `PORT`", "x-restart" = true, "examples" = [3000]))]
+    #[cfg_attr(test, schemars(extend("x-default" = "a free one, handed over as `PORT`", "x-restart" = true, "examples" = [3000])))]
     pub(crate) port: Option<As<AppPort>>,
 
     /// A path of the program that must answer 2xx before it counts as ready.
-    #[schemars(extend("x-default" = "none: listening is enough", "examples" = ["/ready"]))]
+    #[cfg_attr(test, schemars(extend("x-default" = "none: listening is enough", "examples" = ["/ready"])))]
     pub(crate) ready_path: Option<As<UrlPath>>,
 
     /// A path of the program that is asked to find out whether it hangs. A program that hangs is restarted.
-    #[schemars(extend("x-default" = "none: a hang is not looked for", "examples" = ["/live"]))]
+    #[cfg_attr(test, schemars(extend("x-default" = "none: a hang is not looked for", "examples" = ["/live"])))]
     pub(crate) live_path: Option<As<UrlPath>>,
 
     /// How many times in a row `live-path` must fail, while no other request completes, before the program counts as hung.
@@ -37,20 +39,20 @@ pub(crate) struct App {
     pub(crate) live_interval: Time,
 
     /// A signal for the program when a drain begins, so that its background work winds down while requests still run.
-    #[schemars(extend("x-default" = "none", "examples" = ["USR1"]))]
+    #[cfg_attr(test, schemars(extend("x-default" = "none", "examples" = ["USR1"])))]
     pub(crate) drain_signal: Option<As<Signal>>,
 
     /// Environment variables for the program, besides those that we were started with. A value is text, `{ env = "NAME" }`
     /// or `{ file = "/run/secrets/name" }`.
-    #[schemars(extend("x-restart" = true, "examples" = [{ "DATABASE_URL": { "file": "/run/secrets/database-url" } }]))]
+    #[cfg_attr(test, schemars(extend("x-restart" = true, "examples" = [{ "DATABASE_URL": { "file": "/run/secrets/database-url" } }])))]
     pub(crate) env: BTreeMap<String, As<SecretSource>>,
 
     /// The directory that the program runs in.
-    #[schemars(extend("x-default" = "ours", "x-restart" = true, "examples" = ["/srv/app"]))]
+    #[cfg_attr(test, schemars(extend("x-default" = "ours", "x-restart" = true, "examples" = ["/srv/app"])))]
     pub(crate) cwd: Option<As<FilePath>>,
 
     /// Who the program runs as: `user` or `user:group`, by name or by number. Needs the privilege to switch.
-    #[schemars(extend("x-default" = "ourselves", "x-restart" = true, "examples" = ["10001:10001"]))]
+    #[cfg_attr(test, schemars(extend("x-default" = "ourselves", "x-restart" = true, "examples" = ["10001:10001"])))]
     pub(crate) user: Option<As<User>>,
 
     /// What the program speaks.
@@ -76,7 +78,8 @@ impl Default for App {
 }
 
 /// What an upstream speaks.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Protocol {
     /// HTTP/1.1, except that gRPC which came over HTTP/2 goes on over h2c.

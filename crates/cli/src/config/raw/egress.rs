@@ -3,6 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+#[cfg(test)]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -11,31 +12,32 @@ use crate::config::units::{As, Bind, Cidr, Destination, FilePath, Size, StatusRa
 
 /// A service that the program calls through us: with a breaker, retries, timeouts and a bulkhead. The program finds it under
 /// `EGRESS_NAME_URL`, as in `http://127.0.0.1:9091/NAME`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Egress {
     /// Where the service is. Nothing else can be called, and redirects are not followed.
-    #[schemars(extend("examples" = ["https://api.stripe.com"]))]
+    #[cfg_attr(test, schemars(extend("examples" = ["https://api.stripe.com"])))]
     pub(crate) url: As<Destination>,
 
     /// Defaults for `failures`, `failure-window` and `open`.
-    #[schemars(extend("x-default" = "the preset called as the table, if there is one", "examples" = ["stripe"]))]
+    #[cfg_attr(test, schemars(extend("x-default" = "the preset called as the table, if there is one", "examples" = ["stripe"])))]
     pub(crate) preset: Option<EgressPreset>,
 
     /// An address of its own, without the name in the path: `host:port`, a port on loopback, or `unix:/path`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("x-default" = "none: below `/NAME/` on `egress-listen`", "x-restart" = true, "examples" = ["127.0.0.1:0"]))]
+    #[cfg_attr(test, schemars(extend("x-default" = "none: below `/NAME/` on `egress-listen`", "x-restart" = true, "examples" = ["127.0.0.1:0"])))]
     pub(crate) listen: Option<As<Bind>>,
 
     /// Networks that are not public, and that the name in `url` may lead to. An address that stands in `url` itself, and
     /// `localhost`, need not be listed.
     #[serde(default)]
-    #[schemars(extend("examples" = [["10.0.0.0/8"]]))]
+    #[cfg_attr(test, schemars(extend("examples" = [["10.0.0.0/8"]])))]
     pub(crate) private: Vec<As<Cidr>>,
 
     /// The authorities whose certificates are believed, in PEM, in place of the public ones.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("x-default" = "none", "examples" = ["/etc/ssl/private-ca.pem"]))]
+    #[cfg_attr(test, schemars(extend("x-default" = "none", "examples" = ["/etc/ssl/private-ca.pem"])))]
     pub(crate) ca_file: Option<As<FilePath>>,
 
     /// Who decides whether calls go through.
@@ -43,21 +45,21 @@ pub(crate) struct Egress {
     pub(crate) breaker: BreakerMode,
 
     /// So many failures within `failure-window` open the breaker.
-    #[schemars(range(max = 10_000), extend("x-default" = "as the preset has it, else 5", "examples" = [3]))]
+    #[cfg_attr(test, schemars(range(max = 10_000), extend("x-default" = "as the preset has it, else 5", "examples" = [3])))]
     pub(crate) failures: Option<NonZeroU32>,
 
     /// Within how long.
-    #[schemars(extend("x-default" = "as the preset has it, else 60s", "examples" = ["2m"]))]
+    #[cfg_attr(test, schemars(extend("x-default" = "as the preset has it, else 60s", "examples" = ["2m"])))]
     pub(crate) failure_window: Option<Time>,
 
     /// So many failures of a hundred calls open it, too.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 100), extend("x-default" = "none", "examples" = [50]))]
+    #[cfg_attr(test, schemars(range(min = 1, max = 100), extend("x-default" = "none", "examples" = [50])))]
     pub(crate) failure_percent: Option<u8>,
 
     /// So many slow calls of a hundred open it, too.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 100), extend("x-default" = "none", "examples" = [80]))]
+    #[cfg_attr(test, schemars(range(min = 1, max = 100), extend("x-default" = "none", "examples" = [80])))]
     pub(crate) slow_percent: Option<u8>,
 
     /// From when on a call is slow.
@@ -70,30 +72,30 @@ pub(crate) struct Egress {
 
     /// Fewer calls than that within `rate-window` have no percentage.
     #[serde(default = "ten")]
-    #[schemars(range(max = 10_000))]
+    #[cfg_attr(test, schemars(range(max = 10_000)))]
     pub(crate) minimum_calls: NonZeroU32,
 
     /// How long it stays open; up to a tenth is added at random.
-    #[schemars(extend("x-default" = "as the preset has it, else 30s", "examples" = ["45s"]))]
+    #[cfg_attr(test, schemars(extend("x-default" = "as the preset has it, else 30s", "examples" = ["45s"])))]
     pub(crate) open: Option<Time>,
 
     /// The open time doubles while probes fail, up to this.
-    #[schemars(extend("x-default" = "8 × `open`", "examples" = ["30m"]))]
+    #[cfg_attr(test, schemars(extend("x-default" = "8 × `open`", "examples" = ["30m"])))]
     pub(crate) open_max: Option<Time>,
 
     /// So many probes have to succeed before it closes.
     #[serde(default = "one")]
-    #[schemars(range(max = 100))]
+    #[cfg_attr(test, schemars(range(max = 100)))]
     pub(crate) probes: NonZeroU32,
 
     /// Statuses that count neither as failure nor as success. Failures are 429 and 5xx but for 501, and no answer.
     #[serde(default)]
-    #[schemars(extend("examples" = [[429]]))]
+    #[cfg_attr(test, schemars(extend("examples" = [[429]])))]
     pub(crate) ignore_status: Vec<As<StatusRange>>,
 
     /// How often a call is tried again that failed: of an idempotent method, or with an `Idempotency-Key`.
     #[serde(default = "three")]
-    #[schemars(range(max = 10))]
+    #[cfg_attr(test, schemars(range(max = 10)))]
     pub(crate) retries: u32,
 
     /// Which statuses are tried again; no answer always is.
@@ -114,7 +116,7 @@ pub(crate) struct Egress {
 
     /// Of a hundred calls so many may be retries, beyond three a second.
     #[serde(default = "twenty")]
-    #[schemars(range(max = 100))]
+    #[cfg_attr(test, schemars(range(max = 100)))]
     pub(crate) retry_budget_percent: u8,
 
     /// The largest body that is kept to be sent again; a larger one, or one of unknown length, is streamed and sent once.
@@ -122,15 +124,15 @@ pub(crate) struct Egress {
     pub(crate) retry_body: As<Size>,
 
     /// For name, TCP and TLS together.
-    #[schemars(extend("x-default" = "3s, or `attempt-timeout` if that is shorter", "examples" = ["1s"]))]
+    #[cfg_attr(test, schemars(extend("x-default" = "3s, or `attempt-timeout` if that is shorter", "examples" = ["1s"])))]
     pub(crate) connect_timeout: Option<Time>,
 
     /// For one attempt, to the head of its answer.
-    #[schemars(extend("x-default" = "10s, or half of `total-timeout` if that is shorter", "examples" = ["5s"]))]
+    #[cfg_attr(test, schemars(extend("x-default" = "10s, or half of `total-timeout` if that is shorter", "examples" = ["5s"])))]
     pub(crate) attempt_timeout: Option<Time>,
 
     /// For all attempts and the waits between them, to the head of the answer. Bodies may take longer.
-    #[schemars(extend("x-default" = "30s, or 3 × `attempt-timeout` if that is longer", "examples" = ["1m"]))]
+    #[cfg_attr(test, schemars(extend("x-default" = "30s, or 3 × `attempt-timeout` if that is longer", "examples" = ["1m"])))]
     pub(crate) total_timeout: Option<Time>,
 
     /// How long nothing of the body of an answer may come.
@@ -139,12 +141,12 @@ pub(crate) struct Egress {
 
     /// How many calls may run at a time.
     #[serde(default = "a_hundred")]
-    #[schemars(range(max = 100_000))]
+    #[cfg_attr(test, schemars(range(max = 100_000)))]
     pub(crate) concurrency: NonZeroU32,
 
     /// How many more may wait for their turn; beyond them 503.
     #[serde(default = "a_hundred_waiting")]
-    #[schemars(range(max = 100_000))]
+    #[cfg_attr(test, schemars(range(max = 100_000)))]
     pub(crate) queue: u32,
 
     /// How long a call may wait for its turn; then 503.
@@ -153,12 +155,12 @@ pub(crate) struct Egress {
 
     /// The body of an answer while the breaker is open, in place of 503.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("x-default" = "none", "examples" = ["{\"rates\":[]}"]))]
+    #[cfg_attr(test, schemars(extend("x-default" = "none", "examples" = ["{\"rates\":[]}"])))]
     pub(crate) fallback_body: Option<String>,
 
     /// The status beside `fallback-body`.
     #[serde(default = "ok")]
-    #[schemars(range(min = 200, max = 599))]
+    #[cfg_attr(test, schemars(range(min = 200, max = 599)))]
     pub(crate) fallback_status: u16,
 
     /// The media type of `fallback-body`.
@@ -167,7 +169,8 @@ pub(crate) struct Egress {
 }
 
 /// What a breaker trips on, as those who call these services do it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum EgressPreset {
     /// 3 failures in 60s, open for 30s.
@@ -187,7 +190,8 @@ impl EgressPreset {
 }
 
 /// Who decides whether calls go through.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum BreakerMode {
     /// The calls themselves.

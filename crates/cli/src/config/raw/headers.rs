@@ -1,10 +1,12 @@
 //! The table `[headers]`.
 
+#[cfg(test)]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Security headers on the answers of the program. What the program set itself stands.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Headers {
     /// Which headers are added.
@@ -12,7 +14,8 @@ pub(crate) struct Headers {
 }
 
 /// A set of security headers.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum HeaderPreset {
     /// Only what breaks nothing: `X-Content-Type-Options`, `Referrer-Policy`; `Server` and `X-Powered-By` are removed.

@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+#[cfg(test)]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +11,8 @@ use super::{Time, seconds};
 use crate::config::units::{As, ByteRate, OrOff, Size};
 
 /// What a request may cost.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Limits {
     /// From the first byte of a request's head to its last; then 408.
@@ -32,7 +34,8 @@ pub(crate) struct Limits {
     pub(crate) head_size: As<Size>,
 
     /// The most headers of a request; beyond it 431.
-    #[schemars(range(max = 16_384))] // `HeaderMap` takes 32768, and needs room for those that we add.
+    #[cfg_attr(test, schemars(range(max = 16_384)))]
+    // `HeaderMap` takes 32768, and needs room for those that we add.
     pub(crate) header_count: NonZeroUsize,
 
     /// The longest path with query; beyond it 414.
@@ -48,7 +51,7 @@ pub(crate) struct Limits {
     pub(crate) connect_timeout: Time,
 
     /// How many connections to the upstream may be open at a time, over all workers.
-    #[schemars(range(max = 1_000_000))]
+    #[cfg_attr(test, schemars(range(max = 1_000_000)))]
     pub(crate) upstream_connections: NonZeroUsize,
 }
 

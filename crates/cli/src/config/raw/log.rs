@@ -1,18 +1,20 @@
 //! The table `[log]`.
 
+#[cfg(test)]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Log lines on stdout.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Log {
     /// The least level that is written. `seaworthy loglevel` changes it while running.
-    #[schemars(extend("x-default" = "`LOG_LEVEL`, else `debug` in development, else `info`", "examples" = ["info"]))]
+    #[cfg_attr(test, schemars(extend("x-default" = "`LOG_LEVEL`, else `debug` in development, else `info`", "examples" = ["info"])))]
     pub(crate) level: Option<Level>,
 
     /// How lines are written.
-    #[schemars(extend("x-restart" = true))]
+    #[cfg_attr(test, schemars(extend("x-restart" = true)))]
     pub(crate) format: LogFormat,
 
     /// Whether each request leaves a line.
@@ -22,11 +24,11 @@ pub(crate) struct Log {
     pub(crate) query: bool,
 
     /// What happens when stdout does not take lines as fast as they come.
-    #[schemars(extend("x-restart" = true))]
+    #[cfg_attr(test, schemars(extend("x-restart" = true)))]
     pub(crate) on_full: OnFull,
 
     /// Names of headers and query parameters to redact, besides those that mean secrets everywhere. `*` stands for anything.
-    #[schemars(extend("examples" = [["*session*", "ssn"]]))]
+    #[cfg_attr(test, schemars(extend("examples" = [["*session*", "ssn"]])))]
     pub(crate) redact: Vec<String>,
 }
 
@@ -44,7 +46,8 @@ impl Default for Log {
 }
 
 /// How important a line is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Level {
     Trace,
@@ -55,7 +58,8 @@ pub(crate) enum Level {
 }
 
 /// How lines are written.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum LogFormat {
     /// Pretty on a terminal and in development, else JSON.
@@ -68,7 +72,8 @@ pub(crate) enum LogFormat {
 }
 
 /// What happens when stdout does not take lines as fast as they come.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum OnFull {
     /// Lines are dropped and counted; nothing ever waits for a log.

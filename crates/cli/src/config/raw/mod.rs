@@ -35,6 +35,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+#[cfg(test)]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -72,58 +73,59 @@ fn seconds(seconds: u64) -> Time {
 }
 
 /// The configuration of Seaworthy. Everything has a default; a file is needed only to depart from it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-#[schemars(title = "seaworthy.toml")]
+#[cfg_attr(test, schemars(title = "seaworthy.toml"))]
 pub(crate) struct Root {
     /// What the service is called in logs, metrics and probes.
-    #[schemars(extend("x-default" = "the file name of the program, else `app`", "x-restart" = true, "examples" = ["api"]))]
+    #[cfg_attr(test, schemars(extend("x-default" = "the file name of the program, else `app`", "x-restart" = true, "examples" = ["api"])))]
     pub(crate) service: Option<String>,
 
     /// The version of the program, shown in logs, probes and `build_info`.
-    #[schemars(extend("x-default" = "none", "x-restart" = true, "examples" = ["1.4.2"]))]
+    #[cfg_attr(test, schemars(extend("x-default" = "none", "x-restart" = true, "examples" = ["1.4.2"])))]
     pub(crate) version: Option<String>,
 
     /// The name of the environment. `development` means pretty logs, at debug.
-    #[schemars(extend("x-default" = "`NODE_ENV`, else `production`", "x-restart" = true, "examples" = ["production"]))]
+    #[cfg_attr(test, schemars(extend("x-default" = "`NODE_ENV`, else `production`", "x-restart" = true, "examples" = ["production"])))]
     pub(crate) environment: Option<String>,
 
     /// Where the public is served: `host:port`, `:port` (all addresses), a port, or `unix:/path`. Port 0 picks a free one.
-    #[schemars(extend("x-default" = "`0.0.0.0:$PORT`, else `0.0.0.0:8080`", "x-restart" = true, "examples" = ["0.0.0.0:8080"]))]
+    #[cfg_attr(test, schemars(extend("x-default" = "`0.0.0.0:$PORT`, else `0.0.0.0:8080`", "x-restart" = true, "examples" = ["0.0.0.0:8080"])))]
     pub(crate) listen: Option<As<Bind>>,
 
     /// Where probes and metrics are served, read-only. A port alone stays on loopback; under Kubernetes bind it where the
     /// kubelet reaches it, as in `:9090`. `off` serves none.
-    #[schemars(extend(
+    #[cfg_attr(test, schemars(extend(
         "x-default" = "`127.0.0.1:$ADMIN_PORT`, else `127.0.0.1:9090`",
         "x-restart" = true,
         "examples" = ["127.0.0.1:9090"]
-    ))]
+    )))]
     pub(crate) admin: Option<As<OrOff<Bind>>>,
 
     /// How many threads serve the public.
-    #[schemars(extend("x-default" = "the CPU quota, at most 4", "x-restart" = true, "examples" = [2]))]
-    #[schemars(range(max = 1024))]
+    #[cfg_attr(test, schemars(extend("x-default" = "the CPU quota, at most 4", "x-restart" = true, "examples" = [2])))]
+    #[cfg_attr(test, schemars(range(max = 1024)))]
     pub(crate) workers: Option<NonZeroUsize>,
 
     /// The networks of the proxies before us. Only from there are `X-Forwarded-For` and `Forwarded` believed.
-    #[schemars(extend("examples" = [["10.0.0.0/8"]]))]
+    #[cfg_attr(test, schemars(extend("examples" = [["10.0.0.0/8"]])))]
     pub(crate) trusted_proxies: Vec<As<Cidr>>,
 
     /// Where state is kept. Without it everything is kept in memory.
-    #[schemars(extend(
+    #[cfg_attr(test, schemars(extend(
         "x-default" = "`$STATE_DIRECTORY`, else `$XDG_STATE_HOME/seaworthy`, else none",
         "x-restart" = true,
         "examples" = ["/var/lib/seaworthy"]
-    ))]
+    )))]
     pub(crate) state_dir: Option<As<FilePath>>,
 
     /// The unix socket over which `seaworthy drain`, `status`, `reload` and the like reach this process, or `off`.
-    #[schemars(extend(
+    #[cfg_attr(test, schemars(extend(
         "x-default" = "`control.sock` in `state-dir`, if there is one",
         "x-restart" = true,
         "examples" = ["/run/seaworthy/control.sock"]
-    ))]
+    )))]
     pub(crate) control: Option<As<OrOff<FilePath>>>,
 
     pub(crate) app: App,
@@ -138,7 +140,7 @@ pub(crate) struct Root {
     pub(crate) probes: Probes,
 
     /// Free values, shown in the bodies of probes.
-    #[schemars(extend("examples" = [{ "mode": "primary" }]))]
+    #[cfg_attr(test, schemars(extend("examples" = [{ "mode": "primary" }])))]
     pub(crate) info: BTreeMap<String, String>,
 
     pub(crate) require: Require,
@@ -160,7 +162,7 @@ pub(crate) struct Root {
     pub(crate) upstream: Vec<Upstream>,
 
     /// Where the program calls the services of `[egress.NAME]`, each below `/NAME/`. Port 0 picks a free one.
-    #[schemars(extend("x-default" = "`127.0.0.1:9091`", "x-restart" = true, "examples" = ["127.0.0.1:9091"]))]
+    #[cfg_attr(test, schemars(extend("x-default" = "`127.0.0.1:9091`", "x-restart" = true, "examples" = ["127.0.0.1:9091"])))]
     pub(crate) egress_listen: Option<As<Bind>>,
 
     /// Services that the program calls through us: each with a breaker, retries, timeouts and a bulkhead. The program finds

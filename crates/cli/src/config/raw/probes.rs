@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+#[cfg(test)]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -9,26 +10,27 @@ use super::Time;
 use crate::config::units::{As, Cidr, PublicProbes, SecretSource, UrlPath};
 
 /// The answers to whoever asks how the service is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Probes {
     /// Whether the public listener answers probes too: all of them, none, or these paths. They win over the program's own.
-    #[schemars(extend("examples" = [["/health/ready"]]))]
+    #[cfg_attr(test, schemars(extend("examples" = [["/health/ready"]])))]
     pub(crate) public: As<PublicProbes>,
 
     /// More paths, each with the verdict that it answers.
-    #[schemars(extend("examples" = [{ "/ready": "ready", "/health": "live" }]))]
+    #[cfg_attr(test, schemars(extend("examples" = [{ "/ready": "ready", "/health": "live" }])))]
     pub(crate) paths: BTreeMap<String, Verdict>,
 
     /// The networks from which probes are answered; empty means everybody.
-    #[schemars(extend("examples" = [["10.0.0.0/8"]]))]
+    #[cfg_attr(test, schemars(extend("examples" = [["10.0.0.0/8"]])))]
     pub(crate) allow: Vec<As<Cidr>>,
 
     /// Who sees addresses and error texts in a probe's body.
     pub(crate) details: Details,
 
     /// Whoever brings this as `Authorization: Bearer` sees what is shown on this machine.
-    #[schemars(extend("x-default" = "none", "examples" = [{ "env": "PROBE_TOKEN" }]))]
+    #[cfg_attr(test, schemars(extend("x-default" = "none", "examples" = [{ "env": "PROBE_TOKEN" }])))]
     pub(crate) token: Option<As<SecretSource>>,
 
     /// The shape of the body when the request asks for none.
@@ -36,16 +38,16 @@ pub(crate) struct Probes {
 
     /// Bodies of your own, as templates: the path of a probe, and what it answers. The page about probes lists what a
     /// template may use; it is tried when the configuration is loaded.
-    #[schemars(extend("x-default" = "none", "examples" = [{ "/health": "{\"ok\": {{ passes }}}" }]))]
+    #[cfg_attr(test, schemars(extend("x-default" = "none", "examples" = [{ "/health": "{\"ok\": {{ passes }}}" }])))]
     pub(crate) shapes: BTreeMap<String, String>,
 
     /// A path of the program, or of the upstream, that answers JSON. Templates may use it as `app`: it is asked in the
     /// background, and only while one of them does.
-    #[schemars(extend("x-default" = "none", "examples" = ["/internal/stats"]))]
+    #[cfg_attr(test, schemars(extend("x-default" = "none", "examples" = ["/internal/stats"])))]
     pub(crate) app_path: Option<As<UrlPath>>,
 
     /// How often `app-path` is asked, and how often processes and memory are looked at for templates.
-    #[schemars(extend("examples" = ["10s"]))]
+    #[cfg_attr(test, schemars(extend("examples" = ["10s"])))]
     pub(crate) sample_interval: Time,
 }
 
@@ -66,7 +68,8 @@ impl Default for Probes {
 }
 
 /// What a probe asks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Verdict {
     /// Whether the start is complete.
@@ -91,7 +94,8 @@ impl From<Verdict> for seaworthy::probes::Verdict {
 }
 
 /// Who sees addresses and error texts.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Details {
     /// Only who asks from this machine, or brings the token.
@@ -104,7 +108,8 @@ pub(crate) enum Details {
 }
 
 /// The shape of a probe's body.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum ProbeFormat {
     /// JSON, as the guide describes it.

@@ -1,13 +1,15 @@
 //! The table `[request-id]`.
 
 use http::HeaderName;
+#[cfg(test)]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::config::units::As;
 
 /// The id that a request carries through logs, answers and the program.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct RequestId {
     /// Whose ids are kept. Others are replaced.
@@ -27,7 +29,8 @@ impl Default for RequestId {
 }
 
 /// Whose request ids are kept.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Trust {
     /// Everybody's, if they are well-formed.
@@ -38,7 +41,8 @@ pub(crate) enum Trust {
 }
 
 /// The version of a UUID.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum IdFormat {
     /// Ordered by time.

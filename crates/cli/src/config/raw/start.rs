@@ -1,12 +1,14 @@
 //! The table `[start]`.
 
+#[cfg(test)]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Time, seconds};
 
 /// From the start of the program until it is ready.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Start {
     /// How long the program may take until it listens and `app.ready-path` answers 2xx; after that we stop, with exit code 70.

@@ -10,7 +10,7 @@ use super::*;
 use crate::config::{check, describe, kinds, schema};
 
 fn keys() -> Vec<(String, describe::Key<'static>)> {
-    let tables = describe::tables();
+    let tables = describe::tables(schema::root());
     let path = |table: &describe::Table<'static>, key| (table.path(key), key);
     tables.iter().flat_map(|table| table.keys.iter().map(move |key| path(table, *key))).collect()
 }

@@ -42,7 +42,7 @@ fn value() -> impl Strategy<Value = Value> {
 
 /// A file of known keys with any values.
 fn document() -> impl Strategy<Value = String> {
-    let keys: Vec<(String, String)> = describe::tables()
+    let keys: Vec<(String, String)> = describe::tables(schema::root())
         .iter()
         .flat_map(|table| {
             let heading = if table.name.is_empty() { String::new() } else { table.heading() };

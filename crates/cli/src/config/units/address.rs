@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{Complaint, Kind};
 
@@ -51,8 +51,9 @@ impl Kind for Bind {
         "address".into()
     }
 
+    #[cfg(test)]
     fn schema() -> Value {
-        json!({ "anyOf": [{ "type": "string" }, { "type": "integer", "minimum": 0, "maximum": 65535 }] })
+        serde_json::json!({ "anyOf": [{ "type": "string" }, { "type": "integer", "minimum": 0, "maximum": 65535 }] })
     }
 
     fn read(value: &Value) -> Result<Self, Complaint> {

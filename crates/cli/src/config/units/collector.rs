@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use seaworthy::otlp::{Protocol, Settings};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{Complaint, Kind, text};
 
@@ -16,8 +16,9 @@ impl Kind for CollectorUrl {
         "collector URL".into()
     }
 
+    #[cfg(test)]
     fn schema() -> Value {
-        json!({ "type": "string", "pattern": "^https?://[!-~]+$" })
+        serde_json::json!({ "type": "string", "pattern": "^https?://[!-~]+$" })
     }
 
     fn read(value: &Value) -> Result<Self, Complaint> {
@@ -48,8 +49,9 @@ impl Kind for Ratio {
         "ratio".into()
     }
 
+    #[cfg(test)]
     fn schema() -> Value {
-        json!({ "type": "number", "minimum": 0, "maximum": 1 })
+        serde_json::json!({ "type": "number", "minimum": 0, "maximum": 1 })
     }
 
     fn read(value: &Value) -> Result<Self, Complaint> {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{Complaint, Kind};
 
@@ -16,8 +16,9 @@ impl Kind for Argv {
         "command".into()
     }
 
+    #[cfg(test)]
     fn schema() -> Value {
-        json!({ "type": "array", "items": { "type": "string" }, "minItems": 1 })
+        serde_json::json!({ "type": "array", "items": { "type": "string" }, "minItems": 1 })
     }
 
     fn read(value: &Value) -> Result<Self, Complaint> {
@@ -56,8 +57,9 @@ impl Kind for HookCommand {
         "hook".into()
     }
 
+    #[cfg(test)]
     fn schema() -> Value {
-        json!({ "anyOf": [
+        serde_json::json!({ "anyOf": [
             Argv::schema(),
             {
                 "type": "object",
@@ -84,7 +86,7 @@ impl Kind for HookCommand {
     fn write(&self) -> Value {
         self.timeout.map_or_else(
             || self.command.write(),
-            |timeout| json!({ "command": self.command.write(), "timeout": timeout.write() }),
+            |timeout| serde_json::json!({ "command": self.command.write(), "timeout": timeout.write() }),
         )
     }
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{Complaint, Kind};
 
@@ -21,8 +21,9 @@ impl Kind for Duration {
         "duration".into()
     }
 
+    #[cfg(test)]
     fn schema() -> Value {
-        json!({ "type": "string", "pattern": "^([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?$", "minLength": 2 })
+        serde_json::json!({ "type": "string", "pattern": "^([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?$", "minLength": 2 })
     }
 
     fn read(value: &Value) -> Result<Self, Complaint> {

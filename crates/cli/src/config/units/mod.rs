@@ -25,9 +25,10 @@ use std::borrow::Cow;
 use std::fmt;
 use std::num::NonZeroU32;
 
+#[cfg(test)]
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 pub(crate) use self::address::{Address, Bind, socket_path};
 pub(crate) use self::cidr::Cidr;
@@ -73,6 +74,7 @@ pub(crate) trait Kind: Sized {
     fn name() -> Cow<'static, str>;
 
     /// What JSON Schema can say about it.
+    #[cfg(test)]
     fn schema() -> Value;
 
     fn read(value: &Value) -> Result<Self, Complaint>;
@@ -98,6 +100,7 @@ impl<'de, T: Kind> Deserialize<'de> for As<T> {
     }
 }
 
+#[cfg(test)]
 impl<T: Kind> JsonSchema for As<T> {
     fn inline_schema() -> bool {
         true
@@ -135,8 +138,9 @@ impl<T: Kind> Kind for OrOff<T> {
         format!("{} or \"off\"", T::name()).into()
     }
 
+    #[cfg(test)]
     fn schema() -> Value {
-        json!({ "anyOf": [{ "const": "off" }, T::schema()] })
+        serde_json::json!({ "anyOf": [{ "const": "off" }, T::schema()] })
     }
 
     fn read(value: &Value) -> Result<Self, Complaint> {
@@ -159,8 +163,9 @@ impl Kind for NonZeroU32 {
         "count".into()
     }
 
+    #[cfg(test)]
     fn schema() -> Value {
-        json!({ "type": "integer", "minimum": 1, "maximum": u32::MAX })
+        serde_json::json!({ "type": "integer", "minimum": 1, "maximum": u32::MAX })
     }
 
     fn read(value: &Value) -> Result<Self, Complaint> {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::num::NonZeroU16;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{Complaint, Kind};
 
@@ -22,8 +22,9 @@ impl Kind for AppPort {
         "port or false".into()
     }
 
+    #[cfg(test)]
     fn schema() -> Value {
-        json!({ "anyOf": [{ "type": "integer", "minimum": 1, "maximum": 65535 }, { "const": false }] })
+        serde_json::json!({ "anyOf": [{ "type": "integer", "minimum": 1, "maximum": 65535 }, { "const": false }] })
     }
 
     fn read(value: &Value) -> Result<Self, Complaint> {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{Complaint, Kind, UrlPath};
 
@@ -20,8 +20,9 @@ impl Kind for PublicProbes {
         "true, false or paths".into()
     }
 
+    #[cfg(test)]
     fn schema() -> Value {
-        json!({ "anyOf": [{ "type": "boolean" }, { "type": "array", "items": UrlPath::schema() }] })
+        serde_json::json!({ "anyOf": [{ "type": "boolean" }, { "type": "array", "items": UrlPath::schema() }] })
     }
 
     fn read(value: &Value) -> Result<Self, Complaint> {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::path::PathBuf;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{Complaint, Kind};
 
@@ -53,16 +53,17 @@ impl Kind for SecretSource {
         "secret".into()
     }
 
+    #[cfg(test)]
     fn schema() -> Value {
         let source = |key: &str| {
-            json!({
+            serde_json::json!({
                 "type": "object",
                 "properties": { key: { "type": "string", "minLength": 1 } },
                 "required": [key],
                 "additionalProperties": false,
             })
         };
-        json!({ "anyOf": [{ "type": "string" }, source("env"), source("file")] })
+        serde_json::json!({ "anyOf": [{ "type": "string" }, source("env"), source("file")] })
     }
 
     fn read(value: &Value) -> Result<Self, Complaint> {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{Complaint, Kind, text};
 
@@ -19,6 +19,7 @@ const UNITS: [(&str, u64); 9] = [
     ("B", 1),
 ];
 
+#[cfg(test)]
 const PATTERN: &str = "[0-9]+ ?([kKmMgGtT][iI]?)?[bB]";
 const HOW: &str = "the units are B, KB, MB, GB, TB (powers of 1000) and KiB, MiB, GiB, TiB (powers of 1024)";
 
@@ -31,8 +32,9 @@ impl Kind for Size {
         "size".into()
     }
 
+    #[cfg(test)]
     fn schema() -> Value {
-        json!({ "type": "string", "pattern": format!("^{PATTERN}$") })
+        serde_json::json!({ "type": "string", "pattern": format!("^{PATTERN}$") })
     }
 
     fn read(value: &Value) -> Result<Self, Complaint> {
@@ -56,8 +58,9 @@ impl Kind for ByteRate {
         "byte rate".into()
     }
 
+    #[cfg(test)]
     fn schema() -> Value {
-        json!({ "type": "string", "pattern": format!("^{PATTERN}/s$") })
+        serde_json::json!({ "type": "string", "pattern": format!("^{PATTERN}/s$") })
     }
 
     fn read(value: &Value) -> Result<Self, Complaint> {

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::num::NonZeroU16;
 use std::path::PathBuf;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::address::socket_path;
 use super::{Complaint, Kind, text};
@@ -56,8 +56,9 @@ impl Kind for Target {
         "upstream URL".into()
     }
 
+    #[cfg(test)]
     fn schema() -> Value {
-        json!({ "type": "string", "pattern": "^(http://|h2c://|unix:)[!-~]+$" })
+        serde_json::json!({ "type": "string", "pattern": "^(http://|h2c://|unix:)[!-~]+$" })
     }
 
     fn read(value: &Value) -> Result<Self, Complaint> {

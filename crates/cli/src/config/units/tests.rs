@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use http::HeaderName;
 use proptest::prelude::*;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::*;
 
@@ -47,7 +47,7 @@ fn what_is_no_time_is_refused() {
     let texts =
         ["", " ", "s", "5 s", "5sec", "-5s", "1.5s", "30s1m", "1s1s", "5s5", "367d", "99999999999999999999s", "5µs"];
     refused::<Duration>(&texts.map(Value::from));
-    refused::<Duration>(&[json!(true), json!(["5s"]), json!({})]);
+    refused::<Duration>(&[serde_json::json!(true), serde_json::json!(["5s"]), serde_json::json!({})]);
 }
 
 #[test]
@@ -94,7 +94,13 @@ fn addresses_are_read_in_every_notation() {
     refused::<Bind>(
         &["", "a", "a:b", "example.com:80", "1.2.3.4", "1.2.3.4:65536", "::1:80", "unix:"].map(Value::from),
     );
-    refused::<Bind>(&[json!(-1), json!(65_536), json!(1.5), json!(true), json!(format!("unix:/{}", "a".repeat(107)))]);
+    refused::<Bind>(&[
+        serde_json::json!(-1),
+        serde_json::json!(65_536),
+        serde_json::json!(1.5),
+        serde_json::json!(true),
+        serde_json::json!(format!("unix:/{}", "a".repeat(107))),
+    ]);
 }
 
 #[test]
@@ -126,26 +132,36 @@ fn a_network_contains_its_addresses_and_no_others() {
 
 #[test]
 fn a_line_for_a_shell_is_no_command() {
-    assert_eq!(read(json!(["node", "a b.js"])), Ok(Argv(vec!["node".to_owned(), "a b.js".to_owned()])));
+    assert_eq!(read(serde_json::json!(["node", "a b.js"])), Ok(Argv(vec!["node".to_owned(), "a b.js".to_owned()])));
     assert_eq!(
         read::<Argv>("node server.js"),
         Err("is a line, not a list of arguments; no shell is run; did you mean [\"node\", \"server.js\"]?".to_owned())
     );
-    refused::<Argv>(&[json!([]), json!([""]), json!(["a", 1]), json!(["a\0"]), json!(1), json!({})]);
+    refused::<Argv>(&[
+        serde_json::json!([]),
+        serde_json::json!([""]),
+        serde_json::json!(["a", 1]),
+        serde_json::json!(["a\0"]),
+        serde_json::json!(1),
+        serde_json::json!({}),
+    ]);
 }
 
 #[test]
 fn a_hook_is_a_command_or_a_table_with_one() {
     let hook = |timeout| HookCommand { command: Argv(vec!["./a".to_owned()]), timeout };
-    assert_eq!(read(json!(["./a"])), Ok(hook(None)));
-    assert_eq!(read(json!({ "command": ["./a"], "timeout": "1s" })), Ok(hook(Some(Duration::from_secs(1)))));
+    assert_eq!(read(serde_json::json!(["./a"])), Ok(hook(None)));
+    assert_eq!(
+        read(serde_json::json!({ "command": ["./a"], "timeout": "1s" })),
+        Ok(hook(Some(Duration::from_secs(1))))
+    );
     refused::<HookCommand>(&[
-        json!({}),
-        json!({ "timeout": "1s" }),
-        json!({ "command": ["a"], "time": "1s" }),
-        json!([]),
+        serde_json::json!({}),
+        serde_json::json!({ "timeout": "1s" }),
+        serde_json::json!({ "command": ["a"], "time": "1s" }),
+        serde_json::json!([]),
     ]);
-    refused::<HookCommand>(&[json!({ "command": ["a"], "timeout": 1 })]);
+    refused::<HookCommand>(&[serde_json::json!({ "command": ["a"], "timeout": 1 })]);
 }
 
 #[test]
@@ -154,7 +170,12 @@ fn signals_have_three_notations() {
         assert_eq!(read(text), Ok(Signal::Quit));
     }
     assert_eq!(rustix::process::Signal::from(Signal::Quit), rustix::process::Signal::QUIT);
-    refused::<Signal>(&[json!("STOP"), json!("SIGSIGQUIT"), json!(""), json!(15)]);
+    refused::<Signal>(&[
+        serde_json::json!("STOP"),
+        serde_json::json!("SIGSIGQUIT"),
+        serde_json::json!(""),
+        serde_json::json!(15),
+    ]);
 }
 
 #[test]
@@ -192,7 +213,7 @@ fn users_are_names_or_numbers() {
     assert_eq!(read("10001:10002"), user(Account::Id(10001), Some(Account::Id(10002))));
     assert_eq!(read("app:www-data"), user(name("app"), Some(name("www-data"))));
     refused::<User>(&["", ":", "app:", ":app", "a b", "a:b:c", "4294967296"].map(Value::from));
-    refused::<User>(&[json!(-1), json!(4_294_967_296_u64), json!(false)]);
+    refused::<User>(&[serde_json::json!(-1), serde_json::json!(4_294_967_296_u64), serde_json::json!(false)]);
 }
 
 #[test]
@@ -200,22 +221,28 @@ fn off_is_a_word_of_its_own() {
     assert_eq!(read::<OrOff<Size>>("off"), Ok(OrOff::Off));
     assert_eq!(read::<OrOff<Size>>(false), Ok(OrOff::Off));
     assert_eq!(read::<OrOff<Size>>("1B").map(OrOff::on), Ok(Some(Size(1))));
-    refused::<OrOff<Size>>(&[json!("none"), json!(0), json!(true)]);
+    refused::<OrOff<Size>>(&[serde_json::json!("none"), serde_json::json!(0), serde_json::json!(true)]);
 }
 
 #[test]
 fn a_port_of_the_program_is_a_number_or_false() {
     assert_eq!(read(false), Ok(AppPort::None));
     assert!(matches!(read(3000), Ok(AppPort::Fixed(port)) if port.get() == 3000));
-    refused::<AppPort>(&[json!(0), json!(65_536), json!(true), json!("3000"), json!("none")]);
+    refused::<AppPort>(&[
+        serde_json::json!(0),
+        serde_json::json!(65_536),
+        serde_json::json!(true),
+        serde_json::json!("3000"),
+        serde_json::json!("none"),
+    ]);
 }
 
 #[test]
 fn paths_of_urls_carry_nothing_but_a_path() {
     assert_eq!(read("/a%20b"), Ok(UrlPath("/a%20b".to_owned())));
     refused::<UrlPath>(&["", "a", "/a b", "/a?b", "/a#b", "/ä", "http://a/b"].map(Value::from));
-    assert_eq!(read(json!(["/a"])), Ok(PublicProbes::Paths(vec!["/a".to_owned()])));
-    refused::<PublicProbes>(&[json!(["a"]), json!("/a"), json!(1)]);
+    assert_eq!(read(serde_json::json!(["/a"])), Ok(PublicProbes::Paths(vec!["/a".to_owned()])));
+    refused::<PublicProbes>(&[serde_json::json!(["a"]), serde_json::json!("/a"), serde_json::json!(1)]);
     refused::<HeaderName>(&["", "a b", "a:", "ä"].map(Value::from));
     refused::<FilePath>(&["", "a\0"].map(Value::from));
 }
@@ -228,11 +255,11 @@ fn a_secret_prints_as_its_mask() {
     let source: SecretSource = read("hunter2").expect("a literal");
     assert_eq!((format!("{source:?}"), source.write()), ("Literal(***)".to_owned(), MASK.into()));
     refused::<SecretSource>(&[
-        json!(1),
-        json!({}),
-        json!({ "env": "" }),
-        json!({ "env": "A", "file": "b" }),
-        json!({ "a": "b" }),
+        serde_json::json!(1),
+        serde_json::json!({}),
+        serde_json::json!({ "env": "" }),
+        serde_json::json!({ "env": "A", "file": "b" }),
+        serde_json::json!({ "a": "b" }),
     ]);
 }
 
