@@ -1,4 +1,26 @@
 //! The bodies that [`Production`](crate::Production) hands to a service and takes from it.
+//!
+//! ```no_run
+//! use bytes::Bytes;
+//! use http::{Request, Response, StatusCode};
+//! use http_body_util::{BodyExt, Full};
+//! use seaworthy::{Lifecycle, Production, RequestBody};
+//! use tower::service_fn;
+//!
+//! async fn create(request: Request<RequestBody>) -> Result<Response<Full<Bytes>>, std::convert::Infallible> {
+//!     // An error where the client left, sent more than allowed or too slowly: whoever limits answers for it.
+//!     let Ok(order) = request.into_body().collect().await else { return Ok(Response::default()) };
+//!     let mut answer = Response::new(Full::from(format!("{} bytes", order.to_bytes().len())));
+//!     *answer.status_mut() = StatusCode::CREATED;
+//!     Ok(answer)
+//! }
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
+//! Production::builder("orders", "1.0.0").build()?.serve(service_fn(create), listener, Lifecycle::from_signals()).await?;
+//! # Ok(())
+//! # }
+//! ```
 
 use std::fmt;
 use std::pin::Pin;

@@ -114,6 +114,7 @@ impl Breaker {
         Self { inner: Arc::new(Inner { name: name.into(), shared, sink }) }
     }
 
+    /// What metrics, events and answers call it.
     pub fn name(&self) -> &Arc<str> {
         &self.inner.name
     }

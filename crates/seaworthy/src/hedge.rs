@@ -99,10 +99,12 @@ impl Hedge {
         Self { inner: Arc::new(Inner { policy, retry, state: Mutex::new(state) }) }
     }
 
+    /// When a second attempt is begun, and of what.
     pub fn policy(&self) -> Policy {
         self.inner.policy
     }
 
+    /// What became of second attempts so far.
     pub fn counts(&self) -> Counts {
         self.with(|state| state.counts)
     }

@@ -90,6 +90,8 @@
 //! | `otlp`, `sentry`, `audit` | spans for a collector, reports for Sentry, an audit trail |
 //! | `testing` | a paused clock, fake checks, assertions on events |
 
+#![warn(missing_docs)]
+
 pub mod access;
 pub mod alert;
 #[cfg(feature = "audit")]

@@ -152,6 +152,7 @@ pub struct SpanCounter {
 }
 
 impl SpanCounter {
+    /// The counts now.
     pub fn read(&self) -> SpanCounts {
         SpanCounts {
             exported: self.counts.exported.load(Ordering::Relaxed),

@@ -103,10 +103,12 @@ impl Retry {
         Self { inner: Arc::new(Inner { name: name.into(), policy, state: Mutex::new(state), sink }) }
     }
 
+    /// What is tried again, and how often.
     pub fn policy(&self) -> &Policy {
         &self.inner.policy
     }
 
+    /// What became of retries so far.
     pub fn counts(&self) -> Counts {
         self.with(|state| Counts { retries: state.retries, exhausted: state.exhausted })
     }

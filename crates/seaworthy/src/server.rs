@@ -15,6 +15,22 @@
 //!
 //! What a server cannot close is the race in which a client writes on an idle connection in the very moment in which we
 //! close it. HTTP/1 clients see the end before a byte of an answer, and may send again (RFC 9112, 9.3.1).
+//!
+//! # Example
+//!
+//! ```
+//! use std::time::Duration;
+//! use seaworthy::Production;
+//! use seaworthy::server::{ConnectionLimits, port};
+//!
+//! let mut limits = ConnectionLimits::default();
+//! limits.connections = 2_000;
+//! limits.body_min_rate = Some(1024); // bytes a second
+//! limits.idle_timeout = Duration::from_secs(120);
+//! Production::builder("orders", "1.0.0").connections(limits).build()?;
+//! assert_eq!(port("A_PORT_THAT_NOBODY_SET", 8080)?, 8080);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod accept;
 mod body;

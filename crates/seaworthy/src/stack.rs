@@ -4,6 +4,31 @@
 //! body limit → time limit → the service.
 //!
 //! What is inside can refuse, and what is outside gives every refusal an id, headers and an access event.
+//!
+//! # Example
+//!
+//! ```
+//! use std::sync::Arc;
+//! use bytes::Bytes;
+//! use http::{Request, Response};
+//! use http_body_util::{Empty, Full};
+//! use seaworthy::Lifecycle;
+//! use seaworthy::core::event::Nowhere;
+//! use seaworthy::core::lifecycle::Change;
+//! use seaworthy::stack::{Settings, Stack};
+//! use tower::{ServiceBuilder, ServiceExt, service_fn};
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+//! let life = Lifecycle::default();
+//! life.apply(Change::ProgramReady);
+//! let settings = Settings { body: 1024, ..Settings::default() };
+//! let service = ServiceBuilder::new()
+//!     .layer(Stack::new(settings, life, (), Arc::new(Nowhere)))
+//!     .service(service_fn(async |_| Ok::<_, std::convert::Infallible>(Response::new(Full::<Bytes>::from("hello")))));
+//! let Ok(answer) = service.oneshot(Request::new(Empty::<Bytes>::new())).await;
+//! assert!(answer.headers().contains_key("x-request-id") && answer.headers().contains_key("x-content-type-options"));
+//! # });
+//! ```
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,14 +53,19 @@ use crate::trace::{TraceContext, TraceContextLayer};
 /// What the layers of a [`Stack`] are set to.
 #[derive(Debug, Clone)]
 pub struct Settings {
+    /// Whose `X-Forwarded-For` and `Forwarded` are believed; nobody's by default.
     pub trusted: Trusted,
+    /// How requests get their ids.
     pub request_id: RequestIdLayer,
+    /// Whether traces are begun, and requests have spans; neither by default.
     pub trace: TraceContextLayer,
     /// The header by which the service tells its route; it is taken off.
     pub route_header: Option<HeaderName>,
+    /// Which security headers answers of the service get.
     pub headers: Preset,
     /// Which pages of other origins may read answers; none by default.
     pub cors: CorsLayer,
+    /// How long requests wait for a start, or for the end of a pause; not at all by default.
     pub hold: Hold,
     /// Refuse during a drain instead of serving with a farewell.
     pub reject: bool,
@@ -88,6 +118,7 @@ pub type Stacked<S, O, T = TokioTimer, L = Identity> = PanicGuard<
 >;
 
 impl<O: Observer> Stack<O> {
+    /// All of them, as `lifecycle` lets requests through; `observer` is told of each request and `sink` of panics.
     pub fn new(settings: Settings, lifecycle: Lifecycle, observer: O, sink: Arc<dyn Sink>) -> Self {
         let Settings { trusted, request_id, trace, route_header, headers, cors, hold, reject, body, time } = settings;
         let access = AccessLayer::new(observer);

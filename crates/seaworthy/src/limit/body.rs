@@ -3,6 +3,22 @@
 //! A length that is declared is refused before a byte of it is read. One that is not is counted, and the request is
 //! refused at the byte that is too much: the service sees an error of its body, and its answer is replaced. So is that to a body that
 //! the server broke off, because it came more slowly than [`ConnectionLimits`](crate::server::ConnectionLimits) allow.
+//!
+//! ```
+//! use bytes::Bytes;
+//! use http::{Request, Response};
+//! use http_body_util::Full;
+//! use seaworthy::limit::body::BodyLimitLayer;
+//! use tower::{ServiceBuilder, ServiceExt, service_fn};
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+//! let service = ServiceBuilder::new()
+//!     .layer(BodyLimitLayer::new(4))
+//!     .service(service_fn(async |_| Ok::<_, std::convert::Infallible>(Response::new(Full::<Bytes>::from("hello")))));
+//! let answer = service.oneshot(Request::new(Full::<Bytes>::from("12345"))).await.unwrap();
+//! assert_eq!((answer.status().as_u16(), &answer.headers()["connection"]), (413, &"close".parse().unwrap()));
+//! # });
+//! ```
 
 use std::error::Error;
 use std::fmt;

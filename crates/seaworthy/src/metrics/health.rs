@@ -13,9 +13,13 @@ use Kind::{Counter, Gauge, Untyped};
 pub struct Summary {
     /// In seconds, to the tenth.
     pub uptime: f64,
+    /// Checks there are.
     pub services: usize,
+    /// Of them, those that pass.
     pub healthy: usize,
+    /// Those that fail.
     pub unhealthy: usize,
+    /// Those that pass with a warning.
     pub degraded: usize,
     /// Runs of checks since the start.
     pub checks_total: u64,

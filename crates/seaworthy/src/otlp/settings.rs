@@ -42,6 +42,7 @@ pub struct Settings {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SettingsError {
+    /// It is no absolute URL of HTTP. A password in it is hidden.
     #[error("{0:?} is no endpoint: write http:// or https://, a host and a port, as in \"http://127.0.0.1:4318\"")]
     Endpoint(String),
     /// The name alone: the value may be a secret.
