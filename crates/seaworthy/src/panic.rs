@@ -16,7 +16,6 @@
 //! use tower::{ServiceBuilder, ServiceExt, service_fn};
 //!
 //! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
-//! # std::panic::set_hook(Box::new(|_| {}));
 //! async fn handler(_: Request<()>) -> Result<Response<Full<Bytes>>, Infallible> {
 //!     panic!("no such order")
 //! }

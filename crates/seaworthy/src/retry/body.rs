@@ -9,6 +9,7 @@ use http_body::{Body, Frame, SizeHint};
 pin_project_lite::pin_project! {
     /// The body of an attempt.
     #[derive(Debug)]
+    #[allow(missing_docs, reason = "this macro takes no documents of fields")]
     #[project = RetryBodyProjection]
     pub enum RetryBody<B> {
         /// Can be sent again.
