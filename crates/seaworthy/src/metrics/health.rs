@@ -1,4 +1,13 @@
 //! What checks have found, as metrics.
+//!
+//! ```
+//! use std::time::Duration;
+//! use seaworthy::core::health::Snapshot;
+//! use seaworthy::metrics::health::Summary;
+//!
+//! let summary = Summary::of(&Snapshot::default(), Duration::from_secs(60));
+//! assert_eq!((summary.services, summary.healthy), (0, 0));
+//! ```
 
 use std::time::Duration;
 
