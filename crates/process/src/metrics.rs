@@ -11,7 +11,6 @@
 mod facts;
 mod health;
 mod page;
-mod telemetry;
 #[cfg(test)]
 mod tests;
 
@@ -93,7 +92,16 @@ impl Metrics {
 
     /// Shows what became of spans, reports and entries of the audit trail, too.
     pub(crate) fn show_telemetry(&self, counters: Counters) {
-        self.collect(move |page| telemetry::write(page, &counters));
+        let Counters { spans, reports, audit } = counters;
+        if let Some(spans) = spans {
+            self.library.watch_spans(spans);
+        }
+        if let Some(reports) = reports {
+            self.library.watch_reports(reports);
+        }
+        if let Some(audit) = audit {
+            self.library.watch_audit(audit);
+        }
     }
 
     /// Everything as it is now.

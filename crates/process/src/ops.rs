@@ -24,7 +24,6 @@ mod listener;
 mod probes;
 mod public;
 mod question;
-mod report;
 mod samples;
 mod stream;
 #[cfg(test)]

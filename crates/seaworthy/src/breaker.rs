@@ -35,10 +35,19 @@
 mod fallback;
 mod keyed;
 mod layer;
+#[cfg(test)]
+mod model;
+#[allow(clippy::duplicate_mod, reason = "the model checker reads the same file")]
 mod shared;
 mod statuses;
 #[cfg(test)]
 mod tests;
+
+/// What threads share a breaker by.
+mod threads {
+    pub(super) use std::sync::Mutex;
+    pub(super) use std::sync::atomic::AtomicU64;
+}
 
 use std::fmt;
 use std::future::Future;
@@ -55,7 +64,7 @@ use seaworthy_core::event::{Event, Sink};
 pub use fallback::Fallback;
 pub use keyed::Breakers;
 pub use layer::{BreakerFuture, BreakerLayer, BreakerService};
-use shared::{Shared, Std};
+use shared::Shared;
 pub use statuses::Statuses;
 
 /// The breaker of one service. Clones share it.
@@ -66,7 +75,7 @@ pub struct Breaker {
 
 struct Inner {
     name: Arc<str>,
-    shared: Shared<Std>,
+    shared: Shared,
     sink: Arc<dyn Sink>,
     /// How often it came to each state.
     transitions: [AtomicU64; 3],
@@ -108,6 +117,7 @@ impl Breaker {
         Self { inner: Arc::new(Inner { name: name.into(), shared, transitions: Default::default(), sink }) }
     }
 
+    /// What metrics, events and answers call it.
     pub fn name(&self) -> &Arc<str> {
         &self.inner.name
     }

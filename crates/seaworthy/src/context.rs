@@ -17,6 +17,7 @@ use http::{Extensions, HeaderMap, HeaderValue, header};
 use seaworthy_core::trace::RequestSpan;
 
 use crate::access::Learnt;
+use crate::server::Tardiness;
 
 /// What is known of a request. Inserted by the first layer that knows something.
 #[derive(Debug, Clone, Default)]
@@ -36,6 +37,8 @@ pub struct RequestContext {
     pub request_id: Option<HeaderValue>,
     /// Its spans, where some are made; see [`crate::trace`].
     pub span: Option<RequestSpan>,
+    /// Whether its body came too slowly, where somebody watches that.
+    pub(crate) tardiness: Option<Tardiness>,
     /// Whether it is gRPC; `None` where nobody has looked yet.
     pub(crate) grpc: Option<bool>,
     /// Where a service leaves word for the access event.

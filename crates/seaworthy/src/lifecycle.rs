@@ -73,8 +73,11 @@ const STATE: u8 = WAS_READY - 1;
 /// What to do with a request that arrives now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Admission {
+    /// What becomes of a request.
     pub traffic: Traffic,
+    /// The state that says so.
     pub state: State,
+    /// Whether somebody paused it.
     pub paused: bool,
     /// Starting, but for the second time at least.
     pub after_crash: bool,

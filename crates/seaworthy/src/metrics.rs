@@ -40,6 +40,8 @@ mod macros;
 mod observer;
 mod process;
 pub mod requests;
+#[cfg(any(feature = "audit", feature = "otlp", feature = "sentry"))]
+mod telemetry;
 #[cfg(test)]
 mod tests;
 
@@ -109,17 +111,23 @@ type Collector = Arc<dyn Fn(&mut Exposition) + Send + Sync>;
 /// Why a family cannot be.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "fields are what the message shows")]
 pub enum FamilyError {
+    /// It is no name of a metric.
     #[error("{0:?} is no name of a metric: use letters, digits, _ and :, and no digit first")]
     Name(String),
+    /// It is no name of a label, or stands there twice.
     #[error(
         "{label:?} cannot be a label of {family}: use each name once, of letters, digits and _, not __ first, and no le in a histogram"
     )]
     Label { family: String, label: String },
+    /// A counter is called otherwise.
     #[error("a counter is called something_total, and {0:?} is not")]
     Suffix(String),
+    /// Another family has it.
     #[error("{0:?} is registered already, with another kind, other labels or other buckets")]
     Taken(String),
+    /// They do not ascend, or are none or too many.
     #[error("buckets must be 1 to 64 finite bounds that ascend, and are {0:?}")]
     Buckets(Vec<f64>),
 }
@@ -131,6 +139,7 @@ impl Metrics {
         Self::builder(service).build()
     }
 
+    /// Metrics with settings of their own; `service` is what `build_info` shows.
     #[must_use]
     pub fn builder(service: &str) -> Builder {
         let (version, started) = (String::new(), Instant::now());
@@ -333,6 +342,7 @@ impl Builder {
         self
     }
 
+    /// The metrics, with everything at zero.
     #[must_use]
     pub fn build(self) -> Metrics {
         let Self { service, version, max_series, started } = self;
@@ -366,6 +376,7 @@ pub struct Limit<K> {
 }
 
 impl<K: Clone + Eq + Hash> Limit<K> {
+    /// At most so many, each of them for as long as the process lives.
     #[must_use]
     pub fn new(most: usize) -> Self {
         Self { known: Mutex::new(SeriesLimit::new(most)), beyond: AtomicU64::new(0) }

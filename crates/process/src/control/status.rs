@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use seaworthy::core::health::Check;
+use seaworthy::probes;
 use serde::{Deserialize, Serialize};
 
 use crate::config::{Config, Level};
@@ -88,7 +89,7 @@ pub(crate) struct ReloadStatus {
 impl Status {
     /// What probes know too. The rest is for whoever runs the program and the gateway to fill in.
     pub(crate) fn of(config: &Config, facts: &Facts) -> Self {
-        let Facts { now, uptime, state, snapshot, .. } = facts;
+        let probes::Facts { now, uptime, state, snapshot, .. } = &facts.known;
         Self {
             service: config.service.clone(),
             version: config.version.clone(),

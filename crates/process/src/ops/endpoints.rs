@@ -72,7 +72,7 @@ impl Scrape {
         };
         match format {
             Some(format) => Answer::ok(format.media_type(), (self.write)(format)),
-            None => Answer::json(StatusCode::OK, &Summary::of(&facts.snapshot, facts.uptime)),
+            None => Answer::json(StatusCode::OK, &Summary::of(&facts.known.snapshot, facts.known.uptime)),
         }
     }
 }
@@ -207,7 +207,7 @@ fn index(probes: &Probes, breakers: &Board, accept: &str, facts: &Facts) -> Answ
     let mut endpoints: Vec<(String, &str)> = vec![("/metrics".to_owned(), "metrics for Prometheus")];
     endpoints.extend(probes.paths().map(|(path, of)| (path.to_owned(), verdict(of))));
     endpoints.push(("/health/dependencies".to_owned(), "what the service depends on, name by name"));
-    endpoints.extend(facts.snapshot.checks.iter().map(|check| {
+    endpoints.extend(facts.known.snapshot.checks.iter().map(|check| {
         let name = percent_encoding::utf8_percent_encode(&check.name, percent_encoding::NON_ALPHANUMERIC);
         (format!("/health/check/{name}"), "one check")
     }));
@@ -218,12 +218,13 @@ fn index(probes: &Probes, breakers: &Board, accept: &str, facts: &Facts) -> Answ
     if names_json(accept) {
         let list: Vec<_> = endpoints.iter().map(|(path, what)| json!({ "path": path, "what": what })).collect();
         let (service, version) = (&identity.service, &identity.version);
-        let body = json!({ "service": service, "version": version, "state": facts.state.name(), "endpoints": list });
+        let body =
+            json!({ "service": service, "version": version, "state": facts.known.state.name(), "endpoints": list });
         return Answer::json(StatusCode::OK, &body);
     }
     let width = endpoints.iter().map(|(path, _)| path.len()).max().unwrap_or_default();
     let version = identity.version.as_deref().map(|version| format!(" {version}")).unwrap_or_default();
-    let mut text = format!("{}{version} is {}\n\n", identity.service, facts.state.name());
+    let mut text = format!("{}{version} is {}\n\n", identity.service, facts.known.state.name());
     for (path, what) in endpoints {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "{path:width$}  {what}");

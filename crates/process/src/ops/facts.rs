@@ -2,13 +2,13 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use seaworthy::core::event::Sink;
 use seaworthy::core::health::{Live, Snapshot};
-use seaworthy::core::lifecycle::State;
 use seaworthy::health::Health;
 use seaworthy::lifecycle::Lifecycle;
+use seaworthy::probes;
 pub(super) use seaworthy::probes::{Identity, Moment};
 
 use super::samples::Samples;
@@ -19,11 +19,7 @@ use crate::shape::Sample;
 /// Everything that a verdict depends on, at one moment.
 #[derive(Debug, Clone)]
 pub(crate) struct Facts {
-    pub(crate) now: Moment,
-    pub(crate) uptime: Duration,
-    pub(crate) state: State,
-    pub(crate) live: Live,
-    pub(crate) snapshot: Arc<Snapshot>,
+    pub(crate) known: probes::Facts,
     /// For shapes.
     pub(crate) sample: Arc<Sample>,
 }
@@ -71,20 +67,20 @@ impl Vitals {
 
     /// Somebody was answered `verdict` by `facts`.
     pub(super) fn answered(&self, verdict: Verdict, facts: &Facts) {
-        self.turns.answered(verdict, facts);
+        self.turns.answered(verdict, &facts.known);
     }
 
     /// The facts now.
     pub(crate) fn facts(&self) -> Facts {
         let now = Moment::read();
-        Facts {
+        let known = probes::Facts {
             now,
             uptime: now.instant.saturating_duration_since(self.started),
             state: self.lifecycle.state(),
             live: Live { workers_turn: (self.turning)() },
             snapshot: believed(self.health.snapshot(), now.instant),
-            sample: self.samples.last(),
-        }
+        };
+        Facts { known, sample: self.samples.last() }
     }
 }
 

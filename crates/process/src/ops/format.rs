@@ -7,8 +7,8 @@ mod microprofile;
 
 use super::accept::Accept;
 use super::answer::Answer;
-use super::report::Report;
 use crate::config::ProbeFormat;
+use seaworthy::probes::Report;
 
 /// One shape.
 #[derive(Debug)]

@@ -1,12 +1,12 @@
 //! The probes: from what is asked and what is known to an answer. Knows neither socket nor clock.
 
-use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::{HeaderMap, StatusCode};
 use seaworthy::core::health::{Check, Snapshot};
 use seaworthy::core::refusal::Reason;
+use seaworthy::probes::{Report, holds, without};
 use serde_json::{Map, Value, json};
 
 use super::accept::Accept;
@@ -14,7 +14,6 @@ use super::answer::{Answer, JSON};
 use super::facts::{Facts, Identity};
 use super::format;
 use super::question::{BUILT_IN, Manner, Subject};
-use super::report::{Report, holds, together};
 use super::token::Token;
 use crate::config::{self, Details, ProbeFormat, Verdict};
 use crate::shape::{Shape, View};
@@ -106,12 +105,13 @@ impl Probes {
             Err(error) => return Some(Answer::refusal(Reason::BadRequest, error.to_string())),
         };
         let chosen = manner.format.or_else(|| format::named(&Accept::parse(ask.accept)));
-        let snapshot = without(&facts.snapshot, &manner);
+        let (known, identity) = (&facts.known, &self.identity);
+        let snapshot = without(&known.snapshot, &manner.exclude);
         let report = match subject {
-            Subject::Verdict(verdict) => self.of_verdict(verdict, &snapshot, facts, manner.verbose),
+            Subject::Verdict(verdict) => Report::of_verdict(verdict, &snapshot, known, identity, manner.verbose),
             Subject::Check(name) => {
                 let checks: Vec<_> = snapshot.checks.iter().filter(|check| check.name == name).collect();
-                match self.of_checks(name, checks, facts) {
+                match Report::of_checks(name, checks, known, identity) {
                     Some(report) => report,
                     None => return Some(unknown("check", snapshot.checks.iter().map(|check| check.name.as_str()))),
                 }
@@ -119,7 +119,7 @@ impl Probes {
             Subject::Group(name) => {
                 let of_group = |check: &&Check| check.group.as_deref() == Some(&*name);
                 let checks: Vec<_> = snapshot.checks.iter().filter(of_group).collect();
-                match self.of_checks(name, checks, facts) {
+                match Report::of_checks(name, checks, known, identity) {
                     Some(report) => report,
                     None => return Some(unknown("group", groups(&snapshot))),
                 }
@@ -134,7 +134,7 @@ impl Probes {
             Some(row) => manner.format.is_none() && row.format == ProbeFormat::Default,
         });
         let Some((shape, verdict)) = shape.zip(report.verdict) else { return Some((format.write)(&report)) };
-        Some(shaped(shape, verdict, &report))
+        Some(shaped(shape, verdict, &report, facts))
     }
 
     fn admits(&self, asker: Asker) -> bool {
@@ -151,48 +151,6 @@ impl Probes {
         }
     }
 
-    fn of_verdict<'a>(
-        &'a self,
-        verdict: Verdict,
-        snapshot: &'a Snapshot,
-        facts: &'a Facts,
-        verbose: bool,
-    ) -> Report<'a> {
-        let (status, passes) = verdict.judge(snapshot, facts);
-        Report {
-            subject: verdict.name().into(),
-            verdict: Some(verdict),
-            status,
-            passes,
-            checks: snapshot.checks.iter().filter(|check| verdict.rests_on(check, verbose)).collect(),
-            missing: if verdict.requires() { &snapshot.missing } else { &[] },
-            identity: &self.identity,
-            facts,
-            verbose,
-            details: false,
-        }
-    }
-
-    /// `None` where there are no such checks.
-    fn of_checks<'a>(&'a self, name: Cow<'a, str>, checks: Vec<&'a Check>, facts: &'a Facts) -> Option<Report<'a>> {
-        if checks.is_empty() {
-            return None;
-        }
-        let (status, passes) = together(checks.iter().copied());
-        Some(Report {
-            subject: name,
-            verdict: None,
-            status,
-            passes,
-            checks,
-            missing: &[],
-            identity: &self.identity,
-            facts,
-            verbose: false,
-            details: false,
-        })
-    }
-
     /// Whether everything is there that the service depends on, name by name.
     fn dependencies(&self, snapshot: &Snapshot) -> Answer {
         let checks = snapshot.checks.iter().map(|check| (check.name.as_str(), holds(check.status) && !check.fails()));
@@ -206,19 +164,19 @@ impl Probes {
 }
 
 /// The answer in a shape of the config; in the default one where that fails.
-fn shaped(shape: &Shape, verdict: Verdict, report: &Report<'_>) -> Answer {
-    let facts = report.facts;
+fn shaped(shape: &Shape, verdict: Verdict, report: &Report<'_>, facts: &Facts) -> Answer {
+    let Facts { known, sample } = facts;
     let view = View {
         verdict: verdict.name(),
         status: report.status,
         passes: report.passes,
-        lifecycle: facts.state.name(),
-        instant: facts.now.instant,
-        wall: facts.now.wall,
-        uptime: facts.uptime,
-        snapshot: facts.snapshot.clone(),
+        lifecycle: known.state.name(),
+        instant: known.now.instant,
+        wall: known.now.wall,
+        uptime: known.uptime,
+        snapshot: known.snapshot.clone(),
         details: report.details,
-        sample: facts.sample.clone(),
+        sample: sample.clone(),
     };
     match shape.render(view) {
         Ok(body) => {
@@ -230,16 +188,6 @@ fn shaped(shape: &Shape, verdict: Verdict, report: &Report<'_>) -> Answer {
             Answer { fault, ..(format::of(ProbeFormat::Default).write)(report) }
         }
     }
-}
-
-/// The snapshot without the checks that the query leaves out. It is copied only where there are some.
-fn without(snapshot: &Arc<Snapshot>, manner: &Manner<'_>) -> Arc<Snapshot> {
-    if manner.exclude.is_empty() {
-        return snapshot.clone();
-    }
-    let mut snapshot = Snapshot::clone(snapshot);
-    snapshot.checks.retain(|check| !manner.exclude.iter().any(|name| *name == check.name));
-    Arc::new(snapshot)
 }
 
 fn groups(snapshot: &Snapshot) -> impl Iterator<Item = &str> {

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use seaworthy::core::event::{Event, Sink};
 use seaworthy::core::health::{Affects, Check, Class, Live, Measure, Snapshot, Status};
 use seaworthy::core::lifecycle::State;
+use seaworthy::probes;
 
 use super::facts::{Identity, Moment};
 use super::*;
@@ -74,14 +75,14 @@ fn refused(now: Moment) -> Check {
 
 fn facts(state: State, checks: Vec<Check>) -> Facts {
     let snapshot = Arc::new(Snapshot { checks, runs: 17, ..Snapshot::default() });
-    Facts {
+    let known = probes::Facts {
         now: moment(),
         uptime: Duration::from_millis(3_600_213),
         state,
         live: Live { workers_turn: true },
         snapshot,
-        sample: Arc::default(),
-    }
+    };
+    Facts { known, sample: Arc::default() }
 }
 
 /// Keeps what it is told.

@@ -6,9 +6,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use seaworthy::core::event::{Event, Sink};
 use seaworthy::core::lifecycle::State;
-
-use super::facts::Facts;
-use crate::config::Verdict;
+use seaworthy::probes::{Facts, Verdict};
 
 /// What each verdict was when it was last asked for, over whichever listener.
 pub(super) struct Turns {

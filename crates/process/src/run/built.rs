@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use seaworthy::core::address::Trusted;
+use seaworthy::cors::CorsLayer;
 use seaworthy::gate::Hold;
 use seaworthy::headers::Preset;
 use seaworthy::request_id::{Format, RequestIdLayer, Trust};
@@ -65,6 +66,7 @@ fn stack_settings(config: &Config) -> StackSettings {
         },
         route_header: Some(ROUTE),
         headers: preset(config.headers.preset),
+        cors: CorsLayer::default(),
         hold: Hold { start: config.start.hold, crash: config.start.hold_after_crash, pause: PAUSE },
         reject: config.drain.policy == DrainPolicy::Reject,
         body: config.limits.body_size.unwrap_or(u64::MAX),

@@ -1,7 +1,24 @@
-//! How large the body of a request may be.
+//! How large the body of a request may be; and whoever sends one too slowly is told so here.
 //!
 //! A length that is declared is refused before a byte of it is read. One that is not is counted, and the request is
-//! refused at the byte that is too much: the service sees an error of its body, and its answer is replaced.
+//! refused at the byte that is too much: the service sees an error of its body, and its answer is replaced. So is that to a body that
+//! the server broke off, because it came more slowly than [`ConnectionLimits`](crate::server::ConnectionLimits) allow.
+//!
+//! ```
+//! use bytes::Bytes;
+//! use http::{Request, Response};
+//! use http_body_util::Full;
+//! use seaworthy::limit::body::BodyLimitLayer;
+//! use tower::{ServiceBuilder, ServiceExt, service_fn};
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+//! let service = ServiceBuilder::new()
+//!     .layer(BodyLimitLayer::new(4))
+//!     .service(service_fn(async |_| Ok::<_, std::convert::Infallible>(Response::new(Full::<Bytes>::from("hello")))));
+//! let answer = service.oneshot(Request::new(Full::<Bytes>::from("12345"))).await.unwrap();
+//! assert_eq!((answer.status().as_u16(), &answer.headers()["connection"]), (413, &"close".parse().unwrap()));
+//! # });
+//! ```
 
 use std::error::Error;
 use std::fmt;
@@ -18,8 +35,9 @@ use seaworthy_core::refusal::Reason;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::context::Correlation;
+use crate::context::{Correlation, RequestContext};
 use crate::refusal::{ProblemBody, Refusal};
+use crate::server::Tardiness;
 
 /// Wraps services in [`BodyLimit`].
 #[derive(Debug, Clone, Copy)]
@@ -40,7 +58,7 @@ impl<S> Layer<S> for BodyLimitLayer {
     }
 }
 
-/// Answers 413 to a body that is too large.
+/// Answers 413 to a body that is too large, and 408 to one that came too slowly.
 #[derive(Debug, Clone)]
 pub struct BodyLimit<S> {
     inner: S,
@@ -66,14 +84,15 @@ where
         let refuse = || Some((Correlation::of(&request), self.limit));
         if size.lower() > self.limit {
             let to = refuse();
-            return BodyLimitFuture { answer: None, to, exceeded: None };
+            return BodyLimitFuture { answer: None, to, exceeded: None, tardiness: None };
         }
         // A length that is known and fits cannot be exceeded: HTTP frames it.
         let exceeded = size.upper().is_none_or(|most| most > self.limit).then(Arc::<AtomicBool>::default);
-        let to = exceeded.as_ref().and_then(|_| refuse());
+        let tardiness = RequestContext::of(request.extensions()).and_then(|context| context.tardiness.clone());
+        let to = if exceeded.is_some() || tardiness.is_some() { refuse() } else { None };
         let (limit, flag) = (self.limit, exceeded.clone());
         let request = request.map(|body| LimitedBody { body: Some(body), left: limit, exceeded: flag });
-        BodyLimitFuture { answer: Some(self.inner.call(request)), to, exceeded }
+        BodyLimitFuture { answer: Some(self.inner.call(request)), to, exceeded, tardiness }
     }
 }
 
@@ -85,6 +104,7 @@ pin_project_lite::pin_project! {
         answer: Option<F>,
         to: Option<(Correlation, u64)>,
         exceeded: Option<Arc<AtomicBool>>,
+        tardiness: Option<Tardiness>,
     }
 }
 
@@ -102,7 +122,11 @@ where
             None => None,
         };
         let exceeded = this.exceeded.as_ref().is_some_and(|exceeded| exceeded.load(Ordering::Relaxed));
+        let tardy = this.tardiness.as_ref().is_some_and(Tardiness::is_noticed);
         match (answer, this.to) {
+            (_, Some((to, _))) if tardy && !exceeded => {
+                Poll::Ready(Ok(Refusal::new(Reason::RequestTooSlow).respond(to)))
+            }
             (Some(answer), _) if !exceeded => Poll::Ready(answer),
             (_, to) => {
                 let (to, limit) = to.clone().unwrap_or_default();

@@ -53,7 +53,7 @@ pub(crate) use self::limits::Limits;
 pub(crate) use self::log::{Level, Log, LogFormat, OnFull};
 pub(crate) use self::metrics::Metrics;
 pub(crate) use self::migrate::Migrate;
-pub(crate) use self::probes::{Details, ProbeFormat, Probes, Verdict};
+pub(crate) use self::probes::{Details, ProbeFormat, Probes};
 pub(crate) use self::request_id::{IdFormat, RequestId, Trust};
 pub(crate) use self::require::Require;
 pub(crate) use self::restart::{Restart, RestartPolicy};

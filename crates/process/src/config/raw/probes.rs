@@ -82,6 +82,17 @@ pub(crate) enum Verdict {
     Health,
 }
 
+impl From<Verdict> for seaworthy::probes::Verdict {
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Startup => Self::Startup,
+            Verdict::Live => Self::Live,
+            Verdict::Ready => Self::Ready,
+            Verdict::Health => Self::Health,
+        }
+    }
+}
+
 /// Who sees addresses and error texts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(JsonSchema))]

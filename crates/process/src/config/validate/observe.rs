@@ -35,7 +35,7 @@ impl Review<'_> {
         }
         Probes {
             public: raw.public.0.clone(),
-            paths: raw.paths.clone(),
+            paths: raw.paths.iter().map(|(path, verdict)| (path.clone(), (*verdict).into())).collect(),
             allow: plain(&raw.allow),
             details: raw.details,
             token: raw.token.as_ref().and_then(|source| self.token("probes.token", source)),

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use seaworthy::core::health;
+use seaworthy::probes::Verdict;
 
 use super::Review;
 use super::observe::PROBE_PATHS;
 use super::top::Top;
-use crate::config::raw::{self, Root, Verdict};
+use crate::config::raw::{self, Root};
 use crate::config::tree;
 use crate::shape::{Known, Shape};
 
@@ -57,7 +58,7 @@ fn verdict_at(probes: &raw::Probes, path: &str) -> Option<Verdict> {
         "/health/startup" | "/startupz" => Some(Verdict::Startup),
         _ => None,
     };
-    probes.paths.get(path).copied().or_else(built_in)
+    probes.paths.get(path).map(|verdict| (*verdict).into()).or_else(built_in)
 }
 
 /// What a template is tried with.

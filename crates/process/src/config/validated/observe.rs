@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use http::HeaderName;
 
-pub(crate) use crate::config::raw::{Details, IdFormat, Level, OnFull, ProbeFormat, Trust, Verdict};
+pub(crate) use crate::config::raw::{Details, IdFormat, Level, OnFull, ProbeFormat, Trust};
 use crate::config::units::Cidr;
 pub(crate) use crate::config::units::PublicProbes;
 use crate::config::units::Secret;
 use crate::shape::{Shape, Uses};
+pub(crate) use seaworthy::probes::Verdict;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Probes {

@@ -3,6 +3,7 @@
 //! The program reads them too, so what cannot be read is no error: it is warned about and passed over.
 
 use seaworthy::otlp::{self, Found};
+use seaworthy::sentry;
 use serde_json::Value;
 
 use super::{Problem, Sources, Variables};
@@ -12,19 +13,22 @@ use crate::config::units::duration;
 impl Variables {
     pub(super) fn telemetry(&mut self, sources: &Sources<'_>) {
         self.traces(&otlp::Environment::read(|name| sources.variable(name).map(str::to_owned)));
-        for (key, variable) in
-            [("dsn", "SENTRY_DSN"), ("environment", "SENTRY_ENVIRONMENT"), ("release", "SENTRY_RELEASE")]
-        {
-            if let Some(value) = sources.variable(variable) {
+        let sentry = sentry::Environment::read(|name| sources.variable(name).map(str::to_owned));
+        let sentry::Environment { dsn, environment, release, traces_sample_rate, misread } = sentry;
+        for (key, variable, value) in [
+            ("dsn", "SENTRY_DSN", dsn),
+            ("environment", "SENTRY_ENVIRONMENT", environment),
+            ("release", "SENTRY_RELEASE", release),
+        ] {
+            if let Some(value) = value {
                 self.put(["sentry", key], variable, value);
             }
         }
-        let rate = "SENTRY_TRACES_SAMPLE_RATE";
-        if let Some(text) = sources.variable(rate) {
-            match text.trim().parse::<f64>().ok().filter(|rate| (0.0..=1.0).contains(rate)) {
-                Some(value) => self.put(["sentry", "traces-sample-rate"], rate, value),
-                None => self.misread(rate, "is not a number from 0 to 1"),
-            }
+        if let Some(rate) = traces_sample_rate {
+            self.put(["sentry", "traces-sample-rate"], "SENTRY_TRACES_SAMPLE_RATE", rate);
+        }
+        for (variable, problem) in misread {
+            self.misread(variable, problem);
         }
     }
 

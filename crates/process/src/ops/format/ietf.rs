@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::config::Verdict;
 use crate::ops::answer::Answer;
-use crate::ops::report::Report;
+use seaworthy::probes::Report;
 
 pub(super) const MEDIA_TYPE: &str = "application/health+json";
 

@@ -6,7 +6,7 @@ use seaworthy::core::health::{Check, Class};
 use serde_json::{Map, Value, json};
 
 use crate::ops::answer::Answer;
-use crate::ops::report::{Report, holds};
+use seaworthy::probes::{Report, holds};
 
 pub(super) fn write(report: &Report<'_>) -> Answer {
     let mut checks: Vec<_> = report.checks.iter().map(|check| entry(check, report.details)).collect();

@@ -47,8 +47,8 @@ fn said(code: u16, word: &str) -> (u16, String) {
 #[test]
 fn the_default_body_is_the_one_of_the_guide_to_the_letter() {
     let mut facts = facts(State::Ready, Vec::new());
-    let database = Check { group: None, ..database(facts.now) };
-    facts.snapshot = Arc::new(Snapshot { checks: vec![database], ..Snapshot::default() });
+    let database = Check { group: None, ..database(facts.known.now) };
+    facts.known.snapshot = Arc::new(Snapshot { checks: vec![database], ..Snapshot::default() });
     assert_eq!(
         text(&ask(settings(), "/health/ready", &facts)),
         "{\"status\":\"ready\",\"service\":\"api\",\"version\":\"1.4.2\",\
@@ -90,7 +90,7 @@ fn degraded_is_shown_and_is_no_outage() {
 #[test]
 fn a_worker_that_hangs_is_the_one_thing_that_makes_the_process_dead() {
     let mut facts = facts(State::Ready, Vec::new());
-    facts.live = Live { workers_turn: false };
+    facts.known.live = Live { workers_turn: false };
     assert_eq!(verdict("/livez", &facts), said(503, "dead"));
 }
 
@@ -107,7 +107,7 @@ fn liveness_names_no_check_however_it_is_asked() {
 #[test]
 fn what_is_required_and_missing_is_named_and_withholds_readiness() {
     let mut facts = facts(State::Ready, Vec::new());
-    facts.snapshot = Arc::new(Snapshot { missing: vec!["DATABASE_URL".to_owned()], ..Snapshot::default() });
+    facts.known.snapshot = Arc::new(Snapshot { missing: vec!["DATABASE_URL".to_owned()], ..Snapshot::default() });
     let answer = ask(settings(), "/health/ready", &facts);
     assert_eq!(answer.status, 503);
     assert_eq!(body(&answer)["config"], json!({ "status": "incomplete", "missing": ["DATABASE_URL"] }));
@@ -207,9 +207,9 @@ fn one_check_or_a_group_can_be_asked_for_alone() {
 #[test]
 fn dependencies_are_checks_and_what_is_required() {
     let mut facts = facts(State::Ready, Vec::new());
-    let redis = Check { name: "redis".to_owned(), ..refused(facts.now) };
-    let checks = vec![database(facts.now), redis];
-    facts.snapshot = Arc::new(Snapshot { checks, missing: vec!["API_KEY".to_owned()], runs: 0 });
+    let redis = Check { name: "redis".to_owned(), ..refused(facts.known.now) };
+    let checks = vec![database(facts.known.now), redis];
+    facts.known.snapshot = Arc::new(Snapshot { checks, missing: vec!["API_KEY".to_owned()], runs: 0 });
     let answer = ask(settings(), "/health/dependencies", &facts);
     assert_eq!(answer.status, 503);
     assert_eq!(
@@ -309,7 +309,7 @@ fn a_result_that_is_too_old_is_not_believed() {
     let now = moment();
     let old = Check { stale_at: Some(now.instant), ..database(now) };
     let mut facts = facts(State::Ready, vec![old]);
-    facts.snapshot = believed(facts.snapshot, now.instant);
+    facts.known.snapshot = believed(facts.known.snapshot, now.instant);
     assert_eq!(verdict("/readyz", &facts), said(503, "not_ready"));
     assert_eq!(body(&ask(settings(), "/readyz", &facts))["checks"]["database"]["class"], "stale");
 }

@@ -1,50 +1,25 @@
 //! Every interleaving of two threads, tried by a model checker.
 
+/// The same source once more, over the primitives of the model checker.
+#[allow(clippy::duplicate_mod, reason = "what is checked must be what runs, and not a copy of it")]
+#[path = "shared.rs"]
+mod shared;
+
+/// What threads share by.
+mod threads {
+    pub(super) use loom::sync::Mutex;
+    pub(super) use loom::sync::atomic::AtomicU64;
+}
+
 use std::num::NonZeroU32;
-use std::sync::PoisonError;
+use std::time::{Duration, Instant};
 
 use loom::sync::Arc;
-use loom::sync::atomic::{AtomicU64, Ordering};
-use seaworthy_core::breaker::{Policy, State};
+use seaworthy_core::breaker::{Breaker, Decision, Mode, Outcome, Policy, State};
 
-use super::*;
+use self::shared::Shared;
 
-struct Loom;
-
-impl Threads for Loom {
-    type Lock<T> = loom::sync::Mutex<T>;
-    type Word = AtomicU64;
-}
-
-impl<T> Lock<T> for loom::sync::Mutex<T> {
-    fn new(inside: T) -> Self {
-        Self::new(inside)
-    }
-
-    fn with<R>(&self, work: impl FnOnce(&mut T) -> R) -> R {
-        work(&mut self.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-impl Word for AtomicU64 {
-    fn new(value: u64) -> Self {
-        Self::new(value)
-    }
-
-    fn load(&self) -> u64 {
-        self.load(Ordering::Acquire)
-    }
-
-    fn store(&self, value: u64) {
-        self.store(value, Ordering::Release);
-    }
-
-    fn add(&self, value: u64) {
-        self.fetch_add(value, Ordering::Relaxed);
-    }
-}
-
-type Modelled = Arc<Shared<Loom>>;
+type Modelled = Arc<Shared>;
 
 fn tripping_after(failures: u32, start: Instant) -> Modelled {
     let mut policy = Policy::default();
@@ -53,7 +28,7 @@ fn tripping_after(failures: u32, start: Instant) -> Modelled {
 }
 
 /// One call, and whether it was made.
-fn call(shared: &Shared<Loom>, outcome: Outcome, now: Instant) -> bool {
+fn call(shared: &Shared, outcome: Outcome, now: Instant) -> bool {
     match shared.acquire(now).decision {
         Decision::Admitted(permit) => {
             shared.finish(permit, outcome, now, 0.0);
@@ -64,7 +39,7 @@ fn call(shared: &Shared<Loom>, outcome: Outcome, now: Instant) -> bool {
 }
 
 /// Runs `work` on two threads, and returns what each returned.
-fn twice<R: 'static>(shared: &Modelled, work: impl Fn(&Shared<Loom>) -> R + Copy + Send + 'static) -> [R; 2] {
+fn twice<R: 'static>(shared: &Modelled, work: impl Fn(&Shared) -> R + Copy + Send + 'static) -> [R; 2] {
     let other = shared.clone();
     let other = loom::thread::spawn(move || work(&other));
     [work(shared), other.join().unwrap()]
@@ -121,5 +96,18 @@ fn what_is_answered_in_front_of_the_lock_agrees_with_what_is_behind_it() {
         // Whoever was last, a call afterwards is admitted if and only if the breaker is closed.
         let closed = shared.snapshot(start).state == State::Closed;
         assert_eq!(call(&shared, Outcome::Success, start), closed);
+    });
+}
+
+#[test]
+fn whoever_overrules_it_overrules_what_is_answered_in_front_of_the_lock() {
+    loom::model(|| {
+        let start = Instant::now();
+        let shared = tripping_after(1, start);
+        let other = shared.clone();
+        let overruling = loom::thread::spawn(move || other.set_mode(Mode::Disabled));
+        call(&shared, Outcome::Failure, start);
+        assert_eq!(overruling.join().unwrap(), Mode::Automatic);
+        assert!(call(&shared, Outcome::Success, start), "a breaker that is disabled refuses nothing");
     });
 }
