@@ -8,11 +8,8 @@ use crate::command;
 /// The tests that hold the committed documents against their sources, and write them when they are told to: where each
 /// stands, and its name.
 const TESTS: [(&[&str], &str); 3] = [
-    (
-        &["--package", "seaworthy-cli", "--bin", "seaworthy"],
-        "the_committed_documents_are_those_that_the_doc_comments_make",
-    ),
-    (&["--package", "seaworthy-cli", "--bin", "seaworthy"], "the_committed_help_is_the_one_that_is_printed"),
+    (&["--package", "seaworthy-process", "--lib"], "the_committed_documents_are_those_that_the_doc_comments_make"),
+    (&["--package", "seaworthy-process", "--lib"], "the_committed_help_is_the_one_that_is_printed"),
     (&["--package", "seaworthy-drill", "--lib"], "the_reference_in_the_docs_is_what_the_catalogue_says"),
 ];
 

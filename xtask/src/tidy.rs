@@ -3,6 +3,7 @@
 mod bans;
 mod dependencies;
 mod directions;
+mod examples;
 mod length;
 mod links;
 mod marks;
@@ -34,6 +35,7 @@ const RULES: &[Rule] = &[
     Rule { name: "paths", about: "no file knows the machine that it was written on", check: paths::check },
     Rule { name: "links", about: "links between documents lead somewhere", check: links::check },
     Rule { name: "metrics", about: "the metrics in the documents are those of the code", check: metrics::check },
+    Rule { name: "examples", about: "every page of the library has an example", check: examples::check },
     Rule { name: "generated", about: "what is made from the sources is up to date", check: generated },
 ];
 

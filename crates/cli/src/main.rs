@@ -1,28 +1,5 @@
-//! The binary.
-
-mod cli;
-mod commands;
-mod config;
-mod control;
-mod demo;
-mod egress;
-mod exit_code;
-mod listen;
-mod log;
-mod metrics;
-mod monitor;
-mod names;
-mod ops;
-mod run;
-mod scrape;
-mod shape;
-mod statsd;
-mod supervise;
-mod telemetry;
-
-use seaworthy_gateway as gateway;
-use seaworthy_gateway::sockets;
+//! The binary `seaworthy`. What it is made of stands in `seaworthy-process` and `seaworthy-gateway`.
 
 fn main() -> std::process::ExitCode {
-    cli::main()
+    seaworthy_process::main()
 }

@@ -207,6 +207,10 @@ macro_rules! events {
             }
         }
 
+        /// The name of every field.
+        #[cfg(test)]
+        const LABELS: &[&str] = &[$($($($label,)+)?)+];
+
         impl fmt::Display for Event {
             #[allow(unused_variables, reason = "not every message quotes every field")]
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -313,7 +317,7 @@ events! {
         "by" => by.as_str();
     /// The level of the log changed.
     LogLevelChanged { level: Level, expires: Option<Duration> } = "log_level_changed", Info, "log level is {} now", level.name();
-        "level" => level.name();
+        "log_level" => level.name();
     /// A client sent what is not HTTP, or left in the middle of it.
     ClientError { client: String, problem: String, status: u16 } = "client_error", Warn, "{problem}";
         "client" => client.as_str(), "status" => *status;
@@ -337,34 +341,34 @@ events! {
         "check" => check.as_str(), "kind" => *kind, "latency" => *latency;
     /// A service that we call fails: no call goes to it for a while.
     BreakerOpened { service: String, from: BreakerState, cause: String, open_for: Duration } = "breaker_opened", Error, "breaker {service} opened for {open_for:.0?}: {cause}";
-        "service" => service.as_str(), "from" => from.name(), "cause" => cause.as_str(), "open_for" => *open_for;
+        "peer_service" => service.as_str(), "from" => from.name(), "cause" => cause.as_str(), "open_for" => *open_for;
     /// The open time of a breaker is over: a few calls go out, to see whether the service is back.
     BreakerHalfOpen { service: String } = "breaker_half_open", Info, "breaker {service} is half-open: probing";
-        "service" => service.as_str();
+        "peer_service" => service.as_str();
     /// Calls go through again.
     BreakerClosed { service: String, from: BreakerState, cause: String } = "breaker_closed", Info, "breaker {service} closed: {cause}";
-        "service" => service.as_str(), "from" => from.name(), "cause" => cause.as_str();
+        "peer_service" => service.as_str(), "from" => from.name(), "cause" => cause.as_str();
     /// Somebody overruled a breaker, or gave it back to its calls.
     BreakerOverruled { service: String, mode: BreakerMode } = "breaker_overruled", Warn, "breaker {service} is {} now", mode.name();
-        "service" => service.as_str(), "mode" => mode.name();
+        "peer_service" => service.as_str(), "mode" => mode.name();
     /// A call was not tried again, since too many were lately. Said at most once in ten seconds for each service.
     RetryBudgetExhausted { service: String } = "retry_budget_exhausted", Warn, "retries of {service} are beyond their budget: calls fail that would be tried again";
-        "service" => service.as_str();
+        "peer_service" => service.as_str();
     /// A call was refused, since as many run and wait as may. Said at most once in ten seconds for each service.
     BulkheadFull { service: String, running: u32, waiting: u32 } = "bulkhead_full", Warn, "bulkhead {service} is full: {running} calls run, {waiting} wait";
-        "service" => service.as_str(), "running" => *running, "waiting" => *waiting;
+        "peer_service" => service.as_str(), "running" => *running, "waiting" => *waiting;
     /// Somebody closed a breaker by hand.
     BreakerReset { service: String, by: String } = "breaker_reset", Warn, "breaker {service} reset by {by}";
-        "service" => service.as_str(), "by" => by.as_str();
+        "peer_service" => service.as_str(), "by" => by.as_str();
     /// Calls of the program to a service go through us, here.
     EgressListening { service: String, place: String } = "egress_listening", Info, "calls to {service} go through {place}";
-        "service" => service.as_str(), "place" => place.as_str();
+        "peer_service" => service.as_str(), "place" => place.as_str();
     /// The program called a service through us: it was answered, or refused by us.
     EgressCalled { service: String, method: String, status: u16, refusal: Option<Reason>, attempts: u32, took: Duration, breaker: BreakerState, request_id: String } = "egress_called", Info, "called {service}: {status}{}", Because(*refusal);
-        "service" => service.as_str(), "method" => method.as_str(), "status" => *status, "refusal" => refusal.map_or("", Reason::name), "attempts" => *attempts, "duration" => *took, "breaker" => breaker.name(), "request_id" => request_id.as_str();
+        "peer_service" => service.as_str(), "method" => method.as_str(), "status" => *status, "refusal" => refusal.map_or("", Reason::name), "attempts" => *attempts, "duration" => *took, "breaker" => breaker.name(), "request_id" => request_id.as_str();
     /// The program called a service through us, and it gave no answer.
     EgressFailed { service: String, method: String, reason: Reason, error: String, attempts: u32, took: Duration, breaker: BreakerState, request_id: String } = "egress_failed", Warn, "called {service}: {error}";
-        "service" => service.as_str(), "method" => method.as_str(), "reason" => reason.name(), "attempts" => *attempts, "duration" => *took, "breaker" => breaker.name(), "request_id" => request_id.as_str();
+        "peer_service" => service.as_str(), "method" => method.as_str(), "reason" => reason.name(), "attempts" => *attempts, "duration" => *took, "breaker" => breaker.name(), "request_id" => request_id.as_str();
     /// Something that the ops listener was asked for was refused.
     OpsRequestRefused { client: String, method: String, path: String, status: u16 } = "ops_request_refused", Debug, "refused on the ops listener: {method} {path}";
         "client" => client.as_str(), "method" => method.as_str(), "path" => path.as_str(), "status" => *status;

@@ -9,12 +9,15 @@
 //! | [`backoff`] | how long to wait before something is tried again |
 //! | [`breaker`] | closed → open → half-open: when to stop calling what fails, and when to try again |
 //! | [`bulkhead`] | how many calls run at once, how many wait, and who is turned away |
+//! | [`cors`] | which pages of other origins may read answers |
 //! | [`destination`] | which addresses calls may go to |
 //! | [`event`] | the closed list of facts that the rest of the system reports |
 //! | [`health`] | results of checks → startup, live, ready and overall verdict |
+//! | [`hedge`] | when a second attempt is begun beside one that is slow |
 //! | [`lifecycle`] | Starting → Ready → Draining → Stopping → Stopped, what each state answers, the drain budget |
 //! | [`limit`] | how many requests a client may make, for many clients in bounded memory |
 //! | [`metric`] | names, label limits, text exposition |
+//! | [`pace`] | whether the body of a request comes too slowly |
 //! | [`pool`] | when a pool of connections is nearly used up, and when it is |
 //! | [`redact`] | what never leaves: secrets in headers, queries, URLs |
 //! | [`refusal`] | reason → HTTP status, gRPC code, problem type, close or keep |
@@ -33,12 +36,15 @@ pub mod address;
 pub mod backoff;
 pub mod breaker;
 pub mod bulkhead;
+pub mod cors;
 pub mod destination;
 pub mod event;
 pub mod health;
+pub mod hedge;
 pub mod lifecycle;
 pub mod limit;
 pub mod metric;
+pub mod pace;
 pub mod pool;
 pub mod redact;
 pub mod refusal;

@@ -6,6 +6,39 @@
 //! - A client that leaves ends it too: the fact says `aborted`, with status 499 where no head was sent. Nothing is left
 //!   in flight (axum and tower-http gauges leak here: a future that is dropped runs no code after its `await`).
 //! - Every request that was started is finished exactly once.
+//!
+//! # Example
+//!
+//! ```
+//! use std::sync::{Arc, Mutex};
+//! use bytes::Bytes;
+//! use http::{Request, Response};
+//! use http_body_util::{BodyExt, Full};
+//! use seaworthy::access::{AccessLayer, Observer};
+//! use seaworthy::core::event::RequestFinished;
+//! use tower::{ServiceBuilder, ServiceExt, service_fn};
+//!
+//! #[derive(Clone, Default)]
+//! struct Seen(Arc<Mutex<Vec<String>>>);
+//!
+//! impl Observer for Seen {
+//!     fn finished(&self, request: &RequestFinished<'_>) {
+//!         let line = format!("{} {} {} {}", request.method, request.path, request.status, request.bytes_out);
+//!         self.0.lock().unwrap().push(line);
+//!     }
+//! }
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+//! let seen = Seen::default();
+//! let service = ServiceBuilder::new()
+//!     .layer(AccessLayer::new(seen.clone()))
+//!     .service(service_fn(async |_| Ok::<_, std::convert::Infallible>(Response::new(Full::<Bytes>::from("hello")))));
+//! let Ok(answer) = service.oneshot(Request::get("/orders").body(Full::<Bytes>::default()).unwrap()).await;
+//! assert!(seen.0.lock().unwrap().is_empty(), "the head is not the end");
+//! answer.into_body().collect().await.unwrap();
+//! assert_eq!(*seen.0.lock().unwrap(), ["GET /orders 200 5"]);
+//! # });
+//! ```
 
 mod body;
 mod learnt;
@@ -66,6 +99,7 @@ pub struct AccessLayer<O> {
 }
 
 impl<O: Observer> AccessLayer<O> {
+    /// Reports to `observer`, one fact a request.
     pub fn new(observer: O) -> Self {
         Self { observer, route_header: None }
     }

@@ -1,4 +1,26 @@
 //! The bodies that [`Production`](crate::Production) hands to a service and takes from it.
+//!
+//! ```no_run
+//! use bytes::Bytes;
+//! use http::{Request, Response, StatusCode};
+//! use http_body_util::{BodyExt, Full};
+//! use seaworthy::{Lifecycle, Production, RequestBody};
+//! use tower::service_fn;
+//!
+//! async fn create(request: Request<RequestBody>) -> Result<Response<Full<Bytes>>, std::convert::Infallible> {
+//!     // An error where the client left, sent more than allowed or too slowly: whoever limits answers for it.
+//!     let Ok(order) = request.into_body().collect().await else { return Ok(Response::default()) };
+//!     let mut answer = Response::new(Full::from(format!("{} bytes", order.to_bytes().len())));
+//!     *answer.status_mut() = StatusCode::CREATED;
+//!     Ok(answer)
+//! }
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
+//! Production::builder("orders", "1.0.0").build()?.serve(service_fn(create), listener, Lifecycle::from_signals()).await?;
+//! # Ok(())
+//! # }
+//! ```
 
 use std::fmt;
 use std::pin::Pin;
@@ -6,15 +28,15 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
-use hyper::body::Incoming;
 
 use crate::access::CountedBody;
 use crate::limit::body::LimitedBody;
 use crate::refusal::ProblemBody;
+use crate::server::ReceivedBody;
 
 /// The body of a request as a service behind [`Production`](crate::Production) gets it: counted, and ended with an error where it
-/// gets larger than allowed.
-pub type RequestBody = LimitedBody<CountedBody<Incoming>>;
+/// gets larger or comes more slowly than allowed.
+pub type RequestBody = LimitedBody<CountedBody<ReceivedBody>>;
 
 pin_project_lite::pin_project! {
     /// The body of an answer: the service's own, or that of a refusal. So a service may answer with any body of bytes.

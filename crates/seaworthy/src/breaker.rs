@@ -35,14 +35,24 @@
 mod fallback;
 mod keyed;
 mod layer;
+#[cfg(test)]
+mod model;
+#[allow(clippy::duplicate_mod, reason = "the model checker reads the same file")]
 mod shared;
 mod statuses;
 #[cfg(test)]
 mod tests;
 
+/// What threads share a breaker by.
+mod threads {
+    pub(super) use std::sync::Mutex;
+    pub(super) use std::sync::atomic::AtomicU64;
+}
+
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use seaworthy_core::breaker::{Breaker as Policed, Decision, Permit, Transition};
@@ -54,7 +64,7 @@ use seaworthy_core::event::{Event, Sink};
 pub use fallback::Fallback;
 pub use keyed::Breakers;
 pub use layer::{BreakerFuture, BreakerLayer, BreakerService};
-use shared::{Shared, Std};
+use shared::Shared;
 pub use statuses::Statuses;
 
 /// The breaker of one service. Clones share it.
@@ -65,8 +75,10 @@ pub struct Breaker {
 
 struct Inner {
     name: Arc<str>,
-    shared: Shared<Std>,
+    shared: Shared,
     sink: Arc<dyn Sink>,
+    /// How often it came to each state.
+    transitions: [AtomicU64; 3],
 }
 
 /// The call was not made: the breaker is open.
@@ -102,9 +114,10 @@ impl Breaker {
     /// Closed. Its name is what metrics, events and answers call it.
     pub fn new(name: impl Into<Arc<str>>, policy: Policy, sink: Arc<dyn Sink>) -> Self {
         let shared = Shared::new(Policed::new(policy), now());
-        Self { inner: Arc::new(Inner { name: name.into(), shared, sink }) }
+        Self { inner: Arc::new(Inner { name: name.into(), shared, transitions: Default::default(), sink }) }
     }
 
+    /// What metrics, events and answers call it.
     pub fn name(&self) -> &Arc<str> {
         &self.inner.name
     }
@@ -153,6 +166,11 @@ impl Breaker {
         self.inner.shared.snapshot(now())
     }
 
+    /// How often it came to `state`.
+    pub fn transitions(&self, state: State) -> u64 {
+        self.inner.transitions[place(state)].load(Ordering::Relaxed)
+    }
+
     /// Closes it, and forgets what it saw. Whether it was not closed before.
     pub fn reset(&self) -> bool {
         let transition = self.inner.shared.reset();
@@ -176,6 +194,7 @@ impl Breaker {
     /// Outside of the lock: a sink may look at the breaker that it is told of.
     fn report(&self, transition: Option<Transition>) {
         let Some(Transition { from, to, cause, open_for }) = transition else { return };
+        self.inner.transitions[place(to)].fetch_add(1, Ordering::Relaxed);
         let (service, cause) = (self.inner.name.to_string(), cause.to_string());
         self.inner.sink.emit(&match to {
             State::Open => Event::BreakerOpened { service, from, cause, open_for: open_for.unwrap_or_default() },
@@ -213,6 +232,14 @@ impl Drop for Lease {
         if let Some(permit) = self.permit.take() {
             self.breaker.finish(permit, Outcome::Cancelled);
         }
+    }
+}
+
+fn place(state: State) -> usize {
+    match state {
+        State::Closed => 0,
+        State::HalfOpen => 1,
+        State::Open => 2,
     }
 }
 

@@ -69,8 +69,11 @@ struct State {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{running} calls to {service} run and {waiting} wait, which is as many as may")]
 pub struct Full {
+    /// The name of the bulkhead.
     pub service: Arc<str>,
+    /// Calls that run.
     pub running: u32,
+    /// Calls that wait for a place.
     pub waiting: u32,
 }
 

@@ -2,7 +2,7 @@
 //!
 //! The order is fixed, outermost first:
 //!
-//! > total time limit → retry → breaker → bulkhead → time limit of an attempt → transport
+//! > total time limit → retry → hedge → breaker → bulkhead → time limit of an attempt → transport
 //!
 //! so that each attempt counts for the breaker, an open breaker is asked before anything waits, and what is tried again is
 //! within the total. Every refusal is an answer that carries its [`Reason`](crate::core::refusal::Reason); no error is left.

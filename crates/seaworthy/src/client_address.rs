@@ -1,4 +1,20 @@
 //! Finds the client behind trusted proxies; see [`seaworthy_core::address`] for the rules.
+//!
+//! # Example
+//!
+//! ```
+//! use std::net::IpAddr;
+//! use http::HeaderMap;
+//! use seaworthy::client_address::behind;
+//! use seaworthy::core::address::Trusted;
+//!
+//! let trusted = Trusted::new(["10.0.0.0/8".parse()?]);
+//! let headers = HeaderMap::from_iter([("x-forwarded-for".parse()?, "6.6.6.6, 203.0.113.7".parse()?)]);
+//! let (balancer, stranger): (IpAddr, IpAddr) = ("10.0.0.1".parse()?, "198.51.100.9".parse()?);
+//! assert_eq!(behind(&trusted, balancer, &headers).to_string(), "203.0.113.7", "the rightmost that is not trusted");
+//! assert_eq!(behind(&trusted, stranger, &headers), stranger, "whoever is not trusted says nothing");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use std::net::IpAddr;
 use std::sync::Arc;

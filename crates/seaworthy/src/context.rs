@@ -18,6 +18,7 @@ use http::{Extensions, HeaderValue, Method, Request, header};
 use seaworthy_core::trace::{RequestSpan, TraceId};
 
 use crate::access::Learnt;
+use crate::server::Tardiness;
 
 /// What is known of a request. Inserted by the first layer that knows something.
 #[derive(Debug, Clone, Default)]
@@ -41,6 +42,8 @@ pub struct RequestContext {
     pub trace_id: Option<TraceId>,
     /// Its spans, where some are made; see [`crate::trace`].
     pub span: Option<RequestSpan>,
+    /// Whether its body came too slowly, where somebody watches that.
+    pub(crate) tardiness: Option<Tardiness>,
     /// Whether it is gRPC; `None` where nobody has looked yet.
     pub(crate) grpc: Option<bool>,
     /// Where a service leaves word for the access event.

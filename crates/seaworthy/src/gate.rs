@@ -8,6 +8,35 @@
 //! - Draining: served, and HTTP/1 clients are told to leave by `Connection: close`. HTTP/2 has no such header (RFC 9113,
 //!   8.2.2): its connections are told by GOAWAY where they are served. With [`GateLayer::reject`] a drain refuses.
 //! - Whether an answer carries the farewell is asked when it is ready: a drain may begin while the request runs.
+//!
+//! # Example
+//!
+//! ```
+//! use bytes::Bytes;
+//! use http::{Request, Response};
+//! use http_body_util::Full;
+//! use seaworthy::core::lifecycle::{Cause, Change};
+//! use seaworthy::gate::GateLayer;
+//! use seaworthy::Lifecycle;
+//! use tower::{ServiceBuilder, ServiceExt, service_fn};
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+//! let life = Lifecycle::default();
+//! let service = ServiceBuilder::new()
+//!     .layer(GateLayer::new(life.clone()))
+//!     .service(service_fn(async |_| Ok::<_, std::convert::Infallible>(Response::new(Full::<Bytes>::from("hello")))));
+//! let Ok(early) = service.clone().oneshot(Request::new(())).await;
+//! assert_eq!((early.status().as_u16(), &early.headers()["retry-after"]), (503, &"2".parse().unwrap()));
+//!
+//! life.apply(Change::ProgramReady);
+//! let Ok(answer) = service.clone().oneshot(Request::new(())).await;
+//! assert_eq!((answer.status().as_u16(), answer.headers().get("connection")), (200, None));
+//!
+//! life.stop(Cause::Sigterm);
+//! let Ok(last) = service.oneshot(Request::new(())).await;
+//! assert_eq!((last.status().as_u16(), &last.headers()["connection"]), (200, &"close".parse().unwrap()));
+//! # });
+//! ```
 
 use std::future::Future;
 use std::pin::Pin;
@@ -55,6 +84,7 @@ impl GateLayer {
         Self { lifecycle, hold: Hold::default(), reject: false }
     }
 
+    /// How long requests wait for better times. Default: not at all.
     #[must_use]
     pub fn hold(mut self, hold: Hold) -> Self {
         self.hold = hold;

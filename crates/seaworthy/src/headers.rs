@@ -11,6 +11,26 @@
 //! | [`Preset::Helmet`] | whoever comes from Helmet | what Helmet 8 sends, header by header |
 //! | [`Preset::Strict`] | services that embed nothing | everything |
 //! | [`Preset::Off`] | | nothing is added or taken off |
+//!
+//! # Example
+//!
+//! ```
+//! use bytes::Bytes;
+//! use http::{Request, Response};
+//! use http_body_util::Full;
+//! use seaworthy::headers::{Preset, SecurityHeadersLayer};
+//! use tower::{ServiceBuilder, ServiceExt, service_fn};
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+//! let service = ServiceBuilder::new()
+//!     .layer(SecurityHeadersLayer::new(Preset::Api))
+//!     .service(service_fn(async |_| Ok::<_, std::convert::Infallible>(Response::new(Full::<Bytes>::from("hello")))));
+//! let Ok(answer) = service.oneshot(Request::new(())).await;
+//! assert_eq!(answer.headers()["content-security-policy"], "default-src 'none'; frame-ancestors 'none'");
+//! # });
+//! ```
+//!
+//! Sources: OWASP Secure Headers Project; Mozilla HTTP Observatory; the README of Helmet 8.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -25,12 +45,18 @@ use tower_service::Service;
 /// Which headers an answer of the service gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Preset {
+    /// `nosniff` and `Referrer-Policy`, which break nothing.
     #[default]
     Basic,
+    /// For JSON APIs: no framing, no content of any kind, same-origin.
     Api,
+    /// For pages: a policy that allows one's own origin.
     Web,
+    /// What Helmet 8 sends, header by header.
     Helmet,
+    /// Everything, for services that embed nothing; also what our own answers get.
     Strict,
+    /// Nothing is added or taken off.
     Off,
 }
 
@@ -123,6 +149,7 @@ impl Preset {
 pub struct SecurityHeadersLayer(Preset);
 
 impl SecurityHeadersLayer {
+    /// Adds the headers of `preset` to answers of the service.
     pub fn new(preset: Preset) -> Self {
         Self(preset)
     }

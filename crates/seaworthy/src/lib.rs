@@ -42,8 +42,9 @@
 //! | say what the service depends on | [`health`] |
 //! | answer probes and scrapes | [`probes`], [`production::Builder::admin`] |
 //! | limit clients, bodies and times | [`limit`], [`server::ConnectionLimits`] |
+//! | let pages of other origins read answers | [`cors`], [`production::Builder::cors`] |
 //! | count and log | [`metrics`], [`log`], [`access`] |
-//! | call others, with breakers and retries | [`breaker`], [`retry`], [`bulkhead`] |
+//! | call others, with breakers and retries | [`breaker`], [`retry`], [`hedge`], [`bulkhead`] |
 //! | be told when something is wrong | [`alert`], [`sink`] |
 //! | test a service that does all this | [`testing`] (feature `testing`) |
 //!
@@ -74,8 +75,8 @@
 //!
 //! # The order
 //!
-//! > panic guard → client address → request id → trace context → access event → security headers → gate (drain) → rate limit → body
-//! > limit → time limit → the service
+//! > panic guard → client address → request id → trace context → access event → security headers → CORS → gate (drain) → rate
+//! > limit → body limit → time limit → the service
 //!
 //! What is inside can refuse, and what is outside gives every refusal an id, headers and an access event.
 //!
@@ -88,6 +89,8 @@
 //! | `sqlx`, `deadpool`, `bb8` | pools of connections, watched |
 //! | `otlp`, `sentry`, `audit` | spans for a collector, reports for Sentry, an audit trail |
 //! | `testing` | a paused clock, fake checks, assertions on events |
+
+#![warn(missing_docs)]
 
 pub mod access;
 pub mod alert;
@@ -104,10 +107,12 @@ pub mod client;
 pub mod client_address;
 mod clock;
 pub mod context;
+pub mod cors;
 pub mod database;
 pub mod gate;
 pub mod headers;
 pub mod health;
+pub mod hedge;
 pub mod lifecycle;
 pub mod limit;
 pub mod log;

@@ -18,7 +18,7 @@
 //! ```
 
 use std::fmt;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use seaworthy_core::event::{Event, Sink};
@@ -50,6 +50,8 @@ struct Inner {
     sink: Arc<dyn Sink>,
     /// The same sink, where its consumer is still to be named.
     relay: Option<Relay>,
+    /// Somebody has asked for the end, and is about to say so.
+    asked: AtomicBool,
     stop: watch::Sender<Stop>,
     beacons: Beacons,
     signals: OnceLock<Arc<SignalsError>>,
@@ -71,8 +73,11 @@ const STATE: u8 = WAS_READY - 1;
 /// What to do with a request that arrives now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Admission {
+    /// What becomes of a request.
     pub traffic: Traffic,
+    /// The state that says so.
     pub state: State,
+    /// Whether somebody paused it.
     pub paused: bool,
     /// Starting, but for the second time at least.
     pub after_crash: bool,
@@ -92,6 +97,7 @@ impl Lifecycle {
             changed: Arc::default(),
             sink,
             relay,
+            asked: AtomicBool::new(false),
             stop: watch::Sender::default(),
             beacons: Beacons::default(),
             signals: OnceLock::new(),
@@ -118,6 +124,21 @@ impl Lifecycle {
         self.inner.signals.get().cloned()
     }
 
+    /// Where facts of this process go: for what reports some and is made before anything is served, such as breakers, retries and pools. What
+    /// they say before [`Production::serve`](crate::Production::serve) is kept for its log, its metrics and its hooks.
+    ///
+    /// ```
+    /// use seaworthy::Lifecycle;
+    /// use seaworthy::breaker::{Breaker, Policy};
+    ///
+    /// let life = Lifecycle::default();
+    /// let stripe = Breaker::new("stripe", Policy::stripe(), life.sink());
+    /// ```
+    #[must_use]
+    pub fn sink(&self) -> Arc<dyn Sink> {
+        self.inner.sink.clone()
+    }
+
     /// Says where facts go that were waiting for somebody to take them. Only of one that was made without a sink.
     pub(crate) fn report_to(&self, sink: &Arc<dyn Sink>) {
         if let Some(relay) = &self.inner.relay {
@@ -132,14 +153,12 @@ impl Lifecycle {
     /// Begins the drain: readiness is withdrawn when this returns. Gives whether it did; of several causes the first one
     /// counts.
     pub fn stop(&self, cause: Cause) -> bool {
-        let first = self.inner.stop.send_if_modified(|stop| {
-            let first = stop.cause.is_none();
-            stop.cause.get_or_insert(cause);
-            first
-        });
+        let first = !self.inner.asked.swap(true, Ordering::AcqRel);
         if first {
             self.inner.sink.emit(&Event::StopBegan { cause });
             self.apply(Change::StopAsked);
+            // Last: whoever waits for it goes on at once, on another thread, and says what comes next.
+            self.inner.stop.send_modify(|stop| stop.cause = Some(cause));
         }
         first
     }

@@ -29,6 +29,7 @@
 //! Requests are counted by [`Metrics::observer`], in an [`AccessLayer`](crate::access::AccessLayer); facts by the
 //! [`Sink`] that [`Metrics`] is.
 
+mod calls;
 pub mod cell;
 mod facts;
 pub mod families;
@@ -39,6 +40,8 @@ mod macros;
 mod observer;
 mod process;
 pub mod requests;
+#[cfg(any(feature = "audit", feature = "otlp", feature = "sentry"))]
+mod telemetry;
 #[cfg(test)]
 mod tests;
 
@@ -58,6 +61,7 @@ pub use crate::__seaworthy_counter as counter;
 pub use crate::__seaworthy_gauge as gauge;
 pub use crate::__seaworthy_histogram as histogram;
 pub use crate::__seaworthy_label as label;
+pub use calls::{Called, write_breakers, write_retries};
 pub use family::{Counters, Family, Gauges, Histograms};
 pub use instrument::{Buckets, Counter, Gauge, Held, Histogram, Instrument};
 pub use observer::RequestObserver;
@@ -66,6 +70,7 @@ pub use process::{Usage, boot, most_files};
 use crate::health::Health;
 use crate::log::Logger;
 use crate::probes::Scrape;
+use calls::Calls;
 use facts::Facts;
 use family::Written;
 use requests::Requests;
@@ -90,6 +95,7 @@ struct Inner {
     last: Mutex<Vec<Collector>>,
     limits: Mutex<Vec<(&'static str, Beyond)>>,
     health: Mutex<Option<Health>>,
+    calls: Calls,
 }
 
 type Beyond = Arc<dyn Fn() -> u64 + Send + Sync>;
@@ -105,17 +111,23 @@ type Collector = Arc<dyn Fn(&mut Exposition) + Send + Sync>;
 /// Why a family cannot be.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "fields are what the message shows")]
 pub enum FamilyError {
+    /// It is no name of a metric.
     #[error("{0:?} is no name of a metric: use letters, digits, _ and :, and no digit first")]
     Name(String),
+    /// It is no name of a label, or stands there twice.
     #[error(
         "{label:?} cannot be a label of {family}: use each name once, of letters, digits and _, not __ first, and no le in a histogram"
     )]
     Label { family: String, label: String },
+    /// A counter is called otherwise.
     #[error("a counter is called something_total, and {0:?} is not")]
     Suffix(String),
+    /// Another family has it.
     #[error("{0:?} is registered already, with another kind, other labels or other buckets")]
     Taken(String),
+    /// They do not ascend, or are none or too many.
     #[error("buckets must be 1 to 64 finite bounds that ascend, and are {0:?}")]
     Buckets(Vec<f64>),
 }
@@ -127,6 +139,7 @@ impl Metrics {
         Self::builder(service).build()
     }
 
+    /// Metrics with settings of their own; `service` is what `build_info` shows.
     #[must_use]
     pub fn builder(service: &str) -> Builder {
         let (version, started) = (String::new(), Instant::now());
@@ -225,6 +238,7 @@ impl Metrics {
         self.0.facts.write(&mut page, Instant::now());
         self.build_info(&mut page);
         process::write(&mut page);
+        self.0.calls.write(&mut page);
         write(&mut page);
         // Copied out, so that a collector may register a family.
         let collectors = lock(&self.0.collectors).clone();
@@ -328,12 +342,13 @@ impl Builder {
         self
     }
 
+    /// The metrics, with everything at zero.
     #[must_use]
     pub fn build(self) -> Metrics {
         let Self { service, version, max_series, started } = self;
         let requests = Requests::new(max_series);
         let observer = RequestObserver::new(&requests);
-        let (facts, families, collectors, last, limits, health) = Default::default();
+        let (facts, families, collectors, last, limits, health, calls) = Default::default();
         Metrics(Arc::new(Inner {
             service,
             version,
@@ -347,6 +362,7 @@ impl Builder {
             last,
             limits,
             health,
+            calls,
         }))
     }
 }
@@ -360,6 +376,7 @@ pub struct Limit<K> {
 }
 
 impl<K: Clone + Eq + Hash> Limit<K> {
+    /// At most so many, each of them for as long as the process lives.
     #[must_use]
     pub fn new(most: usize) -> Self {
         Self { known: Mutex::new(SeriesLimit::new(most)), beyond: AtomicU64::new(0) }

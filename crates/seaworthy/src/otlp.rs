@@ -17,31 +17,24 @@
 //!
 //! # Example
 //!
-//! ```no_run
-//! use std::sync::Arc;
-//! use std::time::Duration;
-//! use seaworthy::core::event::Nowhere;
-//! use seaworthy::otlp::{Environment, Exporter, Kind};
-//! use seaworthy::trace::TraceContextLayer;
-//! use seaworthy::{Phase, Production};
-//!
-//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! // By OTEL_EXPORTER_OTLP_ENDPOINT and its like; `None` where they ask for nothing.
-//! let environment = Environment::read(|name| std::env::var(name).ok());
-//! let Some(settings) = environment.settings("orders")? else { return Ok(()) };
-//! let exporter = Exporter::start(settings, Arc::new(Nowhere))?;
-//! let tracer = exporter.tracer(); // for spans of your own
-//! let production = Production::builder("orders", "1.0.0")
-//!     .layers(|layers| layers.trace = TraceContextLayer::default().spans(exporter.sampler()))
-//!     .observer(exporter.spans())
-//!     .on_shutdown(Phase::Telemetry, || async move { exporter.close(Duration::from_secs(1)).await; Ok(()) })
-//!     .build()?;
-//!
-//! let span = tracer.begin("charge the card", Kind::Client, None);
-//! span.end();
-//! # Ok(())
-//! # }
 //! ```
+//! use seaworthy::Production;
+//! use seaworthy::otlp::{Kind, Protocol, Settings};
+//!
+//! // Or `otlp_from_env`, for OTEL_EXPORTER_OTLP_ENDPOINT and its like.
+//! let settings = Settings::new("http://127.0.0.1:4318", Protocol::Http, "orders")?;
+//! let production = Production::builder("orders", "1.0.0").otlp(settings).build()?;
+//!
+//! let tracer = production.tracer().expect("spans are exported"); // for spans of your own
+//! let mut span = tracer.begin("charge the card", Kind::Client, None);
+//! span.set("server.address", "api.stripe.com");
+//! span.end();
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Without [`Production`](crate::Production) there is [`Exporter`]: give its [`sampler`](Exporter::sampler) to
+//! [`TraceContextLayer::spans`](crate::trace::TraceContextLayer::spans), its [`spans`](Exporter::spans) to an
+//! [`AccessLayer`](crate::access::AccessLayer), and [`close`](Exporter::close) it last.
 
 mod buffer;
 mod environment;
@@ -52,7 +45,7 @@ mod request;
 mod settings;
 mod span;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod tracer;
 mod wire;
 
@@ -60,6 +53,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use bytes::Bytes;
+use http_body_util::Full;
 use seaworthy_core::event::Sink;
 use tokio::task::JoinHandle;
 
@@ -90,6 +85,54 @@ pub struct Exporter {
     shown: Shown,
 }
 
+/// An [`Exporter`] that carries nothing yet: spans can be made already, and wait. Needs no runtime.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    settings: Settings,
+    transport: Transport<Full<Bytes>>,
+    queue: Arc<Queue>,
+    counts: Arc<Counts>,
+    spans: Spans,
+}
+
+impl Prepared {
+    pub(crate) fn new(settings: Settings) -> Result<Self, BuildError> {
+        let transport = Transport::builder()
+            .resolver(settings.resolver.clone())
+            .roots(settings.roots.clone())
+            .http2_prior_knowledge(settings.protocol == Protocol::Grpc)
+            .idle_per_host(1)
+            .build()?;
+        let queue = Arc::new(Queue::new(settings.queue, MOST_BYTES));
+        let spans = Spans::new(&queue, settings.on_error, &settings.shown);
+        Ok(Self { settings, transport, queue, counts: Arc::default(), spans })
+    }
+
+    pub(crate) fn sampler(&self) -> Sampler {
+        self.settings.sampler
+    }
+
+    pub(crate) fn spans(&self) -> Spans {
+        self.spans.clone()
+    }
+
+    pub(crate) fn tracer(&self) -> Tracer {
+        Tracer::new(self.spans.clone(), self.settings.sampler, self.settings.on_error)
+    }
+
+    pub(crate) fn counter(&self) -> SpanCounter {
+        SpanCounter { queue: self.queue.clone(), counts: self.counts.clone() }
+    }
+
+    pub(crate) fn start(self, sink: Arc<dyn Sink>) -> Exporter {
+        let Self { settings, transport, queue, counts, spans } = self;
+        let (sampler, on_error, shown) = (settings.sampler, settings.on_error, settings.shown.clone());
+        let export = Export { settings, transport, queue: queue.clone(), counts: counts.clone(), sink, outage: None };
+        let task = tokio::spawn(export.run());
+        Exporter { queue, counts, task, spans, sampler, on_error, shown }
+    }
+}
+
 /// How many spans had which end. They only grow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SpanCounts {
@@ -109,6 +152,7 @@ pub struct SpanCounter {
 }
 
 impl SpanCounter {
+    /// The counts now.
     pub fn read(&self) -> SpanCounts {
         SpanCounts {
             exported: self.counts.exported.load(Ordering::Relaxed),
@@ -125,19 +169,12 @@ impl Exporter {
     ///
     /// [`BuildError`] if TLS cannot be set up.
     pub fn start(settings: Settings, sink: Arc<dyn Sink>) -> Result<Self, BuildError> {
-        let transport = Transport::builder()
-            .resolver(settings.resolver.clone())
-            .roots(settings.roots.clone())
-            .http2_prior_knowledge(settings.protocol == Protocol::Grpc)
-            .idle_per_host(1)
-            .build()?;
-        let queue = Arc::new(Queue::new(settings.queue, MOST_BYTES));
-        let counts = Arc::<Counts>::default();
-        let (sampler, on_error, shown) = (settings.sampler, settings.on_error, settings.shown.clone());
-        let export = Export { settings, transport, queue: queue.clone(), counts: counts.clone(), sink, outage: None };
-        let task = tokio::spawn(export.run());
-        let spans = Spans::new(&queue, on_error, &shown);
-        Ok(Self { queue, counts, task, spans, sampler, on_error, shown })
+        Ok(Prepared::new(settings)?.start(sink))
+    }
+
+    /// Takes nothing more, and sends what is there for as long as the runtime turns.
+    pub(crate) fn stop(&self) {
+        self.queue.close();
     }
 
     /// Which traces are kept: for [`crate::trace::TraceContextLayer::spans`].

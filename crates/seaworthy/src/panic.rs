@@ -2,6 +2,28 @@
 //!
 //! Only the request that panicked is lost; its connection is closed after the answer, because nobody knows how much of
 //! the body was read. A panic while a body is being streamed ends that stream.
+//!
+//! # Example
+//!
+//! ```
+//! use std::convert::Infallible;
+//! use std::sync::Arc;
+//! use bytes::Bytes;
+//! use http::{Request, Response};
+//! use http_body_util::Full;
+//! use seaworthy::core::event::Nowhere;
+//! use seaworthy::panic::PanicGuardLayer;
+//! use tower::{ServiceBuilder, ServiceExt, service_fn};
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+//! async fn handler(_: Request<()>) -> Result<Response<Full<Bytes>>, Infallible> {
+//!     panic!("no such order")
+//! }
+//! let service = ServiceBuilder::new().layer(PanicGuardLayer::new(Arc::new(Nowhere))).service(service_fn(handler));
+//! let Ok(answer) = service.oneshot(Request::new(())).await;
+//! assert_eq!(answer.status(), 500);
+//! # });
+//! ```
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};

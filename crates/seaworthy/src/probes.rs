@@ -16,6 +16,23 @@
 //! A probe reads the last snapshot and costs microseconds. [`Endpoints`] is a tower service, to be mounted wherever probes should
 //! be answered; [`Builder::admin`](crate::production::Builder::admin) serves it on a listener of its own, on a thread that requests
 //! cannot starve, which is the better place: a readiness probe that waits behind requests takes a busy service out.
+//!
+//! # Example
+//!
+//! ```
+//! use http::Request;
+//! use seaworthy::core::lifecycle::Change;
+//! use seaworthy::{Health, Lifecycle, probes::Endpoints};
+//!
+//! let life = Lifecycle::default();
+//! let probes = Endpoints::new("orders", Health::default(), life.clone());
+//! let status = |path| probes.answer(&Request::get(path).body(()).unwrap()).status().as_u16();
+//! assert_eq!((status("/livez"), status("/readyz")), (200, 503)); // it is starting
+//! life.apply(Change::ProgramReady);
+//! assert_eq!((status("/livez"), status("/readyz")), (200, 200));
+//! ```
+//!
+//! Source: the Kubernetes page "Liveness, Readiness, and Startup Probes".
 
 mod answer;
 mod endpoints;
@@ -28,4 +45,4 @@ mod tests;
 
 pub use endpoints::{Endpoints, Scrape};
 pub use facts::{Facts, Identity, Moment, Vitals};
-pub use report::{Report, Verdict, holds, together};
+pub use report::{Report, Verdict, holds, together, without};

@@ -48,6 +48,13 @@
 //! A signal that is repeated after a second forces all of it.
 //!
 //! Source: the Kubernetes page "Pod lifecycle: Termination of Pods".
+//!
+//! # What others are told
+//!
+//! Spans ([`otlp`](Builder::otlp)), reports for Sentry ([`sentry`](Builder::sentry)) and the audit trail ([`audit`](Builder::audit)), each
+//! behind its feature. What is on hears of every fact, has its families in the metrics, and sends what is left in
+//! [`Phase::Telemetry`], for a second at most. The trail is closed behind it, since it records what fails there. Who is away costs bounded
+//! memory, and makes no end ungraceful.
 
 mod admin;
 mod app;
@@ -56,6 +63,7 @@ mod drain;
 mod panics;
 mod problem;
 mod serve;
+mod telemetry;
 #[cfg(test)]
 mod tests;
 
@@ -81,5 +89,26 @@ impl Production {
     /// Of the service called `service`, as it stands in logs, metrics and probes, in this version.
     pub fn builder(service: impl Into<String>, version: impl Into<String>) -> Builder {
         Builder::new(service.into(), version.into())
+    }
+}
+
+/// What others are told, for what the service has to tell by itself.
+impl<O> Production<O> {
+    /// For spans of the service's own; `None` where no spans are exported.
+    #[cfg(feature = "otlp")]
+    pub fn tracer(&self) -> Option<crate::otlp::Tracer> {
+        self.parts.telemetry.tracer()
+    }
+
+    /// For reports of the service's own; `None` where there is no Sentry.
+    #[cfg(feature = "sentry")]
+    pub fn reporter(&self) -> Option<crate::sentry::Reporter> {
+        self.parts.telemetry.reporter()
+    }
+
+    /// For entries of the service's own: who exported what, who was let in. `None` where no trail is kept.
+    #[cfg(feature = "audit")]
+    pub fn trail(&self) -> Option<crate::audit::Trail> {
+        self.parts.telemetry.trail()
     }
 }

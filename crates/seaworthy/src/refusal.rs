@@ -25,6 +25,7 @@ use crate::context::Correlation;
 
 /// A body that a refusal can be put into.
 pub trait ProblemBody {
+    /// With these bytes, which may be none, and nothing behind them.
     fn from_problem(problem: Bytes) -> Self;
 }
 
@@ -43,6 +44,7 @@ pub struct Refusal {
 }
 
 impl Refusal {
+    /// With the status and the texts of the reason's row in the [table](seaworthy_core::refusal).
     #[must_use]
     pub fn new(reason: Reason) -> Self {
         Self { reason, detail: Cow::Borrowed(""), retry_after: None }

@@ -6,6 +6,25 @@
 //! - An id is harmless if it matches `[A-Za-z0-9._~+/=:@-]{1,128}`; another one is replaced and reaches no log.
 //! - [`Trust::Proxies`] keeps only what a trusted proxy sent.
 //! - A new id is a UUID v7 (RFC 9562), so that ids sort by time; v4 by option. Neither costs a system call.
+//!
+//! # Example
+//!
+//! ```
+//! use bytes::Bytes;
+//! use http::{Request, Response};
+//! use http_body_util::Full;
+//! use seaworthy::request_id::RequestIdLayer;
+//! use tower::{ServiceBuilder, ServiceExt, service_fn};
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+//! let service = ServiceBuilder::new()
+//!     .layer(RequestIdLayer::default())
+//!     .service(service_fn(async |_| Ok::<_, std::convert::Infallible>(Response::new(Full::<Bytes>::from("hello")))));
+//! let asked = |id| service.clone().oneshot(Request::get("/").header("x-request-id", id).body(()).unwrap());
+//! assert_eq!(asked("order-7").await.unwrap().headers()["x-request-id"], "order-7");
+//! assert_ne!(asked("a b").await.unwrap().headers()["x-request-id"], "a b");
+//! # });
+//! ```
 
 use std::future::Future;
 use std::pin::Pin;
@@ -27,6 +46,7 @@ const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Whose ids are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Trust {
+    /// Whoever sends one.
     #[default]
     Anyone,
     /// Only ids from a trusted proxy; see [`crate::client`].
@@ -58,12 +78,14 @@ impl Default for RequestIdLayer {
 }
 
 impl RequestIdLayer {
+    /// Whose ids are kept. Default: anybody's.
     #[must_use]
     pub fn trust(mut self, trust: Trust) -> Self {
         self.trust = trust;
         self
     }
 
+    /// How new ids are made. Default: UUID version 7.
     #[must_use]
     pub fn format(mut self, format: Format) -> Self {
         self.format = format;

@@ -71,6 +71,17 @@ struct State {
     said: Option<Instant>,
 }
 
+impl State {
+    /// Whether it has been quiet for long enough to say that the budget is exhausted.
+    fn is_worth_saying(&mut self, now: Instant) -> bool {
+        let say = self.said.is_none_or(|said| now.saturating_duration_since(said) >= QUIET);
+        if say {
+            self.said = Some(now);
+        }
+        say
+    }
+}
+
 /// What can be told of a [`Retry`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {
@@ -92,12 +103,19 @@ impl Retry {
         Self { inner: Arc::new(Inner { name: name.into(), policy, state: Mutex::new(state), sink }) }
     }
 
+    /// What is tried again, and how often.
     pub fn policy(&self) -> &Policy {
         &self.inner.policy
     }
 
+    /// What became of retries so far.
     pub fn counts(&self) -> Counts {
         self.with(|state| Counts { retries: state.retries, exhausted: state.exhausted })
+    }
+
+    /// What events and metrics call it.
+    pub fn name(&self) -> &Arc<str> {
+        &self.inner.name
     }
 
     /// Makes a call, and again while it fails, `again` says so of its error, and the policy allows it. Whoever calls has to
@@ -128,8 +146,19 @@ impl Retry {
     }
 
     /// Counts a call that is no repetition.
-    fn deposit(&self) {
+    pub(crate) fn deposit(&self) {
         self.with(|state| state.budget.deposit(now()));
+    }
+
+    /// Whether one more repetition fits into the budget, which is then taken.
+    pub(crate) fn withdraw(&self) -> bool {
+        let now = now();
+        let (withdrawn, say) = self.with(|state| {
+            let withdrawn = state.budget.withdraw(now);
+            (withdrawn, !withdrawn && state.is_worth_saying(now))
+        });
+        self.say_exhausted(say);
+        withdrawn
     }
 
     fn decide(&self, attempt: &Attempt) -> Verdict {
@@ -141,19 +170,21 @@ impl Retry {
                 Verdict::Again { .. } => state.retries += 1,
                 Verdict::Stop(Why::BudgetExhausted) => {
                     state.exhausted += 1;
-                    say = state.said.is_none_or(|said| now.saturating_duration_since(said) >= QUIET);
-                    if say {
-                        state.said = Some(now);
-                    }
+                    say = state.is_worth_saying(now);
                 }
                 Verdict::Stop(_) => {}
             }
             (verdict, say)
         });
+        self.say_exhausted(say);
+        verdict
+    }
+
+    /// Outside of the lock: a sink may look at the retries that it is told of.
+    fn say_exhausted(&self, say: bool) {
         if say {
             self.inner.sink.emit(&Event::RetryBudgetExhausted { service: self.inner.name.to_string() });
         }
-        verdict
     }
 
     fn with<R>(&self, work: impl FnOnce(&mut State) -> R) -> R {

@@ -1,4 +1,12 @@
 //! Which security headers the answers of a service get, by what the service is.
+//!
+//! ```
+//! use seaworthy::headers::Preset;
+//! use seaworthy::{Production, Security};
+//!
+//! Production::builder("shop", "1.0.0").security(Security::web());
+//! assert_eq!(Security::from(Preset::Web), Security::web());
+//! ```
 
 use crate::headers::Preset;
 

@@ -13,24 +13,25 @@
 //!
 //! # Example
 //!
-//! ```no_run
-//! use std::sync::Arc;
-//! use std::time::Duration;
-//! use seaworthy::core::event::Nowhere;
-//! use seaworthy::sentry::{Report, Sentry, Settings};
-//!
-//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! let settings = Settings::new(std::env::var("SENTRY_DSN")?.parse()?, "orders").environment("production");
-//! let sentry = Sentry::start(settings, Arc::new(Nowhere))?;
-//! let reporter = sentry.reporter(); // a sink for facts, and an observer of requests
-//! reporter.capture(Report::new("payment lost", "the provider charged twice"));
-//! sentry.close(Duration::from_secs(1)).await;
-//! # Ok(())
-//! # }
 //! ```
+//! use seaworthy::Production;
+//! use seaworthy::sentry::{Report, Settings};
+//!
+//! // Or `sentry_from_env`, for SENTRY_DSN and its like.
+//! let settings = Settings::new("https://key@o1.ingest.sentry.io/42".parse()?, "orders").environment("staging");
+//! let production = Production::builder("orders", "1.0.0").sentry(settings).build()?;
+//!
+//! let reporter = production.reporter().expect("reports are sent"); // for reports of your own
+//! reporter.capture(Report::new("payment lost", "the provider charged twice"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Without [`Production`](crate::Production) there is [`Sentry`]: its [`reporter`](Sentry::reporter) is a sink for facts and an observer
+//! of requests, and [`close`](Sentry::close) sends what is left.
 
 mod dsn;
 mod envelope;
+mod environment;
 mod failing;
 mod limits;
 mod outbox;
@@ -38,13 +39,15 @@ mod report;
 mod request;
 mod send;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
+use bytes::Bytes;
+use http_body_util::Full;
 use seaworthy_core::event::{Event, RequestFinished, Sink};
 use seaworthy_core::redact::Redactor;
 use seaworthy_core::refusal::Reason;
@@ -53,6 +56,7 @@ use serde_json::{Map, Value as Json};
 use tokio::task::JoinHandle;
 
 pub use self::dsn::{Dsn, DsnError};
+pub use self::environment::Environment;
 pub use self::report::{Report, Severity};
 
 use self::envelope::{Common, Item};
@@ -118,6 +122,18 @@ impl Settings {
         self
     }
 
+    /// As [`Settings::release`], where nobody else said it.
+    pub(crate) fn release_else(mut self, release: Option<String>) -> Self {
+        self.common.release = self.common.release.or(release);
+        self
+    }
+
+    /// As [`Settings::server`], where nobody else said it.
+    pub(crate) fn server_else(mut self, name: String) -> Self {
+        self.common.server.get_or_insert(name);
+        self
+    }
+
     /// What part of all requests becomes a transaction, from 0 (default) to 1.
     #[must_use]
     pub fn traces_sample_rate(mut self, rate: f64) -> Self {
@@ -174,6 +190,38 @@ impl Sentry {
     ///
     /// [`BuildError`] if TLS cannot be set up.
     pub fn start(settings: Settings, sink: Arc<dyn Sink>) -> Result<Self, BuildError> {
+        Ok(Prepared::new(settings)?.start(sink))
+    }
+
+    /// Takes nothing more, and sends what is there for as long as the runtime turns.
+    pub(crate) fn stop(&self) {
+        self.reporter.shared.outbox.close();
+    }
+
+    /// For whoever has something to report.
+    pub fn reporter(&self) -> Reporter {
+        self.reporter.clone()
+    }
+
+    /// Sends what is there, for `patience` at most. What comes afterwards is dropped.
+    pub async fn close(mut self, patience: Duration) {
+        self.reporter.shared.outbox.close();
+        if tokio::time::timeout(patience, &mut self.task).await.is_err() {
+            self.task.abort();
+        }
+    }
+}
+
+/// A [`Sentry`] that carries nothing yet: reports can be made already, and wait. Needs no runtime.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    settings: Settings,
+    transport: Transport<Full<Bytes>>,
+    reporter: Reporter,
+}
+
+impl Prepared {
+    pub(crate) fn new(settings: Settings) -> Result<Self, BuildError> {
         let transport = Transport::builder()
             .resolver(settings.resolver.clone())
             .roots(settings.roots.clone())
@@ -189,23 +237,18 @@ impl Sentry {
             shown: Mutex::new((settings.redactor.clone(), settings.query)),
             traces_sample_rate: settings.traces_sample_rate,
         };
-        let reporter = Reporter { shared: Arc::new(shared) };
-        let limits = Limits::default();
-        let send = Send { settings, transport, reporter: reporter.clone(), sink, limits, outage: None };
-        Ok(Self { reporter, task: tokio::spawn(send.run()) })
+        Ok(Self { settings, transport, reporter: Reporter { shared: Arc::new(shared) } })
     }
 
-    /// For whoever has something to report.
-    pub fn reporter(&self) -> Reporter {
+    pub(crate) fn reporter(&self) -> Reporter {
         self.reporter.clone()
     }
 
-    /// Sends what is there, for `patience` at most. What comes afterwards is dropped.
-    pub async fn close(mut self, patience: Duration) {
-        self.reporter.shared.outbox.close();
-        if tokio::time::timeout(patience, &mut self.task).await.is_err() {
-            self.task.abort();
-        }
+    pub(crate) fn start(self, sink: Arc<dyn Sink>) -> Sentry {
+        let Self { settings, transport, reporter } = self;
+        let limits = Limits::default();
+        let send = Send { settings, transport, reporter: reporter.clone(), sink, limits, outage: None };
+        Sentry { reporter, task: tokio::spawn(send.run()) }
     }
 }
 

@@ -7,6 +7,7 @@
 //!   where half a head is on it (hyper#3792).
 //! - hyper's header timeout is not used either, because it is its keep-alive timeout as well: one sweep, ten times a second,
 //!   holds the timers of all connections.
+//! - A body that somebody waits for must come: a client that sends a byte now and then holds up nobody for long.
 //! - A connection counts as open until its stream is dropped, so that a WebSocket, whose stream the service owns, is waited
 //!   for. It is told to leave by a close frame with code 1001, between two frames.
 //! - Early answers linger: the write side is closed first, and what the client still sends is thrown away until it is silent
@@ -14,6 +15,22 @@
 //!
 //! What a server cannot close is the race in which a client writes on an idle connection in the very moment in which we
 //! close it. HTTP/1 clients see the end before a byte of an answer, and may send again (RFC 9112, 9.3.1).
+//!
+//! # Example
+//!
+//! ```
+//! use std::time::Duration;
+//! use seaworthy::Production;
+//! use seaworthy::server::{ConnectionLimits, port};
+//!
+//! let mut limits = ConnectionLimits::default();
+//! limits.connections = 2_000;
+//! limits.body_min_rate = Some(1024); // bytes a second
+//! limits.idle_timeout = Duration::from_secs(120);
+//! Production::builder("orders", "1.0.0").connections(limits).build()?;
+//! assert_eq!(port("A_PORT_THAT_NOBODY_SET", 8080)?, 8080);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod accept;
 mod body;
@@ -21,6 +38,7 @@ mod connection;
 mod entry;
 mod listener;
 mod port;
+mod received;
 mod registry;
 mod socket;
 mod state;
@@ -39,8 +57,10 @@ use tokio::sync::watch;
 
 pub use listener::{Listener, ListenerError};
 pub use port::{PortError, port};
+pub use received::{ReceivedBody, ReceivedBodyError};
 
 pub(crate) use accept::{Server, Setup};
+pub(crate) use received::Tardiness;
 
 /// Limits on connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +73,11 @@ pub struct ConnectionLimits {
     /// Between requests on a kept connection. Default: 75 s, longer than the 60 s of the common balancers, so that it is they who
     /// close.
     pub idle_timeout: Duration,
+    /// How fast the body of a request must come while somebody waits for it, in bytes a second; then it is answered 408, and the service
+    /// sees an error of the body. HTTP/2 connections are cut, since their streams come together. `None` waits for ever. Default: 240.
+    pub body_min_rate: Option<u64>,
+    /// How long a body may be slower than that. Default: 10 s.
+    pub body_grace: Duration,
     /// Without the client taking a byte of what is sent. Default: 30 s.
     pub send_timeout: Duration,
     /// Most bytes of a request head. Default: 32 KiB.
@@ -67,6 +92,8 @@ impl Default for ConnectionLimits {
             connections: 10_000,
             head_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(75),
+            body_min_rate: Some(240),
+            body_grace: Duration::from_secs(10),
             send_timeout: Duration::from_secs(30),
             head_size: 32 * 1024,
             header_count: 100,

@@ -9,6 +9,25 @@
 //! - A stop that is forced skips what has not begun, but for [`Phase::Telemetry`].
 //!
 //! A hook that blocks its thread instead of awaiting cannot be ended; on a runtime with several threads the others go on.
+//!
+//! # Example
+//!
+//! ```
+//! use std::time::Duration;
+//! use seaworthy::shutdown::HookResult;
+//! use seaworthy::{Phase, Production};
+//!
+//! async fn flush_orders() -> HookResult {
+//!     std::fs::write("/dev/null", "the last orders")?;
+//!     Ok(())
+//! }
+//!
+//! Production::builder("orders", "1.0.0")
+//!     .on_shutdown(Phase::Queues, flush_orders)
+//!     .phase_timeout(Phase::Queues, Duration::from_secs(1))
+//!     .build()?;
+//! # Ok::<(), seaworthy::production::BuildError>(())
+//! ```
 
 use std::collections::BTreeMap;
 use std::error::Error;

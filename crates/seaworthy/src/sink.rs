@@ -23,6 +23,7 @@ use seaworthy_core::event::{Event, Sink};
 pub struct Fanout(Arc<[Arc<dyn Sink>]>);
 
 impl Fanout {
+    /// To these, one after the other.
     pub fn new(sinks: impl IntoIterator<Item = Arc<dyn Sink>>) -> Self {
         Self(sinks.into_iter().collect())
     }

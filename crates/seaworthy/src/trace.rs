@@ -10,6 +10,25 @@
 //!   or not: an error is exported all the same, and its ids must be those that the next one was told.
 //!
 //! Source: <https://www.w3.org/TR/trace-context/>.
+//!
+//! # Example
+//!
+//! ```
+//! use bytes::Bytes;
+//! use http::{Request, Response};
+//! use http_body_util::Full;
+//! use seaworthy::trace::TraceContextLayer;
+//! use tower::{ServiceBuilder, ServiceExt, service_fn};
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+//! let service = ServiceBuilder::new().layer(TraceContextLayer::default().begin(true)).service(service_fn(async |request: Request<()>| {
+//!     let begun = request.headers()["traceparent"].to_str().unwrap().to_owned();
+//!     Ok::<_, std::convert::Infallible>(Response::new(Full::<Bytes>::from(begun)))
+//! }));
+//! let Ok(answer) = service.oneshot(Request::new(())).await;
+//! assert!(http_body_util::BodyExt::collect(answer.into_body()).await.unwrap().to_bytes().starts_with(b"00-"));
+//! # });
+//! ```
 
 use std::task::{Context, Poll};
 
@@ -52,6 +71,12 @@ impl TraceContextLayer {
     #[must_use]
     pub fn spans(self, sampler: Sampler) -> Self {
         Self { spans: Some(Spans { sampler, forwards: false }), ..self }
+    }
+
+    /// As [`TraceContextLayer::spans`], unless it was said already how they are made.
+    #[cfg(feature = "otlp")]
+    pub(crate) fn spans_else(self, sampler: Sampler) -> Self {
+        if self.spans.is_some() { self } else { self.spans(sampler) }
     }
 
     /// As [`TraceContextLayer::spans`], for a proxy: the call to whoever is behind it is a second span, and the parent of

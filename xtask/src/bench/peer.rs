@@ -73,7 +73,7 @@ impl Kind {
 }
 
 /// The core of the proxies. One at a time works, so one is enough for all.
-const PEER_CORE: &str = "0";
+pub(super) const PEER_CORE: &str = "0";
 const TWO_CORES: &str = "0,1";
 
 /// The core of the load and the origin: another one, where there is another.

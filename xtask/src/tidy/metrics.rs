@@ -11,7 +11,7 @@ const UNITS: &[&str] = &["_total", "_seconds", "_bytes", "_ratio"];
 const OURS: &str = "seaworthy_";
 
 /// Where they are made, and where they are explained.
-const PAGES: &[&str] = &["crates/cli/src/metrics/", "crates/seaworthy/src/metrics"];
+const PAGES: &[&str] = &["crates/process/src/metrics/", "crates/seaworthy/src/metrics"];
 const GUIDE: &str = "docs/metrics.md";
 
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {

@@ -1,13 +1,11 @@
 //! Metrics of the program's own: by `StatsD` and by its own exposition, as a real Prometheus sees them.
 
 use std::io::Write as _;
-use std::net::{SocketAddr, TcpListener};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
-use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 use rustix::process::Signal;
 
-use crate::bed::{Seaworthy, get, program, until};
+use crate::bed::{Prometheus, Seaworthy, get, program, until};
 
 /// What a program in Python sends, through a client library that is not ours.
 const CLIENT: &str = r#"
@@ -76,51 +74,6 @@ fn what_a_statsd_client_sends_and_what_the_program_shows_stand_beside_ours_and_p
     let others: Vec<_> = said.lines().filter(|line| !line.contains("_created")).collect();
     assert!(others.is_empty(), "{said}");
     service.stop().with_code(0);
-}
-
-/// A child that does not outlive its test.
-struct Prometheus(Child, SocketAddr);
-
-impl Prometheus {
-    /// Scrapes `target`, in whatever format it prefers.
-    fn scraping(target: SocketAddr, directory: &std::path::Path) -> Self {
-        let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
-        let config = directory.join("prometheus.yml");
-        let text = format!(
-            "global: {{scrape_interval: 500ms, scrape_timeout: 500ms}}\n\
-             scrape_configs: [{{job_name: app, static_configs: [{{targets: ['{target}']}}]}}]\n"
-        );
-        std::fs::write(&config, text).expect("it can be written");
-        let child = Command::new("prometheus")
-            .arg(format!("--config.file={}", config.display()))
-            .arg(format!("--storage.tsdb.path={}", directory.join("data").display()))
-            .arg(format!("--web.listen-address={free}"))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("prometheus is there: `cargo xtask test` installs it");
-        Self(child, free)
-    }
-
-    /// The first value of an answer, once there is one.
-    fn value(&self, query: &str) -> f64 {
-        let query = percent_encode(query.as_bytes(), NON_ALPHANUMERIC).to_string();
-        let mut curl = Command::new("curl");
-        curl.args(["--silent", &format!("http://{}/api/v1/query?query={query}", self.1)]);
-        until("Prometheus answers", || {
-            let output = curl.output().expect("curl runs");
-            let answer: serde_json::Value = serde_json::from_slice(&output.stdout).ok()?;
-            answer["data"]["result"][0]["value"][1].as_str()?.parse().ok()
-        })
-    }
-}
-
-impl Drop for Prometheus {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 #[test]

@@ -22,7 +22,7 @@ fn nothing() -> Starting {
 #[track_caller]
 fn place(seaworthy: &Seaworthy, name: &str) -> (SocketAddr, String) {
     let line = seaworthy.log.line(&format!("{name} is listened for"), |line| {
-        line["event"] == "egress_listening" && line["service"] == name
+        line["event"] == "egress_listening" && line["peer_service"] == name
     });
     let place = line["place"].as_str().and_then(|place| place.strip_prefix("http://")).expect("a URL");
     let (address, path) = place.find('/').map_or((place, ""), |at| place.split_at(at));
@@ -61,7 +61,7 @@ fn a_breaker_trips_answers_at_once_probes_and_recovers_for_all_to_see() {
         assert_eq!(call(&seaworthy, "GET", "/charges", "").status, 500);
     }
     let opened = seaworthy.log.event("breaker_opened");
-    assert_eq!((opened["service"].as_str(), opened["level"].as_str()), (Some("pay"), Some("error")), "{opened}");
+    assert_eq!((opened["peer_service"].as_str(), opened["level"].as_str()), (Some("pay"), Some("error")), "{opened}");
     // The open time may be over before the call comes: then it is a probe, which fails.
     let refused = until("a call is refused", || {
         let answer = call(&seaworthy, "GET", "/charges", "X-Request-ID: order-17\r\n");
@@ -70,7 +70,11 @@ fn a_breaker_trips_answers_at_once_probes_and_recovers_for_all_to_see() {
     assert_eq!(refused.header("retry-after"), Some("1"));
     assert_eq!(refused.json()["type"], "urn:seaworthy:problem:breaker_open");
     let told = seaworthy.log.line("the refused call", |line| line["request_id"] == "order-17");
-    assert_eq!((told["refusal"].as_str(), told["service"].as_str()), (Some("breaker_open"), Some("pay")), "{told}");
+    assert_eq!(
+        (told["refusal"].as_str(), told["peer_service"].as_str()),
+        (Some("breaker_open"), Some("pay")),
+        "{told}"
+    );
     assert!(seaworthy.metric("circuit_breaker_calls_total{service=\"pay\",outcome=\"refused\"}") >= 1.0);
     flaky.answers(200);
     until("it recovers", || (call(&seaworthy, "GET", "/charges", "").status == 200).then_some(()));
@@ -103,7 +107,7 @@ fn an_open_breaker_is_shown_refused_on_the_ops_listener_and_reset_over_the_contr
     seaworthy.tell(&["breakers", "reset", "mail"]).with_code(1).saying(&["no breaker is called \"mail\"", "pay"]);
     seaworthy.tell(&["breakers", "reset", "pay"]).with_code(0);
     assert_eq!(state(&seaworthy), "closed");
-    assert_eq!(seaworthy.log.event("breaker_reset")["service"], "pay");
+    assert_eq!(seaworthy.log.event("breaker_reset")["peer_service"], "pay");
 
     assert_eq!(call(&seaworthy, "GET", "/", "").status, 503);
     assert_eq!(state(&seaworthy), "open");

@@ -98,6 +98,19 @@ fn a_body_that_does_not_come_is_answered_408() {
 }
 
 #[test]
+fn a_body_that_comes_a_byte_at_a_time_is_answered_408() {
+    let service = Seaworthy::app().config("[limits]\nbody-grace = \"500ms\"").ready();
+    let mut client = service.client();
+    client.request("POST", "/upload", "Content-Length: 10000\r\n");
+    // Each byte comes well within the grace.
+    until("it is refused", || {
+        client.send("x");
+        client.has_answer().then_some(())
+    });
+    problem(&client.answer(), 408, "request_too_slow");
+}
+
+#[test]
 fn a_refusal_reaches_a_client_that_goes_on_sending() {
     let service = Seaworthy::app().config("[limits]\nbody-size = \"1KiB\"").ready();
     let mut client = service.client();

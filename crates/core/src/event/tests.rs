@@ -45,3 +45,11 @@ fn a_level_is_read_in_any_case_and_a_wrong_one_is_quoted() {
     let refused = "loud".parse::<Level>().unwrap_err();
     assert_eq!(refused.to_string(), r#"unknown level "loud": use trace, debug, info, warn or error"#);
 }
+
+#[test]
+fn no_field_has_the_name_of_what_every_line_has() {
+    // A line with the same name twice means something else to each of its readers (RFC 8259, 4).
+    for line in ["time", "level", "message", "service", "version", "event"] {
+        assert!(!LABELS.contains(&line), "{line}");
+    }
+}

@@ -6,13 +6,15 @@ use std::fmt;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+use seaworthy::core::pace::Pace;
 
-use super::state::{Connection, Mark};
-use crate::clock::Ticks;
+use super::state::Connection;
+use crate::clock::{TICK, Ticks};
 use crate::registry::InFlight;
 
 /// What a client sends after its head.
@@ -21,6 +23,8 @@ pub(crate) struct RequestBody {
     body: Incoming,
     state: Rc<Connection>,
     ticks: Ticks,
+    /// Whether the client is waited for.
+    waiting: bool,
 }
 
 /// Why the body of a request cannot be read.
@@ -52,7 +56,19 @@ impl Error for RequestBodyError {
 
 impl RequestBody {
     pub(crate) fn new(body: Incoming, state: Rc<Connection>, ticks: Ticks) -> Self {
-        Self { body, state, ticks }
+        Self { body, state, ticks, waiting: false }
+    }
+
+    fn go_on(&mut self) {
+        if std::mem::take(&mut self.waiting) {
+            self.pace(Pace::go_on);
+        }
+    }
+
+    fn pace(&self, note: impl FnOnce(&mut Pace, Duration)) {
+        let mut pace = self.state.pace.get();
+        note(&mut pace, TICK * self.ticks.now());
+        self.state.pace.set(pace);
     }
 }
 
@@ -67,13 +83,13 @@ impl Body for RequestBody {
         }
         match Pin::new(&mut this.body).poll_frame(cx) {
             Poll::Ready(frame) => {
-                this.state.body_wait.set(None);
+                this.go_on();
                 Poll::Ready(frame.map(|frame| frame.map_err(RequestBodyError::Client)))
             }
             Poll::Pending => {
                 this.state.listen_for_expiry(cx.waker());
-                if this.state.body_wait.get().is_none() {
-                    this.state.body_wait.set(Some(Mark { tick: this.ticks.now(), bytes: this.state.read.get() }));
+                if !std::mem::replace(&mut this.waiting, true) {
+                    this.pace(|pace, now| pace.wait(now, this.state.read.get()));
                 }
                 Poll::Pending
             }
@@ -91,7 +107,8 @@ impl Body for RequestBody {
 
 impl Drop for RequestBody {
     fn drop(&mut self) {
-        self.state.body_wait.set(None);
+        self.go_on();
+        self.pace(|pace, _| pace.end());
     }
 }
 

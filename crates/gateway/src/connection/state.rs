@@ -6,6 +6,8 @@ use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::task::Waker;
 
+use seaworthy::core::pace::Pace;
+
 use super::super::tunnel::UpstreamHalf;
 
 /// Where a connection is between two requests.
@@ -50,8 +52,8 @@ pub(crate) struct Connection {
     pub(crate) written: Cell<u64>,
     /// The answer to the request is complete; flushing it makes the connection idle.
     pub(crate) answered: Cell<bool>,
-    /// The client has bytes of a request body to send, and we wait for them: since when, and what had been read.
-    pub(crate) body_wait: Cell<Option<Mark>>,
+    /// How long we waited for bytes of request bodies, and for how many.
+    pub(crate) pace: Cell<Pace>,
     /// We have bytes for the client that it does not take.
     pub(crate) write_wait: Cell<Option<u32>>,
     /// Its request body came too slowly: the next read of it fails.
@@ -73,13 +75,6 @@ pub(crate) struct Connection {
     pub(super) length_seen: Cell<bool>,
 }
 
-/// How far something had come at a tick.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Mark {
-    pub(crate) tick: u32,
-    pub(crate) bytes: u64,
-}
-
 impl Connection {
     pub(crate) fn new(key: usize, peer: Option<SocketAddr>, now: u32) -> Self {
         Self {
@@ -90,7 +85,7 @@ impl Connection {
             read: Cell::new(0),
             written: Cell::new(0),
             answered: Cell::new(false),
-            body_wait: Cell::new(None),
+            pace: Cell::default(),
             write_wait: Cell::new(None),
             body_expired: Cell::new(false),
             order: Cell::new(None),

@@ -12,10 +12,12 @@
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use seaworthy::core::pace::MinRate;
+
 use super::Worker;
 use crate::clock::{TICK, ticks};
 use crate::connection::ConnectionSettings;
-use crate::connection::state::{Connection, Mark, Order, Phase};
+use crate::connection::state::{Connection, Order, Phase};
 
 /// How long the rest of a request is waited for.
 const LINGER: Duration = Duration::from_secs(2);
@@ -79,16 +81,12 @@ fn farewell(worker: &Worker, connection: &Connection) -> Option<Order> {
     (late && connection.used.get() && !connection.told.replace(true)).then_some(Order::Leave)
 }
 
-/// Whether the client brought less of its body in the last while than it must. Each while is measured anew, so that a
-/// quick beginning pays for no stop later.
+/// Whether the client brought less of its body in the last while than it must.
 fn too_slow(settings: &ConnectionSettings, connection: &Connection, now: u32) -> bool {
-    let (Some(rate), Some(mark)) = (settings.body_min_rate, connection.body_wait.get()) else { return false };
-    let window = ticks(settings.body_grace).max(1);
-    if now.saturating_sub(mark.tick) < window {
-        return false;
-    }
-    let bytes = connection.read.get();
-    connection.body_wait.set(Some(Mark { tick: now, bytes }));
-    let wanted = rate.saturating_mul(u64::from(window)) * u64::try_from(TICK.as_millis()).unwrap_or(1) / 1000;
-    bytes - mark.bytes < wanted
+    let Some(bytes_a_second) = settings.body_min_rate else { return false };
+    let mut pace = connection.pace.get();
+    let min = MinRate { bytes_a_second, over: settings.body_grace };
+    let too_slow = pace.is_too_slow(min, TICK * now, connection.read.get());
+    connection.pace.set(pace);
+    too_slow
 }

@@ -15,8 +15,11 @@ use crate::trace;
 /// What a proxy says of its upstream's part.
 #[derive(Debug, Clone)]
 pub struct Upstreamed {
+    /// Where the request went: host and port.
     pub address: Arc<str>,
+    /// Until the head of its answer.
     pub time: Duration,
+    /// How often it was sent; 1 where once was enough.
     pub attempts: u8,
 }
 

@@ -40,11 +40,15 @@ fn lock(file: &File) -> Result<(), TryLockError> {
 /// Why a trail cannot be kept.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "fields are what the message shows")]
 pub enum OpenError {
+    /// It cannot be read or written there.
     #[error("the audit trail {path} cannot be opened: {source}", path = path.display())]
     Open { path: PathBuf, source: io::Error },
+    /// Another process holds its lock.
     #[error("the audit trail {} is being written by another process: give each its own", .0.display())]
     Taken(PathBuf),
+    /// The system gives no thread to write it.
     #[error("no thread for the audit trail: {0}")]
     Thread(io::Error),
 }

@@ -54,7 +54,9 @@ impl Entry {
 /// Where an entry stands: its number, from 1, and its hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Link {
+    /// From 1, without a gap.
     pub number: u64,
+    /// Of the whole line before it.
     pub hash: Hash,
 }
 

@@ -51,6 +51,7 @@ impl Hash {
         text.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')).then_some(Self(text))
     }
 
+    /// As it stands in the trail: 64 hexadecimal digits.
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or_default()
     }

@@ -9,13 +9,16 @@ use super::seal::Seal;
 /// What is wrong, and where. Lines count from 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
+    /// Of the file, from 1.
     pub line: u64,
+    /// What is wrong with it.
     pub problem: Problem,
 }
 
 /// What can be wrong with a trail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "fields are what the message shows")]
 pub enum Problem {
     /// The line has no end.
     Cut,

@@ -14,6 +14,7 @@ pub struct Fallback {
 }
 
 impl Fallback {
+    /// This status, with this body of this type.
     pub fn new(status: StatusCode, content_type: HeaderValue, body: impl Into<Bytes>) -> Self {
         Self { status, content_type, body: body.into() }
     }

@@ -97,7 +97,8 @@ where
         match self.layer.which.acquire(&request) {
             Ok(lease) => {
                 let answer = self.inner.call(request);
-                BreakerFuture::Called { answer, lease: Some(lease), statuses: self.layer.statuses.clone() }
+                let statuses = self.layer.statuses.clone();
+                BreakerFuture { call: Call::Made { answer, lease: Some(lease), statuses } }
             }
             Err(open) => {
                 let answer = match &self.layer.fallback {
@@ -110,7 +111,7 @@ where
                         .retry_after(open.retry_after_seconds())
                         .respond(&Correlation::of(&request)),
                 };
-                BreakerFuture::Refused { answer: Some(answer) }
+                BreakerFuture { call: Call::Refused { answer: Some(answer) } }
             }
         }
     }
@@ -119,9 +120,17 @@ where
 pin_project_lite::pin_project! {
     /// The answer of [`BreakerService`]. Dropped, it gives its lease back.
     #[derive(Debug)]
-    #[project = BreakerFutureProjection]
-    pub enum BreakerFuture<F, R> {
-        Called { #[pin] answer: F, lease: Option<Lease>, statuses: Statuses },
+    pub struct BreakerFuture<F, R> {
+        #[pin]
+        call: Call<F, R>,
+    }
+}
+
+pin_project_lite::pin_project! {
+    #[derive(Debug)]
+    #[project = CallProjection]
+    enum Call<F, R> {
+        Made { #[pin] answer: F, lease: Option<Lease>, statuses: Statuses },
         Refused { answer: Option<Response<R>> },
     }
 }
@@ -133,8 +142,8 @@ where
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.project() {
-            BreakerFutureProjection::Called { answer, lease, statuses } => {
+        match self.project().call.project() {
+            CallProjection::Made { answer, lease, statuses } => {
                 let answer = ready!(answer.poll(cx));
                 let outcome = match &answer {
                     Ok(answer) => statuses.judge(answer.status(), answer.extensions()),
@@ -145,7 +154,7 @@ where
                 }
                 Poll::Ready(answer)
             }
-            BreakerFutureProjection::Refused { answer } => {
+            CallProjection::Refused { answer } => {
                 Poll::Ready(Ok(answer.take().expect("a future is not polled after it was ready")))
             }
         }

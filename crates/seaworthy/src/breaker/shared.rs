@@ -1,90 +1,36 @@
 //! A breaker that threads share: the policy behind a lock, and what an open one answers in front of it.
 //!
-//! Generic over the primitives, so that a model checker can put its own in and try all interleavings.
+//! What it shares by is named beside it: a model checker takes this very file with primitives of its own, and tries all interleavings.
 
 use std::sync::PoisonError;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::time::{Duration, Instant};
 
 use seaworthy_core::breaker::{Admission, Breaker, Decision, Mode, Outcome, Permit, Snapshot, Transition};
 
-/// What threads share by.
-pub(super) trait Threads {
-    type Lock<T>: Lock<T>;
-    type Word: Word;
-}
-
-pub(super) trait Lock<T> {
-    fn new(inside: T) -> Self;
-    fn with<R>(&self, work: impl FnOnce(&mut T) -> R) -> R;
-}
-
-pub(super) trait Word {
-    fn new(value: u64) -> Self;
-    fn load(&self) -> u64;
-    fn store(&self, value: u64);
-    fn add(&self, value: u64);
-}
-
-/// The standard library's.
-#[derive(Debug)]
-pub(super) struct Std;
-
-impl Threads for Std {
-    type Lock<T> = std::sync::Mutex<T>;
-    type Word = AtomicU64;
-}
-
-impl<T> Lock<T> for std::sync::Mutex<T> {
-    fn new(inside: T) -> Self {
-        Self::new(inside)
-    }
-
-    fn with<R>(&self, work: impl FnOnce(&mut T) -> R) -> R {
-        // Nothing of the policy can be half done: a panic elsewhere is no reason to stop deciding.
-        work(&mut self.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-impl Word for AtomicU64 {
-    fn new(value: u64) -> Self {
-        Self::new(value)
-    }
-
-    fn load(&self) -> u64 {
-        self.load(Ordering::Acquire)
-    }
-
-    fn store(&self, value: u64) {
-        self.store(value, Ordering::Release);
-    }
-
-    fn add(&self, value: u64) {
-        self.fetch_add(value, Ordering::Relaxed);
-    }
-}
+use super::threads::{AtomicU64, Mutex};
 
 /// A breaker among threads.
-pub(super) struct Shared<T: Threads> {
-    breaker: T::Lock<Breaker>,
+pub(super) struct Shared {
+    breaker: Mutex<Breaker>,
     /// Until when nothing is admitted, in nanoseconds since `base`; 0 where the lock has to be asked. Written under the lock.
-    refuses_until: T::Word,
+    refuses_until: AtomicU64,
     /// Refused without asking the lock.
-    refused: T::Word,
+    refused: AtomicU64,
     base: Instant,
 }
 
-impl<T: Threads> Shared<T> {
+impl Shared {
     pub(super) fn new(breaker: Breaker, base: Instant) -> Self {
-        let (refuses_until, refused) = (T::Word::new(0), T::Word::new(0));
-        Self { breaker: T::Lock::new(breaker), refuses_until, refused, base }
+        let (refuses_until, refused) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { breaker: Mutex::new(breaker), refuses_until, refused, base }
     }
 
     pub(super) fn acquire(&self, now: Instant) -> Admission {
-        let until = self.refuses_until.load();
+        let until = self.refuses_until.load(Acquire);
         let since = nanoseconds(now.saturating_duration_since(self.base));
         if since < until {
-            self.refused.add(1);
+            self.refused.fetch_add(1, Relaxed);
             let retry_after = Duration::from_nanos(until - since);
             return Admission { decision: Decision::Refused { retry_after }, transition: None };
         }
@@ -109,19 +55,24 @@ impl<T: Threads> Shared<T> {
     }
 
     pub(super) fn snapshot(&self, now: Instant) -> Snapshot {
-        let mut snapshot = self.breaker.with(|breaker| breaker.snapshot(now));
-        snapshot.totals.refused += self.refused.load();
+        let mut snapshot = self.with(|breaker| breaker.snapshot(now));
+        snapshot.totals.refused += self.refused.load(Acquire);
         snapshot
     }
 
+    fn with<R>(&self, work: impl FnOnce(&mut Breaker) -> R) -> R {
+        // Nothing of the policy can be half done: a panic elsewhere is no reason to stop deciding.
+        work(&mut self.breaker.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     fn change<R>(&self, change: impl FnOnce(&mut Breaker) -> R) -> R {
-        self.breaker.with(|breaker| {
+        self.with(|breaker| {
             let result = change(breaker);
             let until = breaker.refuses_until();
             let until = until.map_or(0, |until| nanoseconds(until.saturating_duration_since(self.base)));
             // Most calls change nothing here, and a store would take the line from every reader.
-            if self.refuses_until.load() != until {
-                self.refuses_until.store(until);
+            if self.refuses_until.load(Acquire) != until {
+                self.refuses_until.store(until, Release);
             }
             result
         })
@@ -132,6 +83,3 @@ impl<T: Threads> Shared<T> {
 fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
-
-#[cfg(test)]
-mod model;

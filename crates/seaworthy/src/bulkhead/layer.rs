@@ -18,6 +18,7 @@ use crate::refusal::{ProblemBody, Refusal};
 pub struct BulkheadLayer(Bulkhead);
 
 impl BulkheadLayer {
+    /// Calls go through `bulkhead`, one place each.
     pub fn new(bulkhead: Bulkhead) -> Self {
         Self(bulkhead)
     }

@@ -124,8 +124,10 @@ pin_project_lite::pin_project! {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AnswerBodyError {
+    /// The connection broke before its end.
     #[error("the answer broke off: {0}")]
     Broken(#[from] hyper::Error),
+    /// Nothing of it came for so long.
     #[error("nothing of the answer came for {0:?}")]
     Idle(Duration),
 }

@@ -11,12 +11,14 @@ use tower_layer::Layer;
 use super::{BuildError, Refusing, Transport, TransportBuilder};
 use crate::breaker::{Breaker, BreakerLayer, BreakerService, Fallback, Policy, Statuses};
 use crate::bulkhead::{self, Bulkhead, BulkheadLayer, BulkheadService};
+use crate::hedge::{self, Hedge, HedgeLayer, HedgeService};
 use crate::limit::time::{TimeLimit, TimeLimitLayer};
 use crate::retry::{self, BudgetPolicy, Retry, RetryBody, RetryLayer, RetryService};
 
 /// A client with all layers. Clones share the breaker, the budget, the bulkhead and the pool of connections.
-pub type Client<B> =
-    TimeLimit<RetryService<BreakerService<BulkheadService<TimeLimit<Refusing<Transport<RetryBody<B>>>>>>>>;
+pub type Client<B> = TimeLimit<
+    RetryService<HedgeService<BreakerService<BulkheadService<TimeLimit<Refusing<Transport<RetryBody<B>>>>>>>>,
+>;
 
 /// What calls to one service go through. Clones share the breaker, the budget and the bulkhead.
 #[derive(Clone)]
@@ -25,6 +27,7 @@ pub struct Stack {
     statuses: Statuses,
     fallback: Option<Fallback>,
     retry: Retry,
+    hedge: Option<Hedge>,
     buffer: u64,
     bulkhead: Bulkhead,
     timeouts: Timeouts,
@@ -47,6 +50,7 @@ impl Stack {
             statuses: Statuses::default(),
             fallback: None,
             retry: Retry::new(name.clone(), retry::Policy::default(), sink.clone()),
+            hedge: None,
             buffer: 64 * 1024,
             bulkhead: Bulkhead::new(name.clone(), bulkhead::Policy::default(), sink.clone()),
             timeouts: Timeouts::default(),
@@ -73,7 +77,15 @@ impl Stack {
     #[must_use]
     pub fn retries(mut self, policy: retry::Policy, budget: BudgetPolicy, buffer: u64) -> Self {
         self.retry = Retry::within(budget, self.name.clone(), policy, self.sink.clone());
+        self.hedge = self.hedge.map(|hedge| Hedge::new(hedge.policy(), self.retry.clone()));
         self.buffer = buffer;
+        self
+    }
+
+    /// Begins a second attempt beside one that is slow, within the budget of the retries. Default: none is begun.
+    #[must_use]
+    pub fn hedge(mut self, policy: hedge::Policy) -> Self {
+        self.hedge = Some(Hedge::new(policy, self.retry.clone()));
         self
     }
 
@@ -108,6 +120,11 @@ impl Stack {
         &self.retry
     }
 
+    /// The second attempts of all clients that came of this stack, where there are some.
+    pub fn hedges(&self) -> Option<&Hedge> {
+        self.hedge.as_ref()
+    }
+
     /// The places of all clients that came of this stack.
     pub fn places(&self) -> &Bulkhead {
         &self.bulkhead
@@ -133,8 +150,10 @@ impl Stack {
         let attempt = TimeLimitLayer::new(self.timeouts.attempt());
         let attempt = attempt.layer(Refusing::new(transport, self.timeouts.idle()));
         let guarded = breaker.layer(BulkheadLayer::new(self.bulkhead.clone()).layer(attempt));
+        let hedged = self.hedge.clone().map(HedgeLayer::new).unwrap_or_default().layer(guarded);
         let retried = RetryLayer::new(self.retry.clone()).total(self.timeouts.total()).buffer(self.buffer);
-        Ok(TimeLimitLayer::new(self.timeouts.total()).layer(retried.layer(guarded)))
+        let retried = retried.hedged(self.hedge.is_some());
+        Ok(TimeLimitLayer::new(self.timeouts.total()).layer(retried.layer(hedged)))
     }
 }
 

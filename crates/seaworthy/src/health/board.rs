@@ -2,6 +2,31 @@
 //!
 //! For whoever runs checks by other means than [`Health`]: a [`Seat`] takes the results of one check, the [`Board`] publishes
 //! what all of them come to.
+//!
+//! # Example
+//!
+//! ```
+//! use std::sync::Arc;
+//! use std::time::Instant;
+//! use seaworthy::Health;
+//! use seaworthy::core::event::Nowhere;
+//! use seaworthy::core::health::{Check, Dependencies, Outcome, Policy, Run, Status};
+//! use seaworthy::health::board::{Board, Seat};
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+//! let health = Health::default();
+//! let board = Arc::new(Board::new(health.clone(), Arc::new(Nowhere)));
+//! let seat = Arc::new(Seat::new(Check { name: "database".to_owned(), ..Check::default() }, Policy::default()));
+//! board.set(vec![seat.clone()], Dependencies::default());
+//! let publishing = tokio::spawn(board.clone().publish_for_ever());
+//!
+//! let (now, outcome) = (Instant::now(), Outcome::Passed { warning: None });
+//! let (next, _) = seat.ended(Run { began: now, ended: now, outcome, measures: Vec::new() });
+//! board.told(next.turn.is_some());
+//! health.follow().wait_for(|snapshot| snapshot.checks[0].status == Status::Healthy).await.unwrap();
+//! publishing.abort();
+//! # });
+//! ```
 
 use std::collections::HashMap;
 use std::fmt;

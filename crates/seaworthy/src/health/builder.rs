@@ -10,21 +10,29 @@ use super::{CheckResult, Checks, Dependency, Health};
 /// What is wrong with a check.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "fields are what the message shows")]
 pub enum CheckProblem {
+    /// Two have the same name.
     #[error("two checks are called {name:?}: give one of them another name")]
     Duplicate { name: String },
+    /// One has none.
     #[error("a check has no name: give it one, for probes and alerts to call it by")]
     Unnamed,
+    /// It would be run without a pause.
     #[error("check {name:?} is asked every 0s: give it an interval of a second or more")]
     NoInterval { name: String },
+    /// It could never pass.
     #[error("check {name:?} may take 0s: give it the time that an answer takes when all is well, and some more")]
     NoTimeout { name: String },
+    /// The next run would be due before this one may end.
     #[error(
         "check {name:?} may take {timeout:?}, but is asked every {interval:?}: shorten the timeout, or ask less often"
     )]
     TimeoutOutlastsInterval { name: String, timeout: Duration, interval: Duration },
+    /// It depends on one that there is not.
     #[error("check {name:?} depends on {on:?}, which is no check")]
     UnknownDependency { name: String, on: String },
+    /// It depends on itself, by way of others.
     #[error("checks {circle}")]
     Circle { circle: String },
 }

@@ -1,7 +1,24 @@
-//! How large the body of a request may be.
+//! How large the body of a request may be; and whoever sends one too slowly is told so here.
 //!
 //! A length that is declared is refused before a byte of it is read. One that is not is counted, and the request is
-//! refused at the byte that is too much: the service sees an error of its body, and its answer is replaced.
+//! refused at the byte that is too much: the service sees an error of its body, and its answer is replaced. So is that to a body that
+//! the server broke off, because it came more slowly than [`ConnectionLimits`](crate::server::ConnectionLimits) allow.
+//!
+//! ```
+//! use bytes::Bytes;
+//! use http::{Request, Response};
+//! use http_body_util::Full;
+//! use seaworthy::limit::body::BodyLimitLayer;
+//! use tower::{ServiceBuilder, ServiceExt, service_fn};
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+//! let service = ServiceBuilder::new()
+//!     .layer(BodyLimitLayer::new(4))
+//!     .service(service_fn(async |_| Ok::<_, std::convert::Infallible>(Response::new(Full::<Bytes>::from("hello")))));
+//! let answer = service.oneshot(Request::new(Full::<Bytes>::from("12345"))).await.unwrap();
+//! assert_eq!((answer.status().as_u16(), &answer.headers()["connection"]), (413, &"close".parse().unwrap()));
+//! # });
+//! ```
 
 use std::error::Error;
 use std::fmt;
@@ -18,8 +35,9 @@ use seaworthy_core::refusal::Reason;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::context::Correlation;
+use crate::context::{Correlation, RequestContext};
 use crate::refusal::{ProblemBody, Refusal};
+use crate::server::Tardiness;
 
 /// Wraps services in [`BodyLimit`].
 #[derive(Debug, Clone, Copy)]
@@ -40,7 +58,7 @@ impl<S> Layer<S> for BodyLimitLayer {
     }
 }
 
-/// Answers 413 to a body that is too large.
+/// Answers 413 to a body that is too large, and 408 to one that came too slowly.
 #[derive(Debug, Clone)]
 pub struct BodyLimit<S> {
     inner: S,
@@ -63,24 +81,40 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let (size, limit) = (request.body().size_hint(), self.limit);
-        let watched = || Arc::new(Watched { to: Correlation::of(&request), limit, exceeded: AtomicBool::new(false) });
+        let watched = |tardiness| {
+            let to = Correlation::of(&request);
+            Arc::new(Watched { to, limit, exceeded: AtomicBool::new(false), tardiness })
+        };
         if size.lower() > limit {
-            return BodyLimitFuture { answer: None, watched: Some(watched()) };
+            return BodyLimitFuture { answer: None, watched: Some(watched(None)) };
         }
+        let tardiness = RequestContext::of(request.extensions()).and_then(|context| context.tardiness.clone());
         // A length that is known and fits cannot be exceeded: HTTP frames it.
-        let watched = size.upper().is_none_or(|most| most > limit).then(watched);
+        let open = tardiness.is_some() || size.upper().is_none_or(|most| most > limit);
+        let watched = open.then(|| watched(tardiness));
         let body = |body| LimitedBody { body: Some(body), left: limit, watched: watched.clone() };
         let request = request.map(body);
         BodyLimitFuture { answer: Some(self.inner.call(request)), watched }
     }
 }
 
-/// A request whose body may turn out to be too large.
+/// A request whose body may turn out to be too large, or too slow.
 #[derive(Debug)]
 struct Watched {
     to: Correlation,
     limit: u64,
     exceeded: AtomicBool,
+    tardiness: Option<Tardiness>,
+}
+
+impl Watched {
+    /// Why the request is refused whatever the service answers, if it is.
+    fn complaint(&self) -> Option<Reason> {
+        if self.exceeded.load(Ordering::Relaxed) {
+            return Some(Reason::BodyTooLarge);
+        }
+        self.tardiness.as_ref().is_some_and(Tardiness::is_noticed).then_some(Reason::RequestTooSlow)
+    }
 }
 
 pin_project_lite::pin_project! {
@@ -89,7 +123,7 @@ pin_project_lite::pin_project! {
     pub struct BodyLimitFuture<F> {
         #[pin]
         answer: Option<F>,
-        // In common with the body. `None` where it cannot be too large.
+        // In common with the body. `None` where it can be neither too large nor too slow.
         watched: Option<Arc<Watched>>,
     }
 }
@@ -109,11 +143,16 @@ where
         };
         match (answer, this.watched) {
             (Some(answer), None) => Poll::Ready(answer),
-            (Some(answer), Some(watched)) if !watched.exceeded.load(Ordering::Relaxed) => Poll::Ready(answer),
-            (_, Some(watched)) => {
-                let detail = format!("at most {} bytes are accepted", watched.limit);
-                Poll::Ready(Ok(Refusal::new(Reason::BodyTooLarge).detail(detail).respond(&watched.to)))
-            }
+            (answer, Some(watched)) => match (answer, watched.complaint()) {
+                (Some(answer), None) => Poll::Ready(answer),
+                (_, Some(Reason::RequestTooSlow)) => {
+                    Poll::Ready(Ok(Refusal::new(Reason::RequestTooSlow).respond(&watched.to)))
+                }
+                (_, _) => {
+                    let detail = format!("at most {} bytes are accepted", watched.limit);
+                    Poll::Ready(Ok(Refusal::new(Reason::BodyTooLarge).detail(detail).respond(&watched.to)))
+                }
+            },
             // What is not served is watched.
             (None, None) => Poll::Pending,
         }

@@ -1,4 +1,22 @@
 //! How long a request may take until its answer begins. Streams may last longer: only the head is timed.
+//!
+//! ```
+//! use std::time::Duration;
+//! use bytes::Bytes;
+//! use http::{Request, Response};
+//! use http_body_util::Full;
+//! use seaworthy::limit::time::TimeLimitLayer;
+//! use tower::{ServiceBuilder, ServiceExt, service_fn};
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap().block_on(async {
+//! let service = ServiceBuilder::new().layer(TimeLimitLayer::new(Duration::from_secs(5))).service(service_fn(async |_| {
+//!     tokio::time::sleep(Duration::from_secs(60)).await;
+//!     Ok::<_, std::convert::Infallible>(Response::new(Full::<Bytes>::default()))
+//! }));
+//! let Ok(answer) = service.oneshot(Request::new(())).await;
+//! assert_eq!(answer.status(), 504);
+//! # });
+//! ```
 
 use std::future::Future;
 use std::pin::Pin;
@@ -15,6 +33,7 @@ use crate::refusal::{ProblemBody, Refusal};
 
 /// Who tells that a time has passed. A server with many requests may have something cheaper than a timer for each.
 pub trait Timer {
+    /// What completes when the time has passed.
     type Sleep: Future<Output = ()>;
 
     /// Completes after `duration`, never before.

@@ -25,6 +25,7 @@ enum Look {
 
 /// What a line is begun with, in either format; `time` as it stands in lines.
 #[derive(Debug, Clone, Copy)]
+#[allow(missing_docs, reason = "`frame` and `style` are what their types say, `time` is told above")]
 pub enum Beginning<'e> {
     /// One JSON object a line.
     Json { frame: &'e Frame, time: &'e [u8] },

@@ -1,4 +1,12 @@
 //! Text that came from outside, made harmless: nothing in it ends a line, a string, or moves a cursor.
+//!
+//! ```
+//! use seaworthy::log::escape;
+//!
+//! let mut line = Vec::new();
+//! escape::json(&mut line, "a\n{\"forged\":\u{1b}[31m");
+//! assert!(line.starts_with(br#"a\n{\"forged\":"#) && !line.contains(&b'\n') && !line.contains(&0x1b));
+//! ```
 
 /// Appends `text` as the inside of a JSON string.
 pub fn json(out: &mut Vec<u8>, text: &str) {

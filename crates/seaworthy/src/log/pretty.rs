@@ -16,10 +16,15 @@ pub struct Style {
 /// SGR parameters (ECMA-48, 8.3.117).
 #[derive(Debug, Clone, Copy)]
 pub enum Tone {
+    /// Grey, for what matters little.
     Dim,
+    /// For errors.
     Red,
+    /// For warnings.
     Yellow,
+    /// For what is well.
     Green,
+    /// For names.
     Cyan,
 }
 

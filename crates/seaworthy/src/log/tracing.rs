@@ -59,6 +59,7 @@ pub struct LogLayer {
 }
 
 impl LogLayer {
+    /// Writes events to `logger`.
     #[must_use]
     pub fn new(logger: Logger) -> Self {
         Self { logger }

@@ -2,6 +2,14 @@
 //!
 //! A plain load and a plain store: with one writer nothing can come in between, and the bus is not locked for it. A reader
 //! sees each number as it was a moment ago, and the numbers of a histogram perhaps one observation apart.
+//!
+//! ```
+//! use seaworthy::metrics::cell::Count;
+//!
+//! let orders = Count::default();
+//! orders.add(2);
+//! assert_eq!(orders.get(), 2);
+//! ```
 
 use std::sync::atomic::{AtomicU64, Ordering, fence};
 use std::time::Duration;
@@ -13,10 +21,12 @@ use seaworthy_core::metric::{DURATIONS, Exemplar};
 pub struct Count(AtomicU64);
 
 impl Count {
+    /// Counts `by` more.
     pub fn add(&self, by: u64) {
         self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(by), Ordering::Relaxed);
     }
 
+    /// The number now.
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
@@ -27,18 +37,22 @@ impl Count {
 pub struct Gauge(AtomicU64);
 
 impl Gauge {
+    /// One more.
     pub fn up(&self) {
         self.set(self.get() + 1);
     }
 
+    /// One fewer.
     pub fn down(&self) {
         self.set(self.get().saturating_sub(1));
     }
 
+    /// Exactly so many.
     pub fn set(&self, value: u64) {
         self.0.store(value, Ordering::Relaxed);
     }
 
+    /// The number now.
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
@@ -52,6 +66,7 @@ pub struct Durations {
 }
 
 impl Durations {
+    /// One more that took so long.
     pub fn observe(&self, duration: Duration) {
         let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
         let bucket = BOUNDS.iter().position(|bound| nanos <= *bound).unwrap_or(BOUNDS.len());
@@ -77,11 +92,13 @@ const BOUNDS: [u64; DURATIONS.len()] = {
 /// The sum of several [`Durations`].
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Total {
+    /// How many fell into each bucket, and at the end those beyond the last.
     pub counts: [u64; DURATIONS.len() + 1],
     nanos: u64,
 }
 
 impl Total {
+    /// Adds what one thread counted.
     pub fn add(&mut self, durations: &Durations) {
         for (total, count) in self.counts.iter_mut().zip(&durations.counts) {
             *total += count.get();
@@ -89,10 +106,12 @@ impl Total {
         self.nanos = self.nanos.wrapping_add(durations.nanos.get());
     }
 
+    /// How many there were.
     pub fn count(&self) -> u64 {
         self.counts.iter().sum()
     }
 
+    /// How long all of them took together.
     pub fn seconds(&self) -> f64 {
         Duration::from_nanos(self.nanos).as_secs_f64()
     }

@@ -1,4 +1,13 @@
 //! What checks have found, as metrics.
+//!
+//! ```
+//! use std::time::Duration;
+//! use seaworthy::core::health::Snapshot;
+//! use seaworthy::metrics::health::Summary;
+//!
+//! let summary = Summary::of(&Snapshot::default(), Duration::from_secs(60));
+//! assert_eq!((summary.services, summary.healthy), (0, 0));
+//! ```
 
 use std::time::Duration;
 
@@ -13,9 +22,13 @@ use Kind::{Counter, Gauge, Untyped};
 pub struct Summary {
     /// In seconds, to the tenth.
     pub uptime: f64,
+    /// Checks there are.
     pub services: usize,
+    /// Of them, those that pass.
     pub healthy: usize,
+    /// Those that fail.
     pub unhealthy: usize,
+    /// Those that pass with a warning.
     pub degraded: usize,
     /// Runs of checks since the start.
     pub checks_total: u64,

@@ -13,8 +13,11 @@ pub struct Usage {
     pub cpu: Duration,
     /// The part of it that the kernel took.
     pub system: Duration,
+    /// Memory that is there, in bytes.
     pub resident: u64,
+    /// Memory that was asked for, in bytes.
     pub virtual_size: u64,
+    /// How many threads it has.
     pub threads: u64,
     /// Open files; of another user's process nobody but root can count them.
     pub files: u64,
@@ -42,6 +45,7 @@ pub(super) fn write(page: &mut Exposition) {
 }
 
 impl Usage {
+    /// What this process uses; `None` where `/proc` does not say.
     pub fn of_self() -> Option<Self> {
         Self::of("self", false)
     }

@@ -1,4 +1,19 @@
 //! What is counted of requests: by each thread for itself, added up by whoever reads.
+//!
+//! For a server with threads of its own; everybody else has [`Metrics::observer`](super::Metrics::observer).
+//!
+//! ```
+//! use seaworthy::core::metric::Format;
+//! use seaworthy::metrics::Metrics;
+//!
+//! let metrics = Metrics::new("orders");
+//! let shard = metrics.requests().shard(); // one a thread
+//! shard.started();
+//! let page = String::from_utf8(metrics.exposition(Format::Text))?;
+//! assert!(page.contains("\nhttp_active_requests 1\n"));
+//! metrics.requests().give_back(shard);
+//! # Ok::<(), std::string::FromUtf8Error>(())
+//! ```
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};

@@ -25,11 +25,14 @@ use seaworthy_core::trace::Sampler;
 
 use super::settings::Protocol;
 use super::{Settings, SettingsError};
+use crate::client::Roots;
 
 /// A value, and the variable that said it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Found<T> {
+    /// What it says.
     pub value: T,
+    /// Which one says it.
     pub variable: &'static str,
 }
 
@@ -37,7 +40,9 @@ pub struct Found<T> {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{variable} {problem}; it is passed over")]
 pub struct Misread {
+    /// Which one says it.
     pub variable: &'static str,
+    /// What is wrong with it, and what to write instead.
     pub problem: String,
 }
 
@@ -47,20 +52,31 @@ pub struct Environment {
     /// `OTEL_SDK_DISABLED`, or `OTEL_TRACES_EXPORTER` that names no OTLP: nothing is exported. The variable that
     /// says so.
     pub disabled: Option<&'static str>,
+    /// `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`, `OTEL_EXPORTER_OTLP_ENDPOINT`: where spans go, with the path of traces.
     pub endpoint: Option<Found<String>>,
+    /// `OTEL_EXPORTER_OTLP_TRACES_PROTOCOL`, `OTEL_EXPORTER_OTLP_PROTOCOL`.
     pub protocol: Option<Found<Protocol>>,
     /// Keys of vendors: secrets.
     pub headers: Option<Found<Vec<(String, String)>>>,
+    /// `OTEL_EXPORTER_OTLP_TRACES_TIMEOUT`, `OTEL_EXPORTER_OTLP_TIMEOUT`: of one request to the collector, in milliseconds.
     pub timeout: Option<Found<Duration>>,
     /// The file of the authorities to believe.
     pub certificate: Option<Found<String>>,
+    /// `OTEL_SERVICE_NAME`.
     pub service: Option<Found<String>>,
+    /// `OTEL_RESOURCE_ATTRIBUTES`.
     pub resource: Option<Found<Vec<(String, String)>>>,
+    /// `OTEL_TRACES_SAMPLER`, by its name.
     pub sampler: Option<Found<&'static str>>,
+    /// `OTEL_TRACES_SAMPLER_ARG`, where the sampler goes by a ratio.
     pub ratio: Option<Found<f64>>,
+    /// `OTEL_BSP_MAX_QUEUE_SIZE`: spans that may wait.
     pub queue: Option<Found<u32>>,
+    /// `OTEL_BSP_MAX_EXPORT_BATCH_SIZE`: spans that go at once.
     pub batch: Option<Found<u32>>,
+    /// `OTEL_BSP_SCHEDULE_DELAY`: how long the first of them waits at most, in milliseconds.
     pub delay: Option<Found<Duration>>,
+    /// Variables that say nothing that can be used.
     pub misread: Vec<Misread>,
 }
 
@@ -207,6 +223,18 @@ impl Environment {
             self.batch.as_ref().map_or(batch, |found| found.value),
             self.delay.as_ref().map_or(delay, |found| found.value),
         )))
+    }
+
+    /// Whose certificates are believed: those of the file that a variable names, besides the public ones. The file is read now.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the file, and which variable names it.
+    pub(crate) fn roots(&self) -> Option<Result<Roots, String>> {
+        let Found { value: path, variable } = self.certificate.as_ref()?;
+        let pem = std::fs::read(path).map_err(|error| error.to_string());
+        let roots = pem.and_then(|pem| Roots::public().and_pem(&pem).map_err(|error| error.to_string()));
+        Some(roots.map_err(|problem| format!("{variable} names {path:?}: {problem}")))
     }
 }
 

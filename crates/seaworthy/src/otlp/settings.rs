@@ -42,6 +42,7 @@ pub struct Settings {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SettingsError {
+    /// It is no absolute URL of HTTP. A password in it is hidden.
     #[error("{0:?} is no endpoint: write http:// or https://, a host and a port, as in \"http://127.0.0.1:4318\"")]
     Endpoint(String),
     /// The name alone: the value may be a secret.
@@ -100,6 +101,12 @@ impl Settings {
     #[must_use]
     pub fn resource(mut self, key: &str, value: &str) -> Self {
         self.resource.insert(key.to_owned(), value.to_owned());
+        self
+    }
+
+    /// As [`Settings::resource`], where nobody else said it.
+    pub(crate) fn resource_else(mut self, key: &str, value: &str) -> Self {
+        self.resource.entry(key.to_owned()).or_insert_with(|| value.to_owned());
         self
     }
 

@@ -34,9 +34,13 @@ pub enum Kind {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Value<'a> {
+    /// Cut beyond 2048 bytes.
     Text(Cow<'a, str>),
+    /// A whole number.
     Integer(i64),
+    /// Any number.
     Float(f64),
+    /// Yes or no.
     Flag(bool),
 }
 

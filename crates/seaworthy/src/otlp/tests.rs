@@ -17,13 +17,13 @@ use super::*;
 
 /// What a collector got, and what it answers.
 #[derive(Debug, Default)]
-struct Collector {
+pub(crate) struct Collector {
     spans: Mutex<Vec<Vec<u8>>>,
     answers: Mutex<Vec<StatusCode>>,
 }
 
 impl Collector {
-    async fn listen(self: &Arc<Self>) -> String {
+    pub(crate) async fn listen(self: &Arc<Self>) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let collector = self.clone();
@@ -51,8 +51,14 @@ impl Collector {
         format!("http://{address}")
     }
 
-    fn spans(&self) -> usize {
+    pub(crate) fn spans(&self) -> usize {
         self.spans.lock().unwrap().len()
+    }
+
+    /// The names of all spans, in the order of their arrival.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let spans = self.spans.lock().unwrap();
+        spans.iter().map(|span| String::from_utf8_lossy(within(span, 5)[0]).into_owned()).collect()
     }
 }
 

@@ -1,6 +1,5 @@
 //! All paths that answer about the service, as one tower service.
 
-use std::borrow::Cow;
 use std::convert::Infallible;
 use std::fmt;
 use std::future::{Ready, ready};
@@ -11,15 +10,15 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, header};
 use http_body_util::Full;
-use seaworthy_core::health::{Check, Snapshot};
+use seaworthy_core::health::Check;
 use seaworthy_core::refusal::Reason;
 use tower_service::Service;
 
 use super::answer::{Answer, JSON, TEXT};
-use super::facts::{Facts, Identity, Vitals};
+use super::facts::{Identity, Vitals};
+use super::format;
 use super::question::{Manner, PATHS, Shape, Subject};
-use super::report::{Report, Verdict, together};
-use super::{format, holds};
+use super::report::{Report, without};
 use crate::context::RequestContext;
 use crate::health::Health;
 use crate::lifecycle::Lifecycle;
@@ -121,13 +120,17 @@ impl Endpoints {
             return Answer::verdict(satisfaction.satisfied, JSON, json(&satisfaction));
         }
         let facts = self.vitals.facts();
-        let snapshot = without(&facts.snapshot, &manner);
+        let snapshot = without(&facts.snapshot, &manner.exclude);
+        let named = |name, which: &dyn Fn(&Check) -> bool| {
+            let checks = snapshot.checks.iter().filter(|check| which(check)).collect();
+            Report::of_checks(name, checks, &facts, &self.identity)
+        };
         let report = match subject {
-            Subject::Verdict(verdict) => Some(self.of_verdict(*verdict, &snapshot, &facts, manner.verbose)),
-            Subject::Check(name) => self.of_checks(name, &snapshot, &facts, |check| check.name == **name),
-            Subject::Group(name) => {
-                self.of_checks(name, &snapshot, &facts, |check| check.group.as_deref() == Some(&**name))
+            Subject::Verdict(verdict) => {
+                Some(Report::of_verdict(*verdict, &snapshot, &facts, &self.identity, manner.verbose))
             }
+            Subject::Check(name) => named(&**name, &|check| check.name == **name),
+            Subject::Group(name) => named(&**name, &|check| check.group.as_deref() == Some(&**name)),
             Subject::Dependencies => None,
         };
         // What was asked for is not repeated: it was written by whoever asked.
@@ -138,66 +141,6 @@ impl Endpoints {
             Shape::Kubernetes => Answer::verdict(report.passes, TEXT, format::kubernetes::write(&report)),
         }
     }
-
-    fn of_verdict<'a>(
-        &'a self,
-        verdict: Verdict,
-        snapshot: &'a Snapshot,
-        facts: &'a Facts,
-        verbose: bool,
-    ) -> Report<'a> {
-        let (status, passes) = verdict.judge(snapshot, facts);
-        Report {
-            subject: verdict.name().into(),
-            verdict: Some(verdict),
-            status,
-            passes,
-            checks: snapshot.checks.iter().filter(|check| verdict.rests_on(check, verbose)).collect(),
-            missing: if verdict.requires() { &snapshot.missing } else { &[] },
-            identity: &self.identity,
-            facts,
-            verbose,
-            details: false,
-        }
-    }
-
-    /// `None` where there are no such checks.
-    fn of_checks<'a>(
-        &'a self,
-        name: &'a str,
-        snapshot: &'a Snapshot,
-        facts: &'a Facts,
-        which: impl Fn(&Check) -> bool,
-    ) -> Option<Report<'a>> {
-        let checks: Vec<_> = snapshot.checks.iter().filter(|check| which(check)).collect();
-        if checks.is_empty() {
-            return None;
-        }
-        let (status, passes) = together(checks.iter().copied());
-        debug_assert!(passes || !checks.iter().all(|check| holds(check.status)), "one bad check makes all of them bad");
-        Some(Report {
-            subject: Cow::Borrowed(name),
-            verdict: None,
-            status,
-            passes,
-            checks,
-            missing: &[],
-            identity: &self.identity,
-            facts,
-            verbose: false,
-            details: false,
-        })
-    }
-}
-
-/// The snapshot without the checks that the query leaves out. It is copied only where there are some.
-fn without(snapshot: &Arc<Snapshot>, manner: &Manner<'_>) -> Arc<Snapshot> {
-    if manner.exclude.is_empty() {
-        return snapshot.clone();
-    }
-    let mut snapshot = Snapshot::clone(snapshot);
-    snapshot.checks.retain(|check| !manner.exclude.iter().any(|name| *name == check.name));
-    Arc::new(snapshot)
 }
 
 fn json(value: &impl serde::Serialize) -> Vec<u8> {

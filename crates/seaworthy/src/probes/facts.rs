@@ -16,7 +16,9 @@ use crate::lifecycle::Lifecycle;
 /// Who answers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Identity {
+    /// The name of the service.
     pub service: String,
+    /// Its version, if anybody said it.
     pub version: Option<String>,
     /// Free values, shown in the default format.
     pub info: BTreeMap<String, String>,
@@ -25,7 +27,9 @@ pub struct Identity {
 /// One moment on both clocks.
 #[derive(Debug, Clone, Copy)]
 pub struct Moment {
+    /// On the clock that never goes back.
     pub instant: Instant,
+    /// On the clock that people read.
     pub wall: Timestamp,
 }
 
@@ -46,10 +50,15 @@ impl Moment {
 /// Everything that a verdict depends on, at one moment.
 #[derive(Debug, Clone)]
 pub struct Facts {
+    /// When they were read.
     pub now: Moment,
+    /// How long the process has been running.
     pub uptime: Duration,
+    /// The state of its lifecycle.
     pub state: State,
+    /// All that liveness is made of.
     pub live: Live,
+    /// What checks have found, as far as it is to be believed at that moment.
     pub snapshot: Arc<Snapshot>,
 }
 

@@ -1,6 +1,7 @@
 //! A verdict with its grounds, before it takes the shape that somebody asked for.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use seaworthy_core::health::{Affects, Check, Overall, Snapshot, Status};
 
@@ -44,6 +45,56 @@ pub struct Report<'a> {
     pub details: bool,
 }
 
+impl<'a> Report<'a> {
+    /// Of one of the four verdicts. `snapshot` is that of the facts, without what the asker left out.
+    pub fn of_verdict(
+        verdict: Verdict,
+        snapshot: &'a Snapshot,
+        facts: &'a Facts,
+        identity: &'a Identity,
+        verbose: bool,
+    ) -> Self {
+        let (status, passes) = verdict.judge(snapshot, facts);
+        Self {
+            subject: verdict.name().into(),
+            verdict: Some(verdict),
+            status,
+            passes,
+            checks: snapshot.checks.iter().filter(|check| verdict.rests_on(check, verbose)).collect(),
+            missing: if verdict.requires() { &snapshot.missing } else { &[] },
+            identity,
+            facts,
+            verbose,
+            details: false,
+        }
+    }
+
+    /// Of these checks, under the name that they were asked for by; `None` where there are none.
+    pub fn of_checks(
+        name: impl Into<Cow<'a, str>>,
+        checks: Vec<&'a Check>,
+        facts: &'a Facts,
+        identity: &'a Identity,
+    ) -> Option<Self> {
+        if checks.is_empty() {
+            return None;
+        }
+        let (status, passes) = together(checks.iter().copied());
+        Some(Self {
+            subject: name.into(),
+            verdict: None,
+            status,
+            passes,
+            checks,
+            missing: &[],
+            identity,
+            facts,
+            verbose: false,
+            details: false,
+        })
+    }
+}
+
 impl Verdict {
     /// As it stands in the path.
     pub fn name(self) -> &'static str {
@@ -52,6 +103,16 @@ impl Verdict {
             Self::Live => "live",
             Self::Ready => "ready",
             Self::Health => "health",
+        }
+    }
+
+    /// Every word that it can have, and whether that is a good one.
+    pub fn words(self) -> &'static [(&'static str, bool)] {
+        match self {
+            Self::Startup => &[("started", true), ("starting", false)],
+            Self::Live => &[("alive", true), ("dead", false)],
+            Self::Ready => &[("ready", true), ("not_ready", false)],
+            Self::Health => &[("healthy", true), ("degraded", true), ("unhealthy", false)],
         }
     }
 
@@ -98,6 +159,16 @@ pub fn together<'a>(checks: impl IntoIterator<Item = &'a Check>) -> (&'static st
     let worst = checks.into_iter().map(|check| check.status).max_by_key(|status| weight(*status));
     let worst = worst.unwrap_or(Status::Healthy);
     (worst.name(), holds(worst))
+}
+
+/// The snapshot without the checks of these names. It is copied only where there are some.
+pub fn without(snapshot: &Arc<Snapshot>, names: &[impl AsRef<str>]) -> Arc<Snapshot> {
+    if names.is_empty() {
+        return snapshot.clone();
+    }
+    let mut snapshot = Snapshot::clone(snapshot);
+    snapshot.checks.retain(|check| !names.iter().any(|name| name.as_ref() == check.name));
+    Arc::new(snapshot)
 }
 
 /// Whether a check in this state can be relied on.

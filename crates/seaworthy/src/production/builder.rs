@@ -1,5 +1,8 @@
 //! How a service is described.
 
+#[cfg(any(feature = "audit", feature = "otlp", feature = "sentry"))]
+mod telemetry;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
@@ -18,8 +21,10 @@ use super::admin::Place;
 use super::drain::{Drain, Fitting};
 use super::panics::OnPanic;
 use super::problem::{BuildError, Problem};
+use super::telemetry::Telemetry;
 use crate::access::Observer;
 use crate::alert;
+use crate::cors::{self, CorsLayer};
 use crate::health::Health;
 use crate::limit::rate::{Rate, RateLimit};
 use crate::log::{LogObserver, Logger};
@@ -60,6 +65,7 @@ pub(super) struct Parts {
     pub(super) alerts: Vec<alert::Setup>,
     pub(super) metrics: Option<Metrics>,
     pub(super) logger: Option<Logger>,
+    pub(super) telemetry: Telemetry,
     /// What was found to be wrong while it was being described.
     pub(super) problems: Vec<Problem>,
 }
@@ -95,6 +101,7 @@ impl Builder {
             alerts: Vec::new(),
             metrics: None,
             logger: None,
+            telemetry: Telemetry::default(),
             problems: Vec::new(),
         };
         Self { parts, drain: Drain::default(), timeout: None, observer: () }
@@ -111,6 +118,20 @@ impl<O> Builder<O> {
     /// Which security headers its answers get. Default: `nosniff` and a referrer policy, which break nothing.
     pub fn security(mut self, security: Security) -> Self {
         self.parts.stack.headers = security.preset();
+        self
+    }
+
+    /// Which pages of other origins may read its answers, those of refusals included; see [`cors`](crate::cors). Default: none.
+    ///
+    /// ```
+    /// use seaworthy::{Production, cors::Policy};
+    ///
+    /// let sharing = Policy::new(["https://app.example.com", "https://*.preview.example.com"])?.credentials(true)?;
+    /// Production::builder("orders", "1.0.0").cors(&sharing);
+    /// # Ok::<(), seaworthy::cors::CorsError>(())
+    /// ```
+    pub fn cors(mut self, policy: &cors::Policy) -> Self {
+        self.parts.stack.cors = CorsLayer::new(policy);
         self
     }
 
@@ -325,17 +346,24 @@ impl<O> Builder<O> {
         if limits.connections == 0 {
             problems.push(Problem::NoConnections);
         }
+        if limits.body_min_rate == Some(0) {
+            problems.push(Problem::NoRate);
+        }
         let times = [
             ("the request timeout", self.parts.stack.time),
             ("the head timeout", limits.head_timeout),
             ("the idle timeout", limits.idle_timeout),
             ("the send timeout", limits.send_timeout),
+            ("the body grace", limits.body_grace),
         ];
         let none = times.into_iter().filter(|(_, time)| time.is_zero());
         problems.extend(none.map(|(what, _)| Problem::NoTime { what }));
         BuildError::of(problems)?;
+        BuildError::of(self.parts.telemetry.open())?;
+        self.parts.stack.trace = self.parts.telemetry.traced(self.parts.stack.trace);
         if let Some(metrics) = &self.parts.metrics {
             metrics.watch_health(self.parts.health.clone());
+            self.parts.telemetry.show_in(metrics);
             if let Some(logger) = &self.parts.logger {
                 metrics.watch_log(logger.clone());
             }

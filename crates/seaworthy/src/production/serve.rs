@@ -64,14 +64,16 @@ impl<O: Observer + Send + 'static> Production<O> {
     {
         let Self { parts, observer } = self;
         let Parts { service, version, health, stack, connections, drain, hooks, phases, .. } = parts;
-        let Parts { mut sinks, admin, scrape, on_panic, rate, alerts, logger, .. } = parts;
+        let Parts { mut sinks, admin, scrape, on_panic, rate, alerts, logger, mut telemetry, .. } = parts;
         let Some(Fitting { budget, spread }) = drain else { return Ok(()) };
         if let Some(error) = life.signals_error() {
             return Err(ServeError::Signals(error));
         }
         let (alerts, silent) = start_alerts(alerts);
+        sinks.extend(telemetry.sinks());
         sinks.extend(alerts.iter().map(|hook| Arc::new(hook.clone()) as Arc<dyn Sink>));
         let sink: Arc<dyn Sink> = Arc::new(Fanout::new(sinks));
+        telemetry.start(&sink);
         for text in silent {
             sink.emit(&Event::Warning { text });
         }
@@ -105,6 +107,7 @@ impl<O: Observer + Send + 'static> Production<O> {
 
         life.stop_asked().await;
         let began = Instant::now();
+        let patience = phases.get(&Phase::Telemetry).map_or(FLUSH, |stated| FLUSH.min(*stated));
         let mut shutdown = Shutdown::new(hooks, phases, life.clone(), sink.clone(), began + budget.grace());
         // A service that was not ready had no balancer send to it.
         let delay = if became_ready { budget.delay() } else { Duration::ZERO };
@@ -117,7 +120,9 @@ impl<O: Observer + Send + 'static> Production<O> {
         let outcome = if graceful { Outcome::Graceful } else { Outcome::Forced };
         // Said before the last phase, so that this is among what it carries out.
         sink.emit(&Event::StopEnded { outcome, took: began.elapsed(), requests_cut });
-        failed += shutdown.run_rest().await;
+        // Beside the hooks of this phase rather than behind them: one that hangs must not cost what is to be sent.
+        let (late, ()) = tokio::join!(shutdown.run_rest(), telemetry.flush(patience));
+        failed += late + telemetry.close().await;
         life.apply(Change::Ended);
         if let Some(admin) = admin {
             admin.close().await;

@@ -1,5 +1,8 @@
 //! A service with real sockets, from its first request to its last word.
 
+#[cfg(all(feature = "audit", feature = "otlp", feature = "sentry"))]
+mod telemetry;
+
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -18,6 +21,7 @@ use tower::service_fn;
 
 use super::*;
 use crate::health::Affects;
+use crate::server::ConnectionLimits;
 use crate::{Health, Lifecycle, Phase, RequestBody};
 
 /// A service that runs, and what it said.
@@ -38,11 +42,21 @@ fn quick() -> Drain {
 }
 
 async fn run<O: crate::access::Observer + Send + 'static>(builder: Builder<O>) -> Running {
+    let said: Arc<Mutex<Vec<String>>> = Arc::default();
+    let memory = said.clone();
+    let builder = builder.on_event(move |event| memory.lock().unwrap().push(event.to_string()));
+    run_built(builder.build().unwrap(), said).await
+}
+
+async fn run_built<O>(production: Production<O>, said: Arc<Mutex<Vec<String>>>) -> Running
+where
+    O: crate::access::Observer + Send + 'static,
+{
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let (life, said): (Lifecycle, Arc<Mutex<Vec<String>>>) = Default::default();
+    let life = Lifecycle::default();
     let (go_on, slow): (Arc<Notify>, Arc<Notify>) = Default::default();
-    let (memory, gate, reached) = (said.clone(), go_on.clone(), slow.clone());
+    let (gate, reached) = (go_on.clone(), slow.clone());
     let app = service_fn(move |request: Request<RequestBody>| {
         let (gate, reached) = (gate.clone(), reached.clone());
         async move {
@@ -52,12 +66,12 @@ async fn run<O: crate::access::Observer + Send + 'static>(builder: Builder<O>) -
                     gate.notified().await;
                 }
                 "/panic" => panic!("asked to"),
+                "/upload" => drop(http_body_util::BodyExt::collect(request.into_body()).await),
                 _ => {}
             }
             Ok::<_, Infallible>(Response::new(Full::new(Bytes::from_static(b"hello"))))
         }
     });
-    let production = builder.on_event(move |event| memory.lock().unwrap().push(event.to_string())).build().unwrap();
     let served = tokio::spawn(production.serve(app, listener, life.clone()));
     life.reached(|state| *state >= State::Ready).await;
     Running { address, life, said, go_on, slow, served }
@@ -248,6 +262,47 @@ async fn a_panic_costs_its_request_and_nothing_else() {
     assert!(refused.starts_with("HTTP/1.1 500") && refused.contains("x-request-id: "), "{refused}");
     assert!(running.said("panic: asked to"));
     assert_eq!(running.life.state(), State::Ready);
+    running.life.stop(Cause::Command);
+    running.ended().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_is_answered_408_whatever_the_service_makes_of_it() {
+    let limits = ConnectionLimits { body_grace: Duration::from_millis(200), ..ConnectionLimits::default() };
+    let mut running = run(service().connections(limits)).await;
+    let mut client = running.connect().await;
+    client.write_all(b"POST /upload HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\nhalf").await.unwrap();
+    let refused = answer(&mut client).await;
+    assert!(refused.starts_with("HTTP/1.1 408") && refused.contains("problem:request_too_slow"), "{refused}");
+    assert!(refused.contains("x-request-id: ") && refused.contains("connection: close"), "{refused}");
+    running.life.stop(Cause::Command);
+    running.ended().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_page_of_another_origin_can_read_what_it_was_refused() {
+    let sharing = crate::cors::Policy::new(["https://app.example.com"]).unwrap();
+    let mut running = run(service().cors(&sharing).rate_limit("1/min".parse().unwrap())).await;
+    let mut client = running.connect().await;
+    // A preflight is no request of the page, and not counted as one.
+    for _ in 0..3 {
+        let asked = "OPTIONS / HTTP/1.1\r\nhost: a\r\norigin: https://app.example.com\r\naccess-control-request-method: PUT\r\n\r\n";
+        client.write_all(asked.as_bytes()).await.unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            assert!(client.read_buf(&mut head).await.unwrap() > 0);
+        }
+        assert!(head.starts_with(b"HTTP/1.1 204"), "{}", String::from_utf8_lossy(&head));
+    }
+    ask(&mut client, "/").await;
+    answer(&mut client).await;
+    client
+        .write_all(b"GET / HTTP/1.1\r\nhost: a\r\norigin: https://app.example.com\r\nconnection: close\r\n\r\n")
+        .await
+        .unwrap();
+    let refused = answer(&mut client).await;
+    assert!(refused.starts_with("HTTP/1.1 429") && refused.contains("retry-after: "), "{refused}");
+    assert!(refused.contains("access-control-allow-origin: https://app.example.com\r\n"), "{refused}");
     running.life.stop(Cause::Command);
     running.ended().await.unwrap();
 }

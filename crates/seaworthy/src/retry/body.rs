@@ -9,6 +9,7 @@ use http_body::{Body, Frame, SizeHint};
 pin_project_lite::pin_project! {
     /// The body of an attempt.
     #[derive(Debug)]
+    #[allow(missing_docs, reason = "this macro takes no documents of fields")]
     #[project = RetryBodyProjection]
     pub enum RetryBody<B> {
         /// Can be sent again.
@@ -20,7 +21,7 @@ pin_project_lite::pin_project! {
 
 impl<B> RetryBody<B> {
     /// One that is the same, where it can be sent again.
-    pub(super) fn again(&self) -> Option<Self> {
+    pub(crate) fn again(&self) -> Option<Self> {
         match self {
             Self::Whole { bytes } => Some(Self::Whole { bytes: bytes.clone() }),
             Self::Streaming { .. } => None,

@@ -24,12 +24,13 @@ pub struct RetryLayer {
     retry: Retry,
     total: Option<Duration>,
     buffer: u64,
+    hedged: bool,
 }
 
 impl RetryLayer {
     /// Without a total time, for bodies of up to 64 KiB.
     pub fn new(retry: Retry) -> Self {
-        Self { retry, total: None, buffer: 64 * 1024 }
+        Self { retry, total: None, buffer: 64 * 1024, hedged: false }
     }
 
     /// Begins no wait that would outlast `total`, counted from the request. Whoever wants it to hold for attempts, too, puts a
@@ -44,6 +45,13 @@ impl RetryLayer {
     #[must_use]
     pub fn buffer(mut self, bytes: u64) -> Self {
         self.buffer = bytes;
+        self
+    }
+
+    /// Keeps bodies to be sent again also where nothing is retried: for a [`HedgeLayer`](crate::hedge::HedgeLayer) inside. Default: no.
+    #[must_use]
+    pub fn hedged(mut self, hedged: bool) -> Self {
+        self.hedged = hedged;
         self
     }
 }
@@ -88,7 +96,7 @@ where
         let mut inner = std::mem::replace(&mut self.inner, clone);
         let deadline = self.layer.total.map(|total| Instant::now() + total);
         let (parts, body) = request.into_parts();
-        let may_repeat = self.layer.retry.policy().retries > 0
+        let may_repeat = (self.layer.retry.policy().retries > 0 || self.layer.hedged)
             && repeatable(parts.method.as_str(), parts.headers.contains_key("idempotency-key"));
         let length = body.size_hint().exact();
         let (again, state) = if may_repeat && length == Some(0) {

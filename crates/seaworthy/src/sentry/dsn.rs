@@ -19,12 +19,16 @@ pub struct Dsn {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DsnError {
+    /// It is no URL of HTTP.
     #[error("it does not begin with https:// or http://")]
     Scheme,
+    /// It names no key, or one with other characters than keys have.
     #[error("it has no key before an @")]
     Key,
+    /// It names no host.
     #[error("it has no host")]
     Host,
+    /// It names no project.
     #[error("it has no project at its end")]
     Project,
 }

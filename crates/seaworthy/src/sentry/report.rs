@@ -10,10 +10,14 @@ use serde_json::{Map, Number, Value as Json, json};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Severity {
+    /// The service cannot go on.
     Fatal,
+    /// Something went wrong.
     #[default]
     Error,
+    /// Something may go wrong.
     Warning,
+    /// Worth knowing.
     Info,
 }
 

@@ -15,18 +15,20 @@ use tokio::net::TcpListener;
 use super::*;
 
 #[derive(Debug, Default)]
-struct Receiver {
+pub(crate) struct Receiver {
     envelopes: Mutex<Vec<Vec<Value>>>,
+    dsn: std::sync::OnceLock<String>,
     /// What each answer says beyond its 200.
     limits: Mutex<Vec<&'static str>>,
 }
 
 impl Receiver {
-    async fn start() -> (Arc<Self>, Settings) {
+    pub(crate) async fn start() -> (Arc<Self>, Settings) {
         let receiver = Arc::<Self>::default();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let dsn = format!("http://abracadabra@{}/42", listener.local_addr().unwrap());
         let kept = receiver.clone();
+        receiver.dsn.set(dsn.clone()).unwrap();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let receiver = receiver.clone();
@@ -54,8 +56,12 @@ impl Receiver {
         (kept, Settings::new(dsn.parse().unwrap(), "orders"))
     }
 
+    pub(crate) fn dsn(&self) -> String {
+        self.dsn.get().cloned().unwrap_or_default()
+    }
+
     /// The items of all envelopes: type and payload.
-    fn items(&self) -> Vec<(String, Value)> {
+    pub(crate) fn items(&self) -> Vec<(String, Value)> {
         let envelopes = self.envelopes.lock().unwrap();
         let items = envelopes.iter().flat_map(|envelope| envelope[1..].chunks(2));
         items.map(|item| (item[0]["type"].as_str().unwrap().to_owned(), item[1].clone())).collect()

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use http::{Request, Response};
 use http_body::Body;
-use hyper::body::Incoming;
 use seaworthy_core::event::{Event, Sink};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use tokio::task::{AbortHandle, JoinHandle};
@@ -19,7 +18,7 @@ use super::registry::{Cut, Registry};
 use super::socket::Socket;
 use super::state::{Connection, Phase};
 use super::stream::{ClientStream, Open};
-use super::{ConnectionLimits, Listener, Shared, connection, sweep};
+use super::{ConnectionLimits, Listener, ReceivedBody, Shared, connection, sweep};
 
 /// When the process is out of file descriptors.
 const BREATH: Duration = Duration::from_millis(100);
@@ -58,7 +57,7 @@ impl Server {
     /// Serves on the runtime of the caller.
     pub(crate) fn start<S, B>(setup: Setup<S>) -> Self
     where
-        S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+        S: Service<Request<ReceivedBody>, Response = Response<B>> + Clone + Send + 'static,
         S::Future: Send,
         S::Error: Into<Box<dyn Error + Send + Sync>>,
         B: Body + Send + 'static,
@@ -165,7 +164,7 @@ struct Door {
 impl Door {
     async fn run<S, B>(self, listener: Listener, service: S, mut closing: oneshot::Receiver<()>)
     where
-        S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+        S: Service<Request<ReceivedBody>, Response = Response<B>> + Clone + Send + 'static,
         S::Future: Send,
         S::Error: Into<Box<dyn Error + Send + Sync>>,
         B: Body + Send + 'static,

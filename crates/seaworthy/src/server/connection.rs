@@ -10,17 +10,16 @@ use std::time::Duration;
 use bytes::BytesMut;
 use http::{Request, Response};
 use http_body::Body;
-use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use seaworthy_core::event::Event;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tower_service::Service;
 
-use super::Shared;
 use super::entry::Entry;
 use super::state::{Connection, Phase};
 use super::stream::ClientStream;
+use super::{ReceivedBody, Shared};
 
 /// What an HTTP/2 client sends first (RFC 9113, 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -31,7 +30,7 @@ const STREAMS: u32 = 250;
 /// Serves a connection to its end.
 pub(super) async fn serve<S, B>(shared: Arc<Shared>, mut stream: ClientStream, service: S)
 where
-    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+    S: Service<Request<ReceivedBody>, Response = Response<B>> + Clone + Send + 'static,
     S::Future: Send,
     S::Error: Into<Box<dyn Error + Send + Sync>>,
     B: Body + Send + 'static,
@@ -95,7 +94,7 @@ async fn cut(state: &Connection) {
 
 async fn over_http1<S, B>(shared: &Shared, stream: ClientStream, entry: Entry<S>, state: &Connection)
 where
-    S: Service<Request<Incoming>, Response = Response<B>> + Clone,
+    S: Service<Request<ReceivedBody>, Response = Response<B>> + Clone,
     S::Error: Into<Box<dyn Error + Send + Sync>>,
     B: Body + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
@@ -129,7 +128,7 @@ where
 
 async fn over_http2<S, B>(shared: &Shared, stream: ClientStream, entry: Entry<S>, state: &Connection)
 where
-    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+    S: Service<Request<ReceivedBody>, Response = Response<B>> + Clone + Send + 'static,
     S::Future: Send,
     S::Error: Into<Box<dyn Error + Send + Sync>>,
     B: Body + Send + 'static,
@@ -205,7 +204,7 @@ impl Shared {
     }
 
     /// Reports what a client did wrong where no request can say it.
-    fn client_error(&self, state: &Connection, problem: &str, status: u16) {
+    pub(super) fn client_error(&self, state: &Connection, problem: &str, status: u16) {
         let client = state.peer.map_or_else(|| "unix".to_owned(), |peer| peer.ip().to_string());
         self.sink.emit(&Event::ClientError { client, problem: problem.to_owned(), status });
     }

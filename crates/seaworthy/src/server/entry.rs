@@ -11,9 +11,9 @@ use http::{Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 use tower_service::Service;
 
-use super::Shared;
 use super::body::{Ending, Served, ServedBody};
 use super::state::Connection;
+use super::{ReceivedBody, Shared};
 use crate::context::RequestContext;
 
 /// The service of one connection.
@@ -32,13 +32,13 @@ impl<S> Entry<S> {
 
 impl<S, B> hyper::service::Service<Request<Incoming>> for Entry<S>
 where
-    S: Service<Request<Incoming>, Response = Response<B>> + Clone,
+    S: Service<Request<ReceivedBody>, Response = Response<B>> + Clone,
 {
     type Response = Response<ServedBody<B>>;
     type Error = S::Error;
     type Future = EntryFuture<S>;
 
-    fn call(&self, mut request: Request<Incoming>) -> EntryFuture<S> {
+    fn call(&self, request: Request<Incoming>) -> EntryFuture<S> {
         self.state.begin(self.shared.registry.now());
         let served = Served {
             state: self.state.clone(),
@@ -47,7 +47,10 @@ where
             uri: request.uri().clone(),
             began: Instant::now(),
         };
-        RequestContext::of_mut(request.extensions_mut()).peer = self.state.peer;
+        let mut request = request.map(|body| ReceivedBody::new(body, &self.state, &self.shared));
+        let tardiness = request.body().tardiness();
+        let context = RequestContext::of_mut(request.extensions_mut());
+        (context.peer, context.tardiness) = (self.state.peer, tardiness);
         let mut service = self.service.borrow_mut();
         // Nearly every service is always ready. One that is not waits in a clone, because the next request of the
         // connection may come meanwhile.
@@ -61,7 +64,7 @@ where
 
 pin_project_lite::pin_project! {
     /// The answer of [`Entry`].
-    pub(super) struct EntryFuture<S: Service<Request<Incoming>>> {
+    pub(super) struct EntryFuture<S: Service<Request<ReceivedBody>>> {
         #[pin]
         call: Call<S>,
         served: Option<Served>,
@@ -70,15 +73,15 @@ pin_project_lite::pin_project! {
 
 pin_project_lite::pin_project! {
     #[project = CallProjection]
-    enum Call<S: Service<Request<Incoming>>> {
+    enum Call<S: Service<Request<ReceivedBody>>> {
         Answer { #[pin] answer: S::Future },
-        Wait { service: S, request: Option<Request<Incoming>> },
+        Wait { service: S, request: Option<Request<ReceivedBody>> },
     }
 }
 
 impl<S, B> Future for EntryFuture<S>
 where
-    S: Service<Request<Incoming>, Response = Response<B>>,
+    S: Service<Request<ReceivedBody>, Response = Response<B>>,
 {
     type Output = Result<Response<ServedBody<B>>, S::Error>;
 

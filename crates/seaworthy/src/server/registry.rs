@@ -8,7 +8,7 @@ use std::time::Duration;
 use slab::Slab;
 use tokio::sync::watch;
 
-use super::state::{Connection, Phase};
+use super::state::{Connection, Phase, TICK};
 
 /// Requests that are remembered one by one when they are cut; the rest is counted.
 const SHOWN: usize = 100;
@@ -52,6 +52,11 @@ impl Registry {
     /// The time, in ticks.
     pub(super) fn now(&self) -> u32 {
         self.now.load(Relaxed)
+    }
+
+    /// The time since the server began, to a tick.
+    pub(super) fn time(&self) -> Duration {
+        TICK * self.now()
     }
 
     pub(super) fn set_now(&self, now: u32) {

@@ -4,10 +4,12 @@
 //! stands for itself, and whoever has to act on one is woken, which orders.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use atomic_waker::AtomicWaker;
+use seaworthy_core::pace::Pace;
 
 /// How often the sweep looks.
 pub(super) const TICK: Duration = Duration::from_millis(100);
@@ -60,6 +62,13 @@ pub(super) struct Connection {
     since: AtomicU32,
     /// Since when the client takes nothing of what we have for it.
     blocked: AtomicU32,
+    /// Bytes that ever came. Only its stream adds to them.
+    read: AtomicU64,
+    /// How long bodies of requests were waited for. The lock is taken where a body begins to be waited for and where it came,
+    /// and by the sweep.
+    pace: Mutex<Pace>,
+    /// A body came too slowly: the next read of it fails.
+    body_expired: AtomicBool,
     /// Requests that are open.
     requests: AtomicU32,
     /// Whether there ever was a request.
@@ -78,6 +87,8 @@ pub(super) struct Connection {
     parting: AtomicBool,
     /// It should end now.
     cut: AtomicBool,
+    /// Whoever reads the body of a request.
+    pub(super) body: AtomicWaker,
     /// Whoever reads from it.
     pub(super) reader: AtomicWaker,
     /// Whoever writes to it, in a tunnel.
@@ -94,6 +105,9 @@ impl Connection {
             phase: AtomicU8::new(Phase::Idle as u8),
             since: AtomicU32::new(now),
             blocked: AtomicU32::new(NEVER),
+            read: AtomicU64::new(0),
+            pace: Mutex::default(),
+            body_expired: AtomicBool::new(false),
             requests: AtomicU32::new(0),
             used: AtomicBool::new(false),
             answered: AtomicBool::new(false),
@@ -103,6 +117,7 @@ impl Connection {
             leave: AtomicBool::new(false),
             parting: AtomicBool::new(false),
             cut: AtomicBool::new(false),
+            body: AtomicWaker::new(),
             reader: AtomicWaker::new(),
             writer: AtomicWaker::new(),
             task: AtomicWaker::new(),
@@ -168,6 +183,29 @@ impl Connection {
 
     pub(super) fn used(&self) -> bool {
         self.used.load(Relaxed)
+    }
+
+    /// So much came. Without a lock of the bus: nobody else adds.
+    pub(super) fn came(&self, bytes: usize) {
+        self.read.store(self.bytes_read() + bytes as u64, Relaxed);
+    }
+
+    pub(super) fn bytes_read(&self) -> u64 {
+        self.read.load(Relaxed)
+    }
+
+    pub(super) fn pace<R>(&self, work: impl FnOnce(&mut Pace) -> R) -> R {
+        work(&mut self.pace.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Lets the read of the request's body fail.
+    pub(super) fn expire_body(&self) {
+        self.body_expired.store(true, Relaxed);
+        self.body.wake();
+    }
+
+    pub(super) fn is_body_expired(&self) -> bool {
+        self.body_expired.load(Relaxed)
     }
 
     /// The client takes nothing.

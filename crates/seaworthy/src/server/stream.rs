@@ -161,7 +161,9 @@ impl AsyncRead for ClientStream {
         let before = buffer.filled().len();
         match Pin::new(&mut this.socket).poll_read(cx, buffer) {
             Poll::Ready(result) => {
-                if buffer.filled().len() > before {
+                let came = buffer.filled().len() - before;
+                if came > 0 {
+                    this.open.state.came(came);
                     match this.open.state.phase() {
                         Phase::Idle => this.open.state.enter(Phase::Head, this.now()),
                         Phase::Streams => this.open.state.touch(this.now()),

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::super::peer::{Setup, cpu_of, free_port, status_of};
+use super::super::peer::{PEER_CORE, Setup, cpu_of, free_port, status_of};
 
 /// A process that is ended with this value.
 #[derive(Debug)]
@@ -50,13 +50,13 @@ impl Drop for Process {
     }
 }
 
-/// Seaworthy with `config`, and the port of its probes. It has answered one.
+/// Seaworthy with `config` on its own core, and the port of its probes. It has answered one.
 pub(super) fn seaworthy(config: &str, setup: &Setup) -> Result<(Process, u16)> {
     let admin = free_port()?;
     let file = setup.directory.join("checks.toml");
     fs::write(&file, format!("admin = \"127.0.0.1:{admin}\"\ncontrol = \"off\"\n{config}"))?;
-    let mut command = Command::new(&setup.binary);
-    command.args(["run", "--config"]).arg(&file);
+    let mut command = Command::new("taskset");
+    command.args(["--cpu-list", PEER_CORE]).arg(&setup.binary).args(["run", "--config"]).arg(&file);
     let process = Process::start("seaworthy", &mut command, &setup.directory)?;
     wait("the probes", || probe(admin, "/health/live").is_ok_and(|status| status == 200))?;
     Ok((process, admin))

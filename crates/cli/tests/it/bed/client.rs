@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, ErrorKind, Read, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::time::Duration;
 
 use super::PATIENCE;
 
@@ -45,6 +46,9 @@ pub(crate) enum Closed {
     Reset,
 }
 
+/// How long an answer is looked out for between two other things.
+const SHORT_LOOK: Duration = Duration::from_millis(10);
+
 /// One connection.
 #[derive(Debug)]
 pub(crate) struct Client {
@@ -72,6 +76,15 @@ impl Client {
 
     pub(crate) fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> std::io::Result<()> {
         self.stream.get_mut().write_all(bytes.as_ref())
+    }
+
+    /// Whether something has come that was not read yet, after a short look.
+    pub(crate) fn has_answer(&mut self) -> bool {
+        let stream = self.stream.get_ref();
+        stream.set_read_timeout(Some(SHORT_LOOK)).expect("a time that is not zero is taken");
+        let came = stream.peek(&mut [0]).is_ok();
+        stream.set_read_timeout(Some(PATIENCE)).expect("a time that is not zero is taken");
+        came
     }
 
     /// Sends a request without a body.

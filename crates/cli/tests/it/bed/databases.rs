@@ -20,25 +20,32 @@ pub(crate) fn free_port() -> u16 {
 #[derive(Debug)]
 struct Server {
     port: u16,
-    _directory: TempDir,
+    directory: TempDir,
+    command: Vec<String>,
     child: Option<Child>,
 }
 
 impl Server {
     fn start(directory: TempDir, port: u16, command: &[String]) -> Self {
-        let log = directory.path().join("server.log");
+        let mut server = Self { port, directory, command: command.to_vec(), child: None };
+        server.launch();
+        server
+    }
+
+    fn launch(&mut self) {
+        let (directory, command) = (self.directory.path(), &self.command);
+        let log = directory.join("server.log");
         let output = std::fs::File::create(&log).expect("it can be written");
         let mut process = Command::new(&command[0]);
-        process.args(&command[1..]).current_dir(directory.path()).stdin(Stdio::null());
+        process.args(&command[1..]).current_dir(directory).stdin(Stdio::null());
         process.stdout(output.try_clone().expect("it is open")).stderr(output);
         let child = process.spawn().unwrap_or_else(|error| panic!("cannot start {}: {error}", command[0]));
-        let mut server = Self { port, _directory: directory, child: Some(child) };
+        let child = self.child.insert(child);
         until("the server accepts connections", || {
-            let ended = server.child.as_mut().and_then(|child| child.try_wait().expect("it can be waited for"));
+            let ended = child.try_wait().expect("it can be waited for");
             assert!(ended.is_none(), "{command:?}: {}", std::fs::read_to_string(&log).unwrap_or_default());
-            TcpStream::connect(("127.0.0.1", port)).ok()
+            TcpStream::connect(("127.0.0.1", self.port)).ok()
         });
-        server
     }
 
     /// INT ends PostgreSQL with its connections, and the others as well.
@@ -83,6 +90,12 @@ impl PostgreSql {
     pub(crate) fn stop(&mut self) {
         self.0.stop();
     }
+
+    /// As it was, with what it kept.
+    #[allow(dead_code, reason = "only the tests of an example, which share this file, want it back")]
+    pub(crate) fn start_again(&mut self) {
+        self.0.launch();
+    }
 }
 
 /// Redis without a password.
@@ -99,6 +112,17 @@ impl Redis {
 
     pub(crate) fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.0.port)
+    }
+
+    #[allow(dead_code, reason = "only the tests of an example, which share this file, stop it")]
+    pub(crate) fn stop(&mut self) {
+        self.0.stop();
+    }
+
+    /// As it was, with what it kept.
+    #[allow(dead_code, reason = "only the tests of an example, which share this file, want it back")]
+    pub(crate) fn start_again(&mut self) {
+        self.0.launch();
     }
 
     /// Runs one command of Redis.

@@ -102,3 +102,26 @@ async fn an_attempt_that_takes_too_long_is_given_up_and_so_is_the_whole() {
     assert_eq!(answer.extensions().get(), Some(&Attempts(4)));
     assert_eq!(stack.breaker().snapshot().totals.failed, 4, "each attempt counts");
 }
+
+#[tokio::test]
+async fn a_machine_that_says_nothing_is_overtaken_by_a_second_attempt_and_its_connection_closed() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let silent = tokio::spawn(async move {
+        let (mut silent, _) = listener.accept().await.unwrap();
+        let (mut other, _) = listener.accept().await.unwrap();
+        let _ = other.read(&mut [0; 4096]).await.unwrap();
+        other.write_all(FINE.as_bytes()).await.unwrap();
+        // What was asked, and then the end.
+        let mut asked = Vec::new();
+        silent.read_to_end(&mut asked).await.unwrap();
+        asked
+    });
+    let after = hedge::After::Delay(Duration::from_millis(20));
+    let stack = stack().hedge(hedge::Policy { after, ..hedge::Policy::default() });
+    let answer = get(&stack, &url).await;
+    assert_eq!((answer.status().as_u16(), answer.extensions().get()), (200, Some(&hedge::Hedged)));
+    assert_eq!(stack.hedges().map(Hedge::counts), Some(hedge::Counts { begun: 1, won: 1, exhausted: 0 }));
+    assert!(silent.await.unwrap().starts_with(b"GET / HTTP/1.1"));
+    assert_eq!((stack.places().occupancy().running, stack.breaker().snapshot().totals.succeeded), (0, 1));
+}

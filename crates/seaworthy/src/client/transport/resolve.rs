@@ -15,9 +15,12 @@ use super::BoxError;
 /// Why a name leads nowhere.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "fields are what the message shows")]
 pub enum ResolveError {
+    /// Whoever knows names has an error.
     #[error("{name:?} cannot be resolved: {source}")]
     Lookup { name: String, source: BoxError },
+    /// It is known, and has no address.
     #[error("{name:?} has no address")]
     Nowhere { name: String },
     /// Said without the address: whoever reads it may be the one who wanted to know what stands inside of a network.

@@ -10,11 +10,15 @@ use rustls::{ClientConfig, RootCertStore};
 /// Why a certificate cannot be believed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "fields are what the message shows")]
 pub enum RootsError {
+    /// It is no PEM.
     #[error("not PEM: {0}")]
     Pem(String),
+    /// It is PEM, and there is no certificate in it.
     #[error("holds no certificate in PEM")]
     Empty,
+    /// One of its certificates, counted from 1, cannot be an authority's.
     #[error("certificate {number} is no authority's: {source}")]
     Certificate { number: usize, source: rustls::Error },
 }

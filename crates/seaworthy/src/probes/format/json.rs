@@ -5,6 +5,18 @@
 //!  "lifecycle":"ready","checks":{"database":{"status":"healthy","latency_ms":1.3,"affects":"ready","since":"…",
 //!  "last_checked":"…","consecutive_failures":0}}}
 //! ```
+//!
+//! ```
+//! use seaworthy::core::health::{Live, Snapshot};
+//! use seaworthy::core::lifecycle::State;
+//! use seaworthy::probes::{Facts, Identity, Moment, Report, Verdict, format};
+//!
+//! let (snapshot, identity) = (Snapshot::default(), Identity { service: "orders".to_owned(), ..Identity::default() });
+//! let (now, uptime, live) = (Moment::read(), std::time::Duration::from_secs(60), Live { workers_turn: true });
+//! let facts = Facts { now, uptime, state: State::Draining, live, snapshot: snapshot.clone().into() };
+//! let report = Report::of_verdict(Verdict::Ready, &snapshot, &facts, &identity, false);
+//! assert!(format::json::write(&report).starts_with(br#"{"status":"not_ready","service":"orders""#));
+//! ```
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,17 @@
 //! The shape of Kubernetes' own components: `ok`, or a line a check
 //! (<https://kubernetes.io/docs/reference/using-api/health-checks/>).
+//!
+//! ```
+//! use seaworthy::core::health::{Live, Snapshot};
+//! use seaworthy::core::lifecycle::State;
+//! use seaworthy::probes::{Facts, Identity, Moment, Report, Verdict, format};
+//!
+//! let (snapshot, identity) = (Snapshot::default(), Identity { service: "orders".to_owned(), ..Identity::default() });
+//! let (now, uptime, live) = (Moment::read(), std::time::Duration::from_secs(60), Live { workers_turn: true });
+//! let facts = Facts { now, uptime, state: State::Draining, live, snapshot: snapshot.clone().into() };
+//! let report = Report::of_verdict(Verdict::Ready, &snapshot, &facts, &identity, false);
+//! assert!(format::kubernetes::write(&report).starts_with("[-]lifecycle failed: draining"));
+//! ```
 
 use std::fmt::Write as _;
 
