@@ -5,8 +5,10 @@ mod lock;
 mod statistics;
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::time::Instant;
 
+use futures_util::TryStreamExt as _;
 use seaworthy_core::health::Class;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row, SimpleQueryMessage};
@@ -80,10 +82,15 @@ impl Settings {
     /// By the extended protocol, which takes one statement only: none can be smuggled in that ends the transaction first.
     async fn answers(&self, client: &Client) -> Result<(), Failure> {
         let query = self.query.as_deref().unwrap_or("SELECT 1");
-        let rows = client.query_typed(query, &[]).await.map_err(|error| failed(&error))?;
+        let none: [(&str, Type); 0] = [];
+        let mut rows = pin!(client.query_typed_raw(query, none).await.map_err(|error| failed(&error))?);
+        let mut row = None;
+        // One at a time: a query that gives the whole table costs time, which is limited, and no memory.
+        while let Some(next) = rows.try_next().await.map_err(|error| failed(&error))? {
+            row.get_or_insert(next);
+        }
         let Some(condition) = &self.condition else { return Ok(()) };
-        let row = rows.first().ok_or_else(database::no_row)?;
-        database::demand(condition, &first(row)?)
+        database::demand(condition, &first(&row.ok_or_else(database::no_row)?)?)
     }
 }
 

@@ -154,6 +154,26 @@ async fn what_is_wrong_with_credentials_database_and_query_has_its_class() {
     .await;
 }
 
+/// The most that was resident of this process so far, in kilobytes.
+fn peak() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+#[tokio::test]
+async fn a_query_that_gives_a_whole_table_takes_no_memory() {
+    let server = postgres(None, &[]).await;
+    ready(&server).await;
+    let before = peak();
+    let query = Some("SELECT repeat('x', 100000), n FROM generate_series(1, 1000) AS n".to_owned());
+    let condition = Some("= none of it".parse().unwrap());
+    let run = once(spec(Settings { query, condition, ..at(&url(server.port, "")) })).await;
+    assert!(failure(&run).1.starts_with("the query gave \"xxx"), "{run:?}");
+    // A hundred megabytes came.
+    assert!(peak() - before < 50_000, "{} KB more", peak() - before);
+}
+
 #[tokio::test]
 async fn the_server_tells_how_full_it_is() {
     let server = postgres(None, &["max_connections=5", "superuser_reserved_connections=1"]).await;
