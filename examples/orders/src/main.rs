@@ -39,6 +39,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use seaworthy::log::{Logger, tracing::LogLayer};
 use seaworthy::metrics::Metrics;
+use seaworthy::server::Listener;
 use seaworthy::{Lifecycle, Phase, Production, Security};
 use tracing_subscriber::layer::SubscriberExt as _;
 
@@ -87,7 +88,7 @@ async fn main() -> anyhow::Result<()> {
     let public = TcpListener::bind((Ipv4Addr::UNSPECIFIED, settings.port)).context("PORT")?;
     let admin = TcpListener::bind((Ipv4Addr::UNSPECIFIED, settings.admin_port)).context("ADMIN_PORT")?;
     Guide::new(&public, &admin, bundled)?.print();
-    let app = App { store: store.clone(), queue: queue.clone(), payments, business, life: life.clone() };
+    let (closing, last) = (queue.clone(), store.clone());
     let mut production = Production::builder(NAME, VERSION)
         .log(logger)
         .metrics(metrics)
@@ -100,19 +101,26 @@ async fn main() -> anyhow::Result<()> {
         // HTTP has ended when the first of these runs. What comes first uses what comes later.
         .on_shutdown(Phase::Workers, || worker.stop())
         .on_shutdown(Phase::Queues, move || async move {
-            queue.close().await;
+            closing.close().await;
             Ok(())
         })
         .on_shutdown(Phase::Databases, move || async move {
-            store.close().await;
+            last.close().await;
             Ok(())
         })
-        .admin_listener(admin);
+        .admin_listener(admin)
+        // Off where OTEL_* and SENTRY_* ask for nothing.
+        .otlp_from_env()
+        .sentry_from_env();
+    if let Some(path) = settings.audit {
+        production = production.audit(path);
+    }
     if let Some(webhook) = settings.alerts {
         let pager = Pager::new(webhook)?;
         production = production.alert_hook(move |fact| pager.clone().page(fact));
     }
-    let listener = seaworthy::server::Listener::try_from(public)?;
-    production.build()?.serve(routes::router(app), listener, life).await?;
+    let production = production.build()?;
+    let app = App { store, queue, payments, business, life: life.clone(), trail: production.trail() };
+    production.serve(routes::router(app), Listener::try_from(public)?, life).await?;
     Ok(())
 }

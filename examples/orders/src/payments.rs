@@ -11,6 +11,8 @@ use axum::extract::State;
 use axum::response::Response;
 use http::request::Parts;
 use http::{HeaderName, StatusCode};
+use seaworthy::audit::Entry;
+use seaworthy::context::RequestContext;
 use serde::{Deserialize, Serialize};
 use tracing::Instrument as _;
 
@@ -89,6 +91,7 @@ async fn charge(app: &App, id: String, new: NewPayment, request: &Parts) -> Resu
     let payment = Payment { id, amount_cents, currency, product_type, reference };
     if app.store.insert_payment(&payment).await? {
         app.business.earned(amount_cents, currency, product_type);
+        record(app, &payment, request);
     }
     if let Some(invoice) = invoice
         && app.store.settle_invoice(&invoice).await?
@@ -97,6 +100,16 @@ async fn charge(app: &App, id: String, new: NewPayment, request: &Parts) -> Resu
     }
     tracing::info!(payment = payment.id, reference = payment.reference, "payment made");
     Ok(json(StatusCode::CREATED, &payment))
+}
+
+/// Money has moved: that stands in the trail, which nobody can edit unseen, and not only in a log.
+fn record(app: &App, payment: &Payment, request: &Parts) {
+    let Some(trail) = &app.trail else { return };
+    let client = RequestContext::of(&request.extensions).and_then(|context| context.client);
+    let client = client.map_or_else(|| "somebody".to_owned(), |address| address.to_string());
+    let entry = Entry::new("payment_made", format!("payment {} was made", payment.id)).by(client);
+    let entry = entry.detail("amount_cents", payment.amount_cents).detail("currency", payment.currency.as_ref());
+    trail.record(entry.detail("reference", payment.reference.as_str()));
 }
 
 impl Store {

@@ -5,6 +5,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use http::{HeaderValue, StatusCode, header};
 use seaworthy::Lifecycle;
+use seaworthy::audit::Trail;
 use seaworthy::log::tracing::RequestSpanLayer;
 use serde::Serialize;
 
@@ -23,6 +24,8 @@ pub(crate) struct App {
     pub(crate) payments: Payments,
     pub(crate) business: Business,
     pub(crate) life: Lifecycle,
+    /// Where payments are recorded, if anywhere.
+    pub(crate) trail: Option<Trail>,
 }
 
 pub(crate) fn router(app: App) -> Router {

@@ -37,6 +37,8 @@ pub(crate) struct Settings {
     pub(crate) payments: Option<Url>,
     /// `ALERT_WEBHOOK`. Without it nobody is told.
     pub(crate) alerts: Option<Uri>,
+    /// `AUDIT_FILE`. Without it no trail is kept.
+    pub(crate) audit: Option<PathBuf>,
     /// `CHECKS_EVERY`, 5 s.
     pub(crate) checks_every: Duration,
     /// `RATE_LIMIT`, 100/min.
@@ -87,6 +89,7 @@ impl Settings {
             url("REDIS_URL", &["redis"], "redis://HOST:PORT").map_err(&mut note),
             url("PAYMENTS_URL", &["http", "https"], "http://HOST:PORT or https://HOST").map_err(&mut note),
             webhook().map_err(&mut note),
+            text("AUDIT_FILE").map_err(&mut note),
             number("CHECKS_EVERY", CHECKS_EVERY).map_err(&mut note),
             rate_limit().map_err(&mut note),
         );
@@ -99,11 +102,23 @@ impl Settings {
                 Ok(redis),
                 Ok(payments),
                 Ok(alerts),
+                Ok(audit),
                 Ok(seconds),
                 Ok(rate_limit),
             ) => {
-                let checks_every = Duration::from_secs(seconds.get().into());
-                Ok(Self { port, admin_port, database, connections, redis, payments, alerts, checks_every, rate_limit })
+                let (audit, checks_every) = (audit.map(PathBuf::from), Duration::from_secs(seconds.get().into()));
+                Ok(Self {
+                    port,
+                    admin_port,
+                    database,
+                    connections,
+                    redis,
+                    payments,
+                    alerts,
+                    audit,
+                    checks_every,
+                    rate_limit,
+                })
             }
             _ => Err(SettingsError(problems)),
         }

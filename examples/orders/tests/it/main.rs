@@ -7,3 +7,4 @@ mod payments;
 mod postgres;
 mod redis;
 mod shutdown;
+mod telemetry;

@@ -12,6 +12,8 @@ mod log;
 mod orders;
 #[path = "../../../../../crates/cli/tests/it/bed/prometheus.rs"]
 mod prometheus;
+#[path = "../../../../../crates/cli/tests/it/bed/receiver.rs"]
+mod receiver;
 #[path = "../../../../../crates/cli/tests/it/bed/wait.rs"]
 mod wait;
 
@@ -19,6 +21,12 @@ pub(crate) use client::{Answer, Client, get};
 pub(crate) use databases::{PostgreSql, Redis, free_port};
 pub(crate) use orders::{Orders, try_post};
 pub(crate) use prometheus::Prometheus;
+pub(crate) use receiver::Receiver;
 
 use log::Log;
 use wait::{PATIENCE, until};
+
+/// A program of the binary's tests.
+fn program(name: &str) -> String {
+    format!("{}/../../crates/cli/tests/it/programs/{name}", env!("CARGO_MANIFEST_DIR"))
+}

@@ -31,14 +31,17 @@ fn command(variables: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_orders"));
     for ours in [
         "ALERT_WEBHOOK",
+        "AUDIT_FILE",
         "DATABASE_URL",
         "DATABASE_CONNECTIONS",
         "DATA_DIR",
         "KUBERNETES_SERVICE_HOST",
         "LOG_LEVEL",
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
         "PAYMENTS_URL",
         "RATE_LIMIT",
         "REDIS_URL",
+        "SENTRY_DSN",
     ] {
         command.env_remove(ours);
     }
