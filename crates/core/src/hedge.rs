@@ -28,7 +28,8 @@
 //! for took in 1..=100 {
 //!     hedge.answered(Duration::from_millis(took), now);
 //! }
-//! let delay = hedge.delay(now).expect("a hundred are enough");
+//! // It is worked out ten times a second at most.
+//! let delay = hedge.delay(now + Duration::from_secs(1)).expect("a hundred are enough");
 //! assert!(delay >= Duration::from_millis(95) && delay < Duration::from_millis(107), "{delay:?}");
 //! # Ok::<(), seaworthy_core::hedge::PercentileError>(())
 //! ```
