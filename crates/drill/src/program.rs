@@ -116,6 +116,8 @@ impl Instance {
         for name in ["PORT", "SERVER_PORT", "UVICORN_PORT", "FLASK_RUN_PORT", "ASPNETCORE_HTTP_PORTS"] {
             command.env(name, port.to_string());
         }
+        // Several instances run side by side: a second listener, for probes and metrics, needs a port of its own as well.
+        command.env("ADMIN_PORT", ports::free()?.to_string());
         command.env("HOST", "127.0.0.1").env("PYTHONUNBUFFERED", "1").env(CANARY.0, CANARY.1);
         command.envs(launch.env.iter().map(|(name, value)| (name, value)));
         command.envs(extra.iter().map(|(name, value)| (name, value))).env(MARK, &mark);
