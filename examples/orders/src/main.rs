@@ -85,8 +85,8 @@ async fn main() -> anyhow::Result<()> {
     let worker = life.spawn("orders", |work| fulfilment.run(work, health.clone(), ready));
     tokio::spawn(store.pool().clone().watch(POOL_WATCH));
 
-    let public = TcpListener::bind((Ipv4Addr::UNSPECIFIED, settings.port)).context("PORT")?;
-    let admin = TcpListener::bind((Ipv4Addr::UNSPECIFIED, settings.admin_port)).context("ADMIN_PORT")?;
+    let public = listen("PORT", settings.port)?;
+    let admin = listen("ADMIN_PORT", settings.admin_port)?;
     Guide::new(&public, &admin, bundled)?.print();
     let (closing, last) = (queue.clone(), store.clone());
     let mut production = Production::builder(NAME, VERSION)
@@ -123,4 +123,10 @@ async fn main() -> anyhow::Result<()> {
     let app = App { store, queue, payments, business, life: life.clone(), trail: production.trail() };
     production.serve(routes::router(app), Listener::try_from(public)?, life).await?;
     Ok(())
+}
+
+/// On all addresses of the machine.
+fn listen(variable: &str, port: u16) -> anyhow::Result<TcpListener> {
+    let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port));
+    listener.with_context(|| format!("port {port} cannot be listened on: set {variable} to another one"))
 }
