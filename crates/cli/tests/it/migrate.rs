@@ -22,6 +22,11 @@ fn endless() -> (tempfile::NamedTempFile, String) {
     (file, script)
 }
 
+/// Waits until its migration has said that it began.
+fn migrates(replica: &Seaworthy) {
+    replica.log.line("the migration began", |line| line["message"] == "began");
+}
+
 fn ready(replica: &Seaworthy) {
     until("it is ready", || (get(replica.ops, "/health/ready").status == 200).then_some(()));
 }
@@ -48,7 +53,7 @@ fn a_replica_that_dies_in_its_migration_lets_the_next_one_go_on() {
     let database = PostgreSql::start();
     let (_at_it, endless) = endless();
     let first = replica(&database, &endless).listening();
-    until("the first migrates", || first.log.so_far().contains("began").then_some(()));
+    migrates(&first);
     let second = replica(&database, "true").listening();
     let waits = second.log.event("migration_waits");
     assert_eq!((&waits["migration"], &waits["check"]), (&"schema".into(), &"database".into()), "{waits}");
@@ -62,7 +67,7 @@ fn a_stop_while_another_one_migrates_is_a_stop_in_order() {
     let database = PostgreSql::start();
     let (_at_it, endless) = endless();
     let first = replica(&database, &endless).listening();
-    until("the first migrates", || first.log.so_far().contains("began").then_some(()));
+    migrates(&first);
     let second = replica(&database, "true").listening();
     second.log.event("migration_waits");
     second.stop().with_code(0);
@@ -72,7 +77,7 @@ fn a_stop_while_another_one_migrates_is_a_stop_in_order() {
 fn a_migration_whose_lock_is_lost_is_called_off() {
     let mut database = PostgreSql::start();
     let only = replica(&database, "trap 'echo rolled back; exit 1' TERM; echo began; sleep 300 & wait").listening();
-    until("it migrates", || only.log.so_far().contains("began").then_some(()));
+    migrates(&only);
     database.stop();
     only.exit().with_code(70).saying(&["rolled back", "its lock was lost, so that another replica may have begun"]);
 }

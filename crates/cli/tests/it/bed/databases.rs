@@ -22,18 +22,20 @@ struct Server {
     port: u16,
     directory: TempDir,
     command: Vec<String>,
+    /// What its log says when it serves. Some accept connections before they do.
+    serves: &'static str,
     child: Option<Child>,
 }
 
 impl Server {
-    fn start(directory: TempDir, port: u16, command: &[String]) -> Self {
-        let mut server = Self { port, directory, command: command.to_vec(), child: None };
+    fn start(directory: TempDir, port: u16, command: &[String], serves: &'static str) -> Self {
+        let mut server = Self { port, directory, command: command.to_vec(), serves, child: None };
         server.launch();
         server
     }
 
     fn launch(&mut self) {
-        let (directory, command) = (self.directory.path(), &self.command);
+        let (directory, command, serves) = (self.directory.path(), &self.command, self.serves);
         let log = directory.join("server.log");
         let output = std::fs::File::create(&log).expect("it can be written");
         let mut process = Command::new(&command[0]);
@@ -41,10 +43,11 @@ impl Server {
         process.stdout(output.try_clone().expect("it is open")).stderr(output);
         let child = process.spawn().unwrap_or_else(|error| panic!("cannot start {}: {error}", command[0]));
         let child = self.child.insert(child);
-        until("the server accepts connections", || {
+        until("the server serves", || {
             let ended = child.try_wait().expect("it can be waited for");
-            assert!(ended.is_none(), "{command:?}: {}", std::fs::read_to_string(&log).unwrap_or_default());
-            TcpStream::connect(("127.0.0.1", self.port)).ok()
+            let said = std::fs::read_to_string(&log).unwrap_or_default();
+            assert!(ended.is_none(), "{command:?}: {said}");
+            said.contains(serves).then(|| TcpStream::connect(("127.0.0.1", self.port)).ok()).flatten()
         });
     }
 
@@ -80,7 +83,7 @@ impl PostgreSql {
         let sockets = directory.path().display().to_string();
         let port_word = port.to_string();
         let arguments = ["-D", &data, "-p", &port_word, "-k", &sockets, "-h", "127.0.0.1", "-c", "fsync=off"];
-        Self(Server::start(directory, port, &words(&postgres("postgres"), &arguments)))
+        Self(Server::start(directory, port, &words(&postgres("postgres"), &arguments), "ready to accept connections"))
     }
 
     pub(crate) fn url(&self) -> String {
@@ -107,7 +110,7 @@ impl Redis {
     pub(crate) fn start() -> Self {
         let (directory, port) = (tempfile::tempdir().expect("a directory can be made"), free_port());
         let command = ["redis-server", "--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""];
-        Self(Server::start(directory, port, &command.map(str::to_owned)))
+        Self(Server::start(directory, port, &command.map(str::to_owned), "Ready to accept connections"))
     }
 
     pub(crate) fn url(&self) -> String {
