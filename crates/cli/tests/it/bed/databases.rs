@@ -23,19 +23,19 @@ struct Server {
     directory: TempDir,
     command: Vec<String>,
     /// What its log says when it serves. Some accept connections before they do.
-    serves: &'static str,
+    sign: &'static str,
     child: Option<Child>,
 }
 
 impl Server {
-    fn start(directory: TempDir, port: u16, command: &[String], serves: &'static str) -> Self {
-        let mut server = Self { port, directory, command: command.to_vec(), serves, child: None };
+    fn start(directory: TempDir, port: u16, command: &[String], sign: &'static str) -> Self {
+        let mut server = Self { port, directory, command: command.to_vec(), sign, child: None };
         server.launch();
         server
     }
 
     fn launch(&mut self) {
-        let (directory, command, serves) = (self.directory.path(), &self.command, self.serves);
+        let (directory, command, sign) = (self.directory.path(), &self.command, self.sign);
         let log = directory.join("server.log");
         let output = std::fs::File::create(&log).expect("it can be written");
         let mut process = Command::new(&command[0]);
@@ -47,7 +47,7 @@ impl Server {
             let ended = child.try_wait().expect("it can be waited for");
             let said = std::fs::read_to_string(&log).unwrap_or_default();
             assert!(ended.is_none(), "{command:?}: {said}");
-            said.contains(serves).then(|| TcpStream::connect(("127.0.0.1", self.port)).ok()).flatten()
+            said.contains(sign).then(|| TcpStream::connect(("127.0.0.1", self.port)).ok()).flatten()
         });
     }
 
