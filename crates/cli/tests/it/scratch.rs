@@ -73,3 +73,22 @@ fn it_stands_in_front_of_something_from_an_empty_root_that_is_read_only() {
 fn the_demo_needs_nothing_but_the_binary() {
     serves(&["demo"], "/hello");
 }
+
+/// A build looks at every member of the workspace, and at the schema, whatever it builds.
+#[test]
+fn the_context_of_the_image_holds_all_that_a_build_reads() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the workspace is there");
+    let metadata = Command::new(env!("CARGO"))
+        .args(["metadata", "--no-deps", "--offline", "--format-version", "1"])
+        .current_dir(&root)
+        .output()
+        .expect("cargo runs");
+    let metadata: serde_json::Value = serde_json::from_slice(&metadata.stdout).expect("it is JSON");
+    let members = metadata["packages"].as_array().expect("packages").iter();
+    let manifests = members.map(|member| member["manifest_path"].as_str().expect("a path").to_owned());
+    let ignored = std::fs::read_to_string(root.join(".dockerignore")).expect("it can be read");
+    let taken: Vec<_> = ignored.lines().filter_map(|line| line.strip_prefix('!')).map(|path| root.join(path)).collect();
+    for needed in manifests.chain([root.join("docs/reference/seaworthy.schema.json").display().to_string()]) {
+        assert!(taken.iter().any(|path| Path::new(&needed).starts_with(path)), "{needed} is not in .dockerignore");
+    }
+}
