@@ -7,7 +7,8 @@
 //! - Paused: held for [`Hold::pause`], then 503.
 //! - Draining: served, and HTTP/1 clients are told to leave by `Connection: close`. HTTP/2 has no such header (RFC 9113,
 //!   8.2.2): its connections are told by GOAWAY where they are served. With [`GateLayer::reject`] a drain refuses.
-//! - Whether an answer carries the farewell is asked when it is ready: a drain may begin while the request runs.
+//! - Whether an answer carries the farewell is asked when it is ready: a drain may begin while the request runs. In a
+//!   [`Stack`](crate::stack::Stack) answers that never came to the gate carry it as well: those to preflights, say.
 //!
 //! # Example
 //!
@@ -43,7 +44,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use http::{HeaderValue, Request, Response, Version, header};
+use http::{Request, Response};
 use seaworthy_core::lifecycle::Traffic;
 use seaworthy_core::refusal::Reason;
 use tokio::sync::futures::OwnedNotified;
@@ -52,6 +53,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::context::Correlation;
+use crate::farewell::Farewell;
 use crate::lifecycle::{Admission, Lifecycle};
 use crate::refusal::{ProblemBody, Refusal};
 
@@ -76,12 +78,13 @@ pub struct GateLayer {
     lifecycle: Lifecycle,
     hold: Hold,
     reject: bool,
+    farewell: bool,
 }
 
 impl GateLayer {
     /// Serves as `lifecycle` says.
     pub fn new(lifecycle: Lifecycle) -> Self {
-        Self { lifecycle, hold: Hold::default(), reject: false }
+        Self { lifecycle, hold: Hold::default(), reject: false, farewell: true }
     }
 
     /// How long requests wait for better times. Default: not at all.
@@ -95,6 +98,12 @@ impl GateLayer {
     #[must_use]
     pub fn reject(mut self, reject: bool) -> Self {
         self.reject = reject;
+        self
+    }
+
+    /// Leaves the farewell to whoever is further out, and so hears of every answer.
+    pub(crate) fn without_farewell(mut self) -> Self {
+        self.farewell = false;
         self
     }
 
@@ -158,8 +167,8 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let told_by_header = request.version() < Version::HTTP_2;
-        let farewell = told_by_header.then(|| self.layer.lifecycle.clone());
+        let farewell =
+            if self.layer.farewell { Farewell::to(&request, &self.layer.lifecycle) } else { Farewell::default() };
         let state = match self.layer.decide() {
             // Returned from here, since a future that goes through a variable of several values is copied once more.
             Decision::Serve => {
@@ -205,8 +214,7 @@ pin_project_lite::pin_project! {
     pub struct GateFuture<S: Service<Q>, Q> {
         #[pin]
         state: Waiting<S, Q>,
-        // Who is told of a drain by a header is told when the answer is ready.
-        farewell: Option<Lifecycle>,
+        farewell: Farewell,
     }
 }
 
@@ -268,9 +276,7 @@ where
             match this.state.as_mut().project() {
                 WaitingProjection::Answer { answer } => {
                     let mut answer = ready!(answer.poll(cx))?;
-                    if this.farewell.as_ref().is_some_and(|lifecycle| lifecycle.state().leaving()) {
-                        answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-                    }
+                    this.farewell.say(&mut answer);
                     return Poll::Ready(Ok(answer));
                 }
                 WaitingProjection::Refused { reason, to } => {

@@ -109,6 +109,7 @@ mod clock;
 pub mod context;
 pub mod cors;
 pub mod database;
+mod farewell;
 pub mod gate;
 pub mod headers;
 pub mod health;

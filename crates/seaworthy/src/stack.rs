@@ -3,7 +3,8 @@
 //! panic guard → client address → request id → trace context → access event → security headers → CORS → gate → [rate limit](Stack::limited) →
 //! body limit → time limit → the service.
 //!
-//! What is inside can refuse, and what is outside gives every refusal an id, headers and an access event.
+//! What is inside can refuse, and what is outside gives every refusal an id, headers and an access event. While the service drains every
+//! answer tells its HTTP/1 client to leave, whichever layer gave it.
 //!
 //! # Example
 //!
@@ -118,6 +119,7 @@ impl<O: Observer> Stack<O> {
         let Settings { trusted, request_id, trace, route_header, headers, cors, hold, reject, body, time } = settings;
         let access = AccessLayer::new(observer);
         let front = FrontLayer {
+            lifecycle: lifecycle.clone(),
             panic: PanicGuardLayer::new(sink),
             client: ClientAddressLayer::new(trusted),
             request_id,
@@ -131,7 +133,7 @@ impl<O: Observer> Stack<O> {
         Self {
             front,
             cors,
-            gate: GateLayer::new(lifecycle).hold(hold).reject(reject),
+            gate: GateLayer::new(lifecycle).hold(hold).reject(reject).without_farewell(),
             limit: Identity::new(),
             body: BodyLimitLayer::new(body),
             time: TimeLimitLayer::new(time),
@@ -168,3 +170,6 @@ where
         self.front.layer(self.cors.layer(inner))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,7 @@
 //! The outer layers of a [`Stack`](super::Stack), from the panic guard to the security headers, as one service.
 //!
+//! The farewell of a drain is said here and not at the gate, since not every answer comes from there: a preflight's does not.
+//!
 //! They do what they do alone, in the same order, by the same functions. One inside of the other they would be seven services that pass on a
 //! request, an answer and a future of some hundred bytes each, which every one of them copies: that was a sixth of what they cost.
 
@@ -20,7 +22,9 @@ use tower_service::Service;
 use crate::access::{AccessLayer, AnswerBody, CountedBody, Observer, Record};
 use crate::client_address::ClientAddressLayer;
 use crate::context::Correlation;
+use crate::farewell::Farewell;
 use crate::headers::SecurityHeadersLayer;
+use crate::lifecycle::Lifecycle;
 use crate::panic::{self, PanicGuardLayer};
 use crate::refusal::ProblemBody;
 use crate::request_id::{Mark, RequestIdLayer};
@@ -29,6 +33,7 @@ use crate::trace::TraceContextLayer;
 /// The outer layers, outermost first.
 #[derive(Debug, Clone)]
 pub(super) struct FrontLayer<O> {
+    pub(super) lifecycle: Lifecycle,
     pub(super) panic: PanicGuardLayer,
     pub(super) client: ClientAddressLayer,
     pub(super) request_id: RequestIdLayer,
@@ -70,6 +75,7 @@ where
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let Self { inner, layers } = self;
         let correlation = Correlation::note(&mut request);
+        let mut farewell = Farewell::to(&request, &layers.lifecycle);
         // By reference, since what goes through `catch_unwind` by value is copied on its way.
         let (mut request, mut future) = (Some(request), None);
         let (headers, sink) = (layers.headers, &layers.panic.0);
@@ -87,6 +93,7 @@ where
                 mark: Some(layers.request_id.mark(id)),
                 headers,
                 panic: None,
+                farewell: std::mem::take(&mut farewell),
                 correlation: correlation.clone(),
                 sink: sink.clone(),
             });
@@ -97,6 +104,7 @@ where
             mark: None,
             headers,
             panic: caught.err(),
+            farewell,
             correlation,
             sink: sink.clone(),
         })
@@ -112,6 +120,7 @@ pin_project_lite::pin_project! {
         mark: Option<Mark>,
         headers: SecurityHeadersLayer,
         panic: Option<Box<dyn Any + Send>>,
+        farewell: Farewell,
         correlation: Correlation,
         sink: Arc<dyn Sink>,
     }
@@ -139,14 +148,21 @@ where
                 let mut poll = Poll::Pending;
                 let caught = catch_unwind(AssertUnwindSafe(|| poll = poll_answer(answer, record, mark, headers, cx)));
                 match caught {
-                    Ok(()) => return poll,
+                    Ok(()) => {
+                        if let Poll::Ready(Ok(answer)) = &mut poll {
+                            this.farewell.say(answer);
+                        }
+                        return poll;
+                    }
                     Err(panic) => panic,
                 }
             }
             (None, Some(panic)) => panic,
             (None, None) => Box::new("polled again after a panic"),
         };
-        Poll::Ready(Ok(panic::refuse(&**this.sink, panic.as_ref(), this.correlation)))
+        let mut answer = panic::refuse(&**this.sink, panic.as_ref(), this.correlation);
+        this.farewell.say(&mut answer);
+        Poll::Ready(Ok(answer))
     }
 }
 

@@ -1,5 +1,7 @@
 //! Services that the program calls through us.
 
+mod hedge;
+
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
@@ -97,6 +99,7 @@ impl Entry<'_, '_, '_> {
     fn service(mut self, raw: &mut raw::Egress) -> Option<Egress> {
         let timeouts = self.timeouts(raw)?;
         let breaker = self.breaker(raw, &timeouts);
+        let hedge = self.hedge(raw, &timeouts);
         let listen = raw.listen.take().map(|bind| bind.0.resolve(HOST));
         raw.listen = listen.clone().map(|listen| As(Bind::To(listen)));
         let fallback = self.fallback(raw);
@@ -123,6 +126,7 @@ impl Entry<'_, '_, '_> {
             },
             budget: BudgetPolicy { percent: raw.retry_budget_percent.into(), ..BudgetPolicy::default() },
             retry_body: raw.retry_body.0.0,
+            hedge,
             timeouts,
             bulkhead: bulkhead::Policy {
                 concurrency: raw.concurrency,

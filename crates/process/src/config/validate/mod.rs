@@ -80,6 +80,7 @@ impl Review<'_> {
             sentry,
             audit: self.audit(&raw.audit),
             headers: super::validated::Headers { preset: raw.headers.preset },
+            cors: self.cors(&raw.cors),
             connection_limit: Self::connection_limit(&raw.connection_limit),
             limits: self.limits(&raw.limits),
             checks,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use seaworthy::breaker::{Fallback, Mode, Policy};
 use seaworthy::bulkhead;
 use seaworthy::client::Timeouts;
+use seaworthy::hedge;
 use seaworthy::retry::{self, BudgetPolicy};
 
 use crate::config::units::{Address, Cidr, Destination};
@@ -28,6 +29,8 @@ pub(crate) struct Egress {
     pub(crate) budget: BudgetPolicy,
     /// The largest body that is kept to be sent again, in bytes.
     pub(crate) retry_body: u64,
+    /// `None` where no call is made twice at a time.
+    pub(crate) hedge: Option<hedge::Policy>,
     pub(crate) timeouts: Timeouts,
     pub(crate) bulkhead: bulkhead::Policy,
     pub(crate) fallback: Option<Fallback>,
