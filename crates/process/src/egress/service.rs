@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use http::{HeaderMap, HeaderName, HeaderValue};
 use hyper::body::Incoming;
 use seaworthy::breaker::{Snapshot, State, Statuses, Totals};
 use seaworthy::client::{self, Client, Roots, RootsError, Stack, Transport};
@@ -14,7 +15,7 @@ use seaworthy::{hedge, retry};
 use super::metrics::Measured;
 use super::resolver;
 use super::view::BreakerView;
-use crate::config;
+use crate::config::{self, Secret};
 
 /// Why a service cannot be called.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +33,7 @@ pub(super) struct Service {
     pub(super) config: config::Egress,
     stack: Stack,
     pub(super) client: Client<Incoming>,
+    credentials: Vec<(HeaderName, HeaderValue)>,
     pub(super) counted: Arc<Counted>,
 }
 
@@ -119,7 +121,8 @@ impl Service {
         }
         let transport = Transport::builder().resolver(resolver::of(&config.url, &config.private)).roots(roots);
         let client = stack.over(&transport).map_err(|source| BuildError::Transport { name: name(), source })?;
-        Ok(Self { config: config.clone(), stack, client, counted })
+        let credentials = config.credentials.iter().filter_map(credential).collect();
+        Ok(Self { config: config.clone(), stack, client, credentials, counted })
     }
 
     /// Comes into force, in place of `old`: what that counted is counted on.
@@ -132,6 +135,13 @@ impl Service {
 
     pub(super) fn name(&self) -> &str {
         &self.config.name
+    }
+
+    /// Adds what the program does not hold, in place of what it sent under the same names.
+    pub(super) fn authorize(&self, headers: &mut HeaderMap) {
+        for (name, value) in &self.credentials {
+            headers.insert(name, value.clone());
+        }
     }
 
     pub(super) fn standing(&self) -> Standing {
@@ -165,6 +175,14 @@ impl Service {
     pub(super) fn state(&self) -> State {
         self.stack.breaker().snapshot().state
     }
+}
+
+/// A header as it is sent; marked, so that neither a print nor a compression table keeps it (RFC 7541, 7.1.3).
+fn credential((name, secret): &(HeaderName, Secret)) -> Option<(HeaderName, HeaderValue)> {
+    // One that cannot be sent was refused when the configuration was loaded.
+    let mut value = HeaderValue::from_str(secret.expose()).ok()?;
+    value.set_sensitive(true);
+    Some((name.clone(), value))
 }
 
 impl Counted {

@@ -1,5 +1,6 @@
 //! The tables `[egress.NAME]`.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Time, seconds};
-use crate::config::units::{As, Bind, Cidr, Destination, FilePath, Size, StatusRange};
+use crate::config::units::{As, Bind, Cidr, Destination, FilePath, SecretSource, Size, StatusRange};
 
 /// A service that the program calls through us: with a breaker, retries, timeouts and a bulkhead. The program finds it under
 /// `EGRESS_NAME_URL`, as in `http://127.0.0.1:9091/NAME`.
@@ -39,6 +40,17 @@ pub(crate) struct Egress {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schemars(extend("x-default" = "none", "examples" = ["/etc/ssl/private-ca.pem"])))]
     pub(crate) ca_file: Option<As<FilePath>>,
+
+    /// A token that each call carries as `Authorization: Bearer …`, in place of what the program sends there: so the program need
+    /// not hold it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(extend("x-default" = "none", "examples" = [{ "file": "/run/secrets/stripe-key" }])))]
+    pub(crate) bearer: Option<As<SecretSource>>,
+
+    /// Headers that each call carries, in place of what the program sends under their names.
+    #[serde(default)]
+    #[cfg_attr(test, schemars(extend("examples" = [{ "x-api-key": { "file": "/run/secrets/api-key" } }])))]
+    pub(crate) headers: BTreeMap<String, As<SecretSource>>,
 
     /// Who decides whether calls go through.
     #[serde(default)]

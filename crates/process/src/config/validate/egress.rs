@@ -1,5 +1,6 @@
 //! Services that the program calls through us.
 
+mod credentials;
 mod hedge;
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -100,6 +101,7 @@ impl Entry<'_, '_, '_> {
         let timeouts = self.timeouts(raw)?;
         let breaker = self.breaker(raw, &timeouts);
         let hedge = self.hedge(raw, &timeouts);
+        let credentials = self.credentials(raw);
         let listen = raw.listen.take().map(|bind| bind.0.resolve(HOST));
         raw.listen = listen.clone().map(|listen| As(Bind::To(listen)));
         let fallback = self.fallback(raw);
@@ -110,6 +112,7 @@ impl Entry<'_, '_, '_> {
             listen,
             private: plain(&raw.private),
             ca_file: raw.ca_file.as_ref().map(|file| file.0.0.clone()),
+            credentials,
             mode: match raw.breaker {
                 BreakerMode::Automatic => Mode::Automatic,
                 BreakerMode::ForcedOpen => Mode::ForcedOpen,
