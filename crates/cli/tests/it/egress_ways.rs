@@ -48,6 +48,28 @@ fn a_call_carries_what_the_program_does_not_hold_and_nothing_shows_it() {
     assert!(!exit.output.contains(SECRET) && !exit.output.contains("rotated"), "{}", exit.output);
 }
 
+/// A program that says what it knows of a key, and what it is answered by the service.
+const KEYLESS: &str = "
+const http = require('http');
+http.createServer((request, response) => {
+  http.get(process.env.EGRESS_PAY_URL + '/', (answer) => {
+    answer.resume().on('end', () => response.end(`${process.env.PAY_KEY} ${process.env.OTHER_KEY} ${answer.statusCode}`));
+  });
+}).listen(process.env.PORT, '127.0.0.1');
+";
+
+#[test]
+fn the_program_calls_with_a_key_that_it_never_got() {
+    let flaky = Flaky::http();
+    let keys = "bearer = { env = \"PAY_KEY\" }\nheaders = { x-other = { env = \"OTHER_KEY\" } }";
+    let config = format!("egress-listen = \"127.0.0.1:0\"\n[egress.pay]\nurl = {:?}\n{keys}\n", flaky.url());
+    let config = config + "[app.env]\nOTHER_KEY = { env = \"OTHER_KEY\" }";
+    let starting = Seaworthy::run(["node", "-e", KEYLESS]).config(&config);
+    let seaworthy = starting.variable("PAY_KEY", SECRET).variable("OTHER_KEY", "by-name").ready();
+    assert_eq!(seaworthy.get("/").text(), "undefined by-name 200");
+    assert_eq!(flaky.seen()[0].header("authorization"), Some(&*format!("Bearer {SECRET}")));
+}
+
 #[test]
 fn a_service_may_be_called_by_its_own_address_as_of_a_proxy() {
     let (flaky, other) = (Flaky::http(), Flaky::http());

@@ -41,13 +41,13 @@ pub(crate) struct Egress {
     #[cfg_attr(test, schemars(extend("x-default" = "none", "examples" = ["/etc/ssl/private-ca.pem"])))]
     pub(crate) ca_file: Option<As<FilePath>>,
 
-    /// A token that each call carries as `Authorization: Bearer …`, in place of what the program sends there: so the program need
-    /// not hold it.
+    /// A token that each call carries as `Authorization: Bearer …`, in place of what the program sends there. The program need not
+    /// hold it, and a variable that it is taken from is not handed on.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schemars(extend("x-default" = "none", "examples" = [{ "file": "/run/secrets/stripe-key" }])))]
     pub(crate) bearer: Option<As<SecretSource>>,
 
-    /// Headers that each call carries, in place of what the program sends under their names.
+    /// Headers that each call carries, in place of what the program sends under their names, and as secret as `bearer`.
     #[serde(default)]
     #[cfg_attr(test, schemars(extend("examples" = [{ "x-api-key": { "file": "/run/secrets/api-key" } }])))]
     pub(crate) headers: BTreeMap<String, As<SecretSource>>,

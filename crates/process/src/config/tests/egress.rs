@@ -124,6 +124,7 @@ fn credentials_are_found_replaced_as_a_whole_and_shown_to_nobody() {
     let given = service("pay", "bearer = { env = \"KEY\" }\nheaders = { x-api-key = { file = \"/key\" } }");
     let given = given.variable("KEY", secret).with_file("/key", "sk_live_51\n");
     let loaded = given.loaded();
+    assert_eq!(loaded.config.app.withheld, ["KEY"], "the program does not inherit it");
     let credentials = &loaded.config.egress[0].credentials;
     let sent: Vec<_> = credentials.iter().map(|(name, value)| (name.as_str(), value.expose())).collect();
     assert_eq!(sent, [("x-api-key", secret), ("authorization", "Bearer sk_live_51")]);

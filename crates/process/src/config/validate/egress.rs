@@ -19,6 +19,8 @@ use crate::config::tree;
 use crate::config::units::{Address, As, Bind, StatusRange};
 use crate::config::validated::Egress;
 
+pub(super) use self::credentials::withheld;
+
 const HOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const PORT: u16 = 9091;
 

@@ -24,6 +24,16 @@ const MADE: [HeaderName; 9] = [
     header::UPGRADE,
 ];
 
+/// The variables that credentials are taken from. To hand them on would give the program what it is not to hold.
+pub(in crate::config::validate) fn withheld(raw: &raw::Root) -> Vec<String> {
+    let sources = raw.egress.values().flat_map(|egress| egress.bearer.iter().chain(egress.headers.values()));
+    let variable = |As(source): &As<SecretSource>| match source {
+        SecretSource::Env(name) => Some(name.clone()),
+        SecretSource::File(_) | SecretSource::Literal(_) => None,
+    };
+    sources.filter_map(variable).collect()
+}
+
 impl Entry<'_, '_, '_> {
     /// Each header once. A value is never shown, not even where it is wrong.
     pub(super) fn credentials(&mut self, raw: &raw::Egress) -> Vec<(HeaderName, Secret)> {
