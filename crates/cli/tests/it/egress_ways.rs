@@ -75,7 +75,7 @@ fn a_service_may_be_called_by_its_own_address_as_of_a_proxy() {
     let (flaky, other) = (Flaky::http(), Flaky::http());
     let users = format!("[egress.users]\nurl = \"{}/v2/users\"\nbearer = \"of-users\"", flaky.url());
     let seaworthy = calling(&flaky, "bearer = \"of-pay\"").config(&users).listening();
-    let (address, _) = place(&seaworthy, "pay");
+    let (address, prefix) = place(&seaworthy, "pay");
     let proxied = |url: &str| {
         let mut curl = Command::new("curl");
         curl.args([
@@ -101,6 +101,9 @@ fn a_service_may_be_called_by_its_own_address_as_of_a_proxy() {
     let with = |target: &str, token: &str| (target.to_owned(), Some(format!("Bearer {token}")));
     assert_eq!(seen, [with("/v1/charges?a=1", "of-pay"), with("/v2/users/7", "of-users")], "the nearest one");
     assert!(flaky.seen().iter().all(|seen| seen.header("proxy-connection").is_none()));
+
+    assert_eq!(proxied(&format!("http://{address}{prefix}/by-name")), "200", "the listener itself is no other server");
+    assert_eq!(flaky.seen().pop().map(|seen| seen.target), Some("/by-name".to_owned()));
 
     flaky.redirects_to(&format!("{}/next", flaky.url()));
     let redirected = proxied(&format!("{}/redirect", flaky.url()));

@@ -238,15 +238,15 @@ impl Desk {
     /// Which service a call is for: by the address of the service itself, as of a proxy, by its listener, or by the first segment of
     /// the path.
     fn wanted(&self, door: &Door, target: &Uri) -> Result<Wanted, Refusal> {
-        if target.authority().is_some() {
+        if target.authority().is_some_and(|authority| !door.is_at(authority)) {
             return self.proxied(door, target);
         }
-        let (name, rest, prefix) = match door {
-            Door::Shared => {
+        let (name, rest, prefix) = match &door.service {
+            None => {
                 let (name, rest) = route::split(target.path());
                 (name, rest, format!("/{name}"))
             }
-            Door::Own(name) => (&**name, target.path(), String::new()),
+            Some(name) => (&**name, target.path(), String::new()),
         };
         let unknown = || Refusal::new(Reason::NoRoute).detail("no service of this name: see [egress.NAME]");
         let service = self.board.service(name).ok_or_else(unknown)?;
@@ -256,10 +256,7 @@ impl Desk {
     /// The service below whose URL `target` is; of several the one with the longest path.
     fn proxied(&self, door: &Door, target: &Uri) -> Result<Wanted, Refusal> {
         let services = self.board.services();
-        let known = services.iter().filter(|service| match door {
-            Door::Shared => true,
-            Door::Own(name) => service.name() == &**name,
-        });
+        let known = services.iter().filter(|service| door.service.as_deref().is_none_or(|name| service.name() == name));
         let within = known.filter_map(|service| Some((service, route::within(target, &service.config.url)?)));
         let forbidden = || {
             let detail = "no service in plain text is configured at this address: see [egress.NAME]";
