@@ -102,6 +102,28 @@ impl CorsLayer {
     }
 }
 
+impl CorsLayer {
+    /// Whoever sent `request`, for an answer that does not come from here; `None` where it would say nothing.
+    pub(crate) fn reader<B>(&self, request: &Request<B>) -> Option<Box<Reader>> {
+        let written = self.written.as_ref()?;
+        let origin = request.headers().get(ORIGIN)?.clone();
+        Some(Box::new(Reader { origin, written: written.clone() }))
+    }
+}
+
+/// A page that an answer may be read by, if it is an allowed one.
+pub(crate) struct Reader {
+    origin: HeaderValue,
+    written: Arc<Written>,
+}
+
+impl Reader {
+    /// Says whether it may.
+    pub(crate) fn share<R>(&self, answer: &mut Response<R>) {
+        self.written.share(Some(&self.origin), answer.headers_mut());
+    }
+}
+
 impl fmt::Debug for CorsLayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CorsLayer").field("policy", &self.written.as_ref().map(|written| &written.policy)).finish()

@@ -120,6 +120,7 @@ impl<O: Observer> Stack<O> {
         let access = AccessLayer::new(observer);
         let front = FrontLayer {
             lifecycle: lifecycle.clone(),
+            cors: cors.clone(),
             panic: PanicGuardLayer::new(sink),
             client: ClientAddressLayer::new(trusted),
             request_id,

@@ -22,6 +22,7 @@ use tower_service::Service;
 use crate::access::{AccessLayer, AnswerBody, CountedBody, Observer, Record};
 use crate::client_address::ClientAddressLayer;
 use crate::context::Correlation;
+use crate::cors::{CorsLayer, Reader};
 use crate::farewell::Farewell;
 use crate::headers::SecurityHeadersLayer;
 use crate::lifecycle::Lifecycle;
@@ -34,6 +35,8 @@ use crate::trace::TraceContextLayer;
 #[derive(Debug, Clone)]
 pub(super) struct FrontLayer<O> {
     pub(super) lifecycle: Lifecycle,
+    /// For the answer to a panic, which unwinds past the layer itself.
+    pub(super) cors: CorsLayer,
     pub(super) panic: PanicGuardLayer,
     pub(super) client: ClientAddressLayer,
     pub(super) request_id: RequestIdLayer,
@@ -76,6 +79,7 @@ where
         let Self { inner, layers } = self;
         let correlation = Correlation::note(&mut request);
         let mut farewell = Farewell::to(&request, &layers.lifecycle);
+        let mut reader = layers.cors.reader(&request);
         // By reference, since what goes through `catch_unwind` by value is copied on its way.
         let (mut request, mut future) = (Some(request), None);
         let (headers, sink) = (layers.headers, &layers.panic.0);
@@ -94,6 +98,7 @@ where
                 headers,
                 panic: None,
                 farewell: std::mem::take(&mut farewell),
+                reader: reader.take(),
                 correlation: correlation.clone(),
                 sink: sink.clone(),
             });
@@ -105,6 +110,7 @@ where
             headers,
             panic: caught.err(),
             farewell,
+            reader,
             correlation,
             sink: sink.clone(),
         })
@@ -121,6 +127,8 @@ pin_project_lite::pin_project! {
         headers: SecurityHeadersLayer,
         panic: Option<Box<dyn Any + Send>>,
         farewell: Farewell,
+        // In a box, since most requests have none, and each would be larger by it.
+        reader: Option<Box<Reader>>,
         correlation: Correlation,
         sink: Arc<dyn Sink>,
     }
@@ -161,6 +169,9 @@ where
             (None, None) => Box::new("polled again after a panic"),
         };
         let mut answer = panic::refuse(&**this.sink, panic.as_ref(), this.correlation);
+        if let Some(reader) = this.reader {
+            reader.share(&mut answer);
+        }
         this.farewell.say(&mut answer);
         Poll::Ready(Ok(answer))
     }

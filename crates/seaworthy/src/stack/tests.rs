@@ -51,6 +51,15 @@ async fn every_answer_during_a_drain_tells_its_client_to_leave_whichever_layer_g
 }
 
 #[tokio::test]
+async fn a_page_can_read_that_the_service_panicked() {
+    let answer = draining(Request::get("/panic").header(header::ORIGIN, PAGE)).await;
+    assert_eq!(answer.status(), 500);
+    assert_eq!(answer.headers()[header::ACCESS_CONTROL_ALLOW_ORIGIN], PAGE);
+    let answer = draining(Request::get("/panic").header(header::ORIGIN, "https://evil.example")).await;
+    assert!(!answer.headers().contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN));
+}
+
+#[tokio::test]
 async fn a_tunnel_and_http2_are_not_told_by_a_header() {
     assert_eq!(draining(Request::get("/switch")).await.headers()[header::CONNECTION], "upgrade");
     let answer = draining(preflight().version(Version::HTTP_2)).await;
