@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
@@ -15,6 +15,12 @@ const CAPACITY: usize = 4 * 1024 * 1024;
 
 /// Single lines are gathered in chunks of about this size.
 pub(super) const CHUNK: usize = 64 * 1024;
+
+/// A writer that had to write twice within this time is busy,
+const BUSY: Duration = Duration::from_millis(10);
+
+/// and looks again after this time: to be woken for each chunk would cost it, and whoever wakes it, more than the writing.
+const DOZE: Duration = Duration::from_millis(2);
 
 /// Some whole lines.
 #[derive(Debug, Default)]
@@ -42,6 +48,26 @@ struct State {
     /// Of all chunks, those being written included.
     bytes: usize,
     closed: bool,
+    /// When the writer took some the last time, and whether that was soon after the time before.
+    taken: Option<Instant>,
+    busy: bool,
+    /// The writer looks again by itself, before long.
+    dozing: bool,
+}
+
+impl State {
+    /// Whether the writer is to be told of the chunk that has just come.
+    fn is_urgent(&self, capacity: usize) -> bool {
+        // More than one wait only while the writer writes, and then it looks by itself.
+        if self.dozing { self.bytes >= capacity / 4 } else { self.chunks.len() == 1 }
+    }
+
+    /// The writer takes what there is.
+    fn take(&mut self, chunks: &mut VecDeque<Chunk>, now: Instant) {
+        self.busy = self.taken.is_some_and(|taken| now.saturating_duration_since(taken) < BUSY);
+        self.taken = Some(now);
+        std::mem::swap(&mut self.chunks, chunks);
+    }
 }
 
 impl Default for Ring {
@@ -98,13 +124,21 @@ impl Ring {
     /// Moves what waits into `chunks`, which is empty; waits for it. False when it is over.
     pub(super) fn take(&self, chunks: &mut VecDeque<Chunk>) -> bool {
         let mut state = self.lock();
+        let mut busy = state.busy;
         while state.chunks.is_empty() {
             if state.closed {
                 return false;
             }
-            state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
+            // Once, and where nothing came it sleeps until something does.
+            state.dozing = std::mem::take(&mut busy);
+            state = if state.dozing {
+                self.filled.wait_timeout(state, DOZE).unwrap_or_else(PoisonError::into_inner).0
+            } else {
+                self.filled.wait(state).unwrap_or_else(PoisonError::into_inner)
+            };
+            state.dozing = false;
         }
-        std::mem::swap(&mut state.chunks, chunks);
+        state.take(chunks, Instant::now());
         true
     }
 
@@ -161,15 +195,66 @@ impl Ring {
     }
 
     fn wake(&self, state: MutexGuard<'_, State>) {
-        // More than one wait only while the writer is busy, and then it looks by itself.
-        let first = state.chunks.len() == 1;
+        let urgent = state.is_urgent(self.capacity);
         drop(state);
-        if first {
+        if urgent {
             self.filled.notify_one();
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chunk() -> Chunk {
+        Chunk { bytes: vec![b'a'; 100], lines: 1, home: None }
+    }
+
+    #[test]
+    fn a_writer_that_sleeps_is_woken_by_the_first_chunk_and_one_that_dozes_when_much_waits() {
+        let mut state = State { chunks: VecDeque::from([chunk()]), bytes: 100, ..State::default() };
+        assert!(state.is_urgent(1000));
+        state.dozing = true;
+        assert!(!state.is_urgent(1000) && state.is_urgent(400));
+        state.chunks.push_back(chunk());
+        state.dozing = false;
+        assert!(!state.is_urgent(400), "it is awake and looks by itself");
+    }
+
+    #[test]
+    fn a_writer_is_busy_when_it_took_twice_within_a_short_time() {
+        let (mut state, began) = (State::default(), Instant::now());
+        for (after, busy) in [(0, false), (9, true), (11, true), (30, false), (31, true)] {
+            state.take(&mut VecDeque::new(), began + Duration::from_millis(after));
+            assert_eq!(state.busy, busy, "after {after} ms");
+        }
+    }
+
+    #[test]
+    fn every_chunk_reaches_a_busy_writer_and_the_end_too() {
+        let ring = Ring::default();
+        let written = std::thread::scope(|threads| {
+            let writer = threads.spawn(|| {
+                let (mut chunks, mut written) = (VecDeque::new(), 0);
+                while ring.take(&mut chunks) {
+                    let bytes = chunks.drain(..).map(|chunk| chunk.bytes.len()).sum();
+                    written += bytes;
+                    ring.release(bytes);
+                }
+                written
+            });
+            for _ in 0..1000 {
+                assert!(ring.push(chunk()).is_ok());
+                assert!(ring.wait_until_empty(Instant::now() + Duration::from_mins(1)), "it looks again by itself");
+            }
+            ring.close();
+            writer.join().unwrap()
+        });
+        assert_eq!(written, 100_000);
     }
 }

@@ -11,7 +11,7 @@ use super::ring::{CHUNK, Chunk};
 use super::{Logger, Settings, Shared, access, lock};
 
 /// Buffers that go round between a worker and the writer.
-const BUFFERS: usize = 4;
+const BUFFERS: usize = 8;
 
 /// The buffer of one worker, for servers that give each of their threads its own and call [`WorkerLog::tick`] every
 /// fraction of a second. Elsewhere there is [`Logger::observer`].
