@@ -4,6 +4,7 @@ pub(crate) mod body;
 mod framing;
 mod http1;
 mod http2;
+mod meter;
 mod service;
 pub(crate) mod state;
 mod stream;
@@ -83,7 +84,7 @@ async fn first_bytes(worker: &Worker, socket: &mut Socket, state: &Connection) -
         }
         let seen = first.len().min(PREFACE.len());
         if first[..seen] != PREFACE[..seen] || seen == PREFACE.len() {
-            state.read.set(state.read.get() + first.len() as u64);
+            state.came(first.len());
             return Some(first.freeze());
         }
     }

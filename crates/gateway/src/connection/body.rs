@@ -6,12 +6,10 @@ use std::fmt;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
-use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use seaworthy::core::pace::Pace;
 
 use super::state::Connection;
 use crate::clock::{TICK, Ticks};
@@ -23,8 +21,8 @@ pub(crate) struct RequestBody {
     body: Incoming,
     state: Rc<Connection>,
     ticks: Ticks,
-    /// Whether the client is waited for.
-    waiting: bool,
+    /// Its place among the [`Meters`](super::meter::Meters), once the client was waited for.
+    meter: Option<usize>,
 }
 
 /// Why the body of a request cannot be read.
@@ -56,19 +54,7 @@ impl Error for RequestBodyError {
 
 impl RequestBody {
     pub(crate) fn new(body: Incoming, state: Rc<Connection>, ticks: Ticks) -> Self {
-        Self { body, state, ticks, waiting: false }
-    }
-
-    fn go_on(&mut self) {
-        if std::mem::take(&mut self.waiting) {
-            self.pace(Pace::go_on);
-        }
-    }
-
-    fn pace(&self, note: impl FnOnce(&mut Pace, Duration)) {
-        let mut pace = self.state.pace.get();
-        note(&mut pace, TICK * self.ticks.now());
-        self.state.pace.set(pace);
+        Self { body, state, ticks, meter: None }
     }
 }
 
@@ -78,19 +64,18 @@ impl Body for RequestBody {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, RequestBodyError>>> {
         let this = self.get_mut();
-        if this.state.body_expired.get() {
+        let (meters, now) = (&this.state.meters, TICK * this.ticks.now());
+        if this.meter.is_some_and(|key| meters.is_expired(key)) {
             return Poll::Ready(Some(Err(RequestBodyError::TooSlow)));
         }
         match Pin::new(&mut this.body).poll_frame(cx) {
             Poll::Ready(frame) => {
-                this.go_on();
+                let data = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref());
+                meters.give(this.meter, now, data.map_or(0, Bytes::len));
                 Poll::Ready(frame.map(|frame| frame.map_err(RequestBodyError::Client)))
             }
             Poll::Pending => {
-                this.state.listen_for_expiry(cx.waker());
-                if !std::mem::replace(&mut this.waiting, true) {
-                    this.pace(|pace, now| pace.wait(now, this.state.read.get()));
-                }
+                this.meter = Some(meters.wait(this.meter, now, this.state.read(), cx.waker()));
                 Poll::Pending
             }
         }
@@ -107,8 +92,9 @@ impl Body for RequestBody {
 
 impl Drop for RequestBody {
     fn drop(&mut self) {
-        self.go_on();
-        self.pace(|pace, _| pace.end());
+        if let Some(key) = self.meter {
+            self.state.meters.leave(key);
+        }
     }
 }
 

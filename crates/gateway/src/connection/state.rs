@@ -6,9 +6,9 @@ use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::task::Waker;
 
-use seaworthy::core::pace::Pace;
 
 use super::super::tunnel::UpstreamHalf;
+use super::meter::{Meters, Read};
 
 /// Where a connection is between two requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,19 +48,15 @@ pub(crate) struct Connection {
     phase: Cell<Phase>,
     /// The tick at which the phase began, or the connection last made progress in it.
     since: Cell<u32>,
-    pub(crate) read: Cell<u64>,
-    pub(crate) written: Cell<u64>,
+    read: Cell<u64>,
     /// The answer to the request is complete; flushing it makes the connection idle.
     pub(crate) answered: Cell<bool>,
-    /// How long we waited for bytes of request bodies, and for how many.
-    pub(crate) pace: Cell<Pace>,
+    /// How its request bodies come.
+    pub(crate) meters: Meters,
     /// We have bytes for the client that it does not take.
     pub(crate) write_wait: Cell<Option<u32>>,
-    /// Its request body came too slowly: the next read of it fails.
-    pub(crate) body_expired: Cell<bool>,
     order: Cell<Option<Order>>,
     waker: RefCell<Option<Waker>>,
-    body_waker: RefCell<Option<Waker>>,
     /// The other half of a tunnel, between the 101 and the end of its writing.
     pub(crate) tunnel: RefCell<Option<UpstreamHalf>>,
     /// Requests that are open: streams of HTTP/2, or the one of HTTP/1.
@@ -83,14 +79,11 @@ impl Connection {
             phase: Cell::new(Phase::Idle),
             since: Cell::new(now),
             read: Cell::new(0),
-            written: Cell::new(0),
             answered: Cell::new(false),
-            pace: Cell::default(),
+            meters: Meters::default(),
             write_wait: Cell::new(None),
-            body_expired: Cell::new(false),
             order: Cell::new(None),
             waker: RefCell::new(None),
-            body_waker: RefCell::new(None),
             tunnel: RefCell::new(None),
             requests: Cell::new(0),
             used: Cell::new(false),
@@ -132,26 +125,21 @@ impl Connection {
 
     /// Remembers whom to wake for an order. Cheap where nothing changed.
     pub(crate) fn listen(&self, waker: &Waker) {
-        remember(&self.waker, waker);
-    }
-
-    /// Lets the read of the request body fail.
-    pub(crate) fn expire_body(&self) {
-        self.body_expired.set(true);
-        if let Some(waker) = self.body_waker.borrow_mut().take() {
-            waker.wake();
+        let mut slot = self.waker.borrow_mut();
+        match slot.as_mut() {
+            Some(known) => known.clone_from(waker),
+            None => *slot = Some(waker.clone()),
         }
     }
 
-    pub(crate) fn listen_for_expiry(&self, waker: &Waker) {
-        remember(&self.body_waker, waker);
+    /// So many bytes came.
+    pub(crate) fn came(&self, bytes: usize) {
+        self.read.set(self.read.get() + bytes as u64);
     }
-}
 
-fn remember(slot: &RefCell<Option<Waker>>, waker: &Waker) {
-    let mut slot = slot.borrow_mut();
-    match slot.as_mut() {
-        Some(known) => known.clone_from(waker),
-        None => *slot = Some(waker.clone()),
+    /// What ever came.
+    pub(crate) fn read(&self) -> Read {
+        let bytes = self.read.get();
+        if self.phase() == Phase::Streams { Read::Http2(bytes) } else { Read::Http1(bytes) }
     }
 }

@@ -51,10 +51,7 @@ impl ClientStream {
 
     fn note_write(&self, written: &Poll<io::Result<usize>>) {
         match written {
-            Poll::Ready(Ok(count)) => {
-                self.state.written.set(self.state.written.get() + *count as u64);
-                self.state.write_wait.set(None);
-            }
+            Poll::Ready(Ok(_)) => self.state.write_wait.set(None),
             Poll::Ready(Err(_)) => {}
             Poll::Pending => {
                 if self.state.write_wait.get().is_none() {
@@ -78,7 +75,7 @@ impl AsyncRead for ClientStream {
         }
         let count = buffer.filled().len() - before;
         if count > 0 {
-            this.state.read.set(this.state.read.get() + count as u64);
+            this.state.came(count);
             // Of HTTP/2 it means nothing, and there its heads are compressed.
             if this.state.phase() != Phase::Streams {
                 this.lengths.read(&buffer.filled()[before..]);

@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | waits for a next request longer than `limits.idle-timeout` | closed, unless something arrived |
 //! | has half a head for longer than `limits.head-timeout` | answered 408 |
-//! | sends its body more slowly than `limits.body-min-rate` | answered 408 |
+//! | sends a body more slowly than `limits.body-min-rate` | answered 408, on that stream alone over HTTP/2 |
 //! | takes nothing of its answer for `limits.send-timeout` | cut |
 //! | waits for an answer longer than `limits.request-timeout` | answered 504 |
 //! | is silent for two seconds after its last answer | closed |
@@ -58,14 +58,13 @@ fn verdict(worker: &Worker, settings: &ConnectionSettings, connection: &Connecti
         Phase::Idle if worker.finishing.get() || since > ticks(settings.idle_timeout) => Some(Order::CloseIfIdle),
         Phase::Head if since > ticks(settings.head_timeout) => Some(Order::TimeOut),
         Phase::Busy => {
-            if too_slow(settings, connection, now) {
-                connection.expire_body();
-            }
+            expire(settings, connection, now);
             None
         }
         Phase::Streams if connection.requests.get() > 0 => {
             connection.touch(now);
-            (too_slow(settings, connection, now)).then_some(Order::Cut).or_else(|| farewell(worker, connection))
+            expire(settings, connection, now);
+            farewell(worker, connection)
         }
         Phase::Streams if since > ticks(settings.idle_timeout) && !connection.told.replace(true) => Some(Order::Leave),
         Phase::Streams if worker.finishing.get() && !connection.told.replace(true) => Some(Order::Leave),
@@ -81,12 +80,10 @@ fn farewell(worker: &Worker, connection: &Connection) -> Option<Order> {
     (late && connection.used.get() && !connection.told.replace(true)).then_some(Order::Leave)
 }
 
-/// Whether the client brought less of its body in the last while than it must.
-fn too_slow(settings: &ConnectionSettings, connection: &Connection, now: u32) -> bool {
-    let Some(bytes_a_second) = settings.body_min_rate else { return false };
-    let mut pace = connection.pace.get();
-    let min = MinRate { bytes_a_second, over: settings.body_grace };
-    let too_slow = pace.is_too_slow(min, TICK * now, connection.read.get());
-    connection.pace.set(pace);
-    too_slow
+/// Lets bodies fail of which the client brought less in the last while than it must.
+fn expire(settings: &ConnectionSettings, connection: &Connection, now: u32) {
+    if let Some(bytes_a_second) = settings.body_min_rate {
+        let min = MinRate { bytes_a_second, over: settings.body_grace };
+        connection.meters.expire(min, TICK * now, connection.read());
+    }
 }

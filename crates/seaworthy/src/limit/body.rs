@@ -37,7 +37,7 @@ use tower_service::Service;
 
 use crate::context::{Correlation, RequestContext};
 use crate::refusal::{ProblemBody, Refusal};
-use crate::server::Tardiness;
+use crate::server::Meter;
 
 /// Wraps services in [`BodyLimit`].
 #[derive(Debug, Clone, Copy)]
@@ -81,17 +81,17 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let (size, limit) = (request.body().size_hint(), self.limit);
-        let watched = |tardiness| {
+        let watched = |meter| {
             let to = Correlation::of(&request);
-            Arc::new(Watched { to, limit, exceeded: AtomicBool::new(false), tardiness })
+            Arc::new(Watched { to, limit, exceeded: AtomicBool::new(false), meter })
         };
         if size.lower() > limit {
             return BodyLimitFuture { answer: None, watched: Some(watched(None)) };
         }
-        let tardiness = RequestContext::of(request.extensions()).and_then(|context| context.tardiness.clone());
+        let meter = RequestContext::of(request.extensions()).and_then(|context| context.meter.clone());
         // A length that is known and fits cannot be exceeded: HTTP frames it.
-        let open = tardiness.is_some() || size.upper().is_none_or(|most| most > limit);
-        let watched = open.then(|| watched(tardiness));
+        let open = meter.is_some() || size.upper().is_none_or(|most| most > limit);
+        let watched = open.then(|| watched(meter));
         let body = |body| LimitedBody { body: Some(body), left: limit, watched: watched.clone() };
         let request = request.map(body);
         BodyLimitFuture { answer: Some(self.inner.call(request)), watched }
@@ -104,7 +104,7 @@ struct Watched {
     to: Correlation,
     limit: u64,
     exceeded: AtomicBool,
-    tardiness: Option<Tardiness>,
+    meter: Option<Arc<Meter>>,
 }
 
 impl Watched {
@@ -113,7 +113,7 @@ impl Watched {
         if self.exceeded.load(Ordering::Relaxed) {
             return Some(Reason::BodyTooLarge);
         }
-        self.tardiness.as_ref().is_some_and(Tardiness::is_noticed).then_some(Reason::RequestTooSlow)
+        self.meter.as_ref().is_some_and(|meter| meter.is_expired()).then_some(Reason::RequestTooSlow)
     }
 }
 

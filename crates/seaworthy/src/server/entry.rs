@@ -48,9 +48,9 @@ where
             began: Instant::now(),
         };
         let mut request = request.map(|body| ReceivedBody::new(body, &self.state, &self.shared));
-        let tardiness = request.body().tardiness();
+        let meter = request.body().meter();
         let context = RequestContext::of_mut(request.extensions_mut());
-        (context.peer, context.tardiness) = (self.state.peer, tardiness);
+        (context.peer, context.meter) = (self.state.peer, meter);
         let mut service = self.service.borrow_mut();
         // Nearly every service is always ready. One that is not waits in a clone, because the next request of the
         // connection may come meanwhile.

@@ -5,11 +5,14 @@
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use atomic_waker::AtomicWaker;
-use seaworthy_core::pace::Pace;
+use seaworthy_core::pace::{Arrived, MinRate};
+use slab::Slab;
+
+use super::Meter;
 
 /// How often the sweep looks.
 pub(super) const TICK: Duration = Duration::from_millis(100);
@@ -64,11 +67,10 @@ pub(super) struct Connection {
     blocked: AtomicU32,
     /// Bytes that ever came. Only its stream adds to them.
     read: AtomicU64,
-    /// How long bodies of requests were waited for. The lock is taken where a body begins to be waited for and where it came,
-    /// and by the sweep.
-    pace: Mutex<Pace>,
-    /// A body came too slowly: the next read of it fails.
-    body_expired: AtomicBool,
+    /// Bytes that were given to bodies of HTTP/2.
+    given: AtomicU64,
+    /// The bodies that were waited for. The lock is taken where one is for the first time and where it ends, and by the sweep.
+    meters: Mutex<Slab<Arc<Meter>>>,
     /// Requests that are open.
     requests: AtomicU32,
     /// Whether there ever was a request.
@@ -87,8 +89,6 @@ pub(super) struct Connection {
     parting: AtomicBool,
     /// It should end now.
     cut: AtomicBool,
-    /// Whoever reads the body of a request.
-    pub(super) body: AtomicWaker,
     /// Whoever reads from it.
     pub(super) reader: AtomicWaker,
     /// Whoever writes to it, in a tunnel.
@@ -106,8 +106,8 @@ impl Connection {
             since: AtomicU32::new(now),
             blocked: AtomicU32::new(NEVER),
             read: AtomicU64::new(0),
-            pace: Mutex::default(),
-            body_expired: AtomicBool::new(false),
+            given: AtomicU64::new(0),
+            meters: Mutex::default(),
             requests: AtomicU32::new(0),
             used: AtomicBool::new(false),
             answered: AtomicBool::new(false),
@@ -117,7 +117,6 @@ impl Connection {
             leave: AtomicBool::new(false),
             parting: AtomicBool::new(false),
             cut: AtomicBool::new(false),
-            body: AtomicWaker::new(),
             reader: AtomicWaker::new(),
             writer: AtomicWaker::new(),
             task: AtomicWaker::new(),
@@ -187,25 +186,46 @@ impl Connection {
 
     /// So much came. Without a lock of the bus: nobody else adds.
     pub(super) fn came(&self, bytes: usize) {
-        self.read.store(self.bytes_read() + bytes as u64, Relaxed);
+        self.read.store(self.read.load(Relaxed) + bytes as u64, Relaxed);
     }
 
-    pub(super) fn bytes_read(&self) -> u64 {
-        self.read.load(Relaxed)
+    /// So much of it was given to a body.
+    pub(super) fn give(&self, meter: &Meter, bytes: usize) {
+        // Over HTTP/1 whatever comes is of the one body.
+        if self.phase() == Phase::Streams {
+            meter.give(bytes as u64);
+            self.given.fetch_add(bytes as u64, Relaxed);
+        }
     }
 
-    pub(super) fn pace<R>(&self, work: impl FnOnce(&mut Pace) -> R) -> R {
-        work(&mut self.pace.lock().unwrap_or_else(PoisonError::into_inner))
+    /// What has come for the body of `meter`.
+    pub(super) fn arrived(&self, meter: &Meter) -> Arrived {
+        let connection = self.read.load(Relaxed);
+        if self.phase() == Phase::Streams {
+            Arrived { body: meter.given(), bodies: self.given.load(Relaxed), connection }
+        } else {
+            Arrived::alone(connection)
+        }
     }
 
-    /// Lets the read of the request's body fail.
-    pub(super) fn expire_body(&self) {
-        self.body_expired.store(true, Relaxed);
-        self.body.wake();
+    fn meters(&self) -> MutexGuard<'_, Slab<Arc<Meter>>> {
+        self.meters.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn is_body_expired(&self) -> bool {
-        self.body_expired.load(Relaxed)
+    /// A body is waited for, for the first time. Gives its key.
+    pub(super) fn enter_meter(&self, meter: Arc<Meter>) -> usize {
+        self.meters().insert(meter)
+    }
+
+    pub(super) fn leave_meter(&self, key: usize) {
+        self.meters().try_remove(key);
+    }
+
+    /// Lets the reads of those bodies fail that came too slowly.
+    pub(super) fn expire_bodies(&self, min: MinRate, now: Duration) {
+        for (_, meter) in &*self.meters() {
+            meter.expire(min, now, self.arrived(meter));
+        }
     }
 
     /// The client takes nothing.

@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | waits for a next request longer than the idle timeout | closed, unless something arrived |
 //! | has half a head for longer than the head timeout | answered 408 |
-//! | sends its body more slowly than it must | answered 408, or cut if it speaks HTTP/2 |
+//! | sends a body more slowly than it must | answered 408, on that stream alone over HTTP/2 |
 //! | takes nothing of its answer for the send timeout | cut |
 //! | is silent for two seconds after its last answer | cut |
 //! | has not answered the close of its WebSocket for two seconds | cut |
@@ -50,13 +50,10 @@ fn look(shared: &Shared, connection: &Connection, finishing: bool) {
     match connection.phase() {
         Phase::Idle if finishing || since > ticks(limits.idle_timeout) => connection.order_close_if_idle(),
         Phase::Head if since > ticks(limits.head_timeout) => connection.order_time_out(),
-        Phase::Busy if is_too_slow(shared, connection) => connection.expire_body(),
-        Phase::Streams if is_too_slow(shared, connection) => {
-            shared.client_error(connection, "the request body came too slowly", 0);
-            connection.order_cut();
-        }
+        Phase::Busy => expire(shared, connection),
         Phase::Streams if connection.requests() > 0 => {
             connection.touch(now);
+            expire(shared, connection);
             farewell(shared, connection);
         }
         Phase::Streams if finishing || since > ticks(limits.idle_timeout) => leave(connection),
@@ -65,16 +62,16 @@ fn look(shared: &Shared, connection: &Connection, finishing: bool) {
         Phase::Tunnel if connection.parts() && since > ticks(LINGER) => connection.order_cut(),
         // Whoever reads tries again to say what did not fit into the socket, or not between two frames.
         Phase::Tunnel if connection.leaves() => connection.reader.wake(),
-        Phase::Idle | Phase::Head | Phase::Busy | Phase::Upgrading | Phase::Tunnel | Phase::Lingering => {}
+        Phase::Idle | Phase::Head | Phase::Upgrading | Phase::Tunnel | Phase::Lingering => {}
     }
 }
 
-/// Whether it brought less of a body than it must, in the last while that somebody waited for it.
-fn is_too_slow(shared: &Shared, connection: &Connection) -> bool {
+/// Lets bodies fail of which too little came, in the last while that somebody waited for them.
+fn expire(shared: &Shared, connection: &Connection) {
     let ConnectionLimits { body_min_rate, body_grace: over, .. } = shared.limits;
-    let Some(bytes_a_second) = body_min_rate else { return false };
-    let (now, read) = (shared.registry.time(), connection.bytes_read());
-    connection.pace(|pace| pace.is_too_slow(MinRate { bytes_a_second, over }, now, read))
+    if let Some(bytes_a_second) = body_min_rate {
+        connection.expire_bodies(MinRate { bytes_a_second, over }, shared.registry.time());
+    }
 }
 
 fn leave(connection: &Connection) {

@@ -1,5 +1,7 @@
 //! A server with real sockets: what it promises to connections, without a stack around it.
 
+mod pace;
+
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -267,37 +269,4 @@ async fn what_is_not_http_is_refused_and_reported() {
     assert!(read_to_end(&mut connect(address, "NONSENSE\r\n\r\n").await).await.starts_with("HTTP/1.1 400"));
     server.empty().await;
     assert_eq!(*memory.0.lock().unwrap(), ["the request is malformed"]);
-}
-
-/// So much in any three tenths of a second.
-fn impatient() -> ConnectionLimits {
-    let (body_min_rate, body_grace) = (Some(1000), Duration::from_millis(300));
-    ConnectionLimits { body_min_rate, body_grace, ..ConnectionLimits::default() }
-}
-
-const UPLOAD: &str = "POST /upload HTTP/1.1\r\nhost: a\r\ncontent-length: 100000\r\n\r\n";
-
-#[tokio::test]
-async fn a_body_that_drips_breaks_off_and_one_that_comes_does_not() {
-    let (_server, address, _) = start(impatient()).await;
-    let mut client = connect(address, UPLOAD).await;
-    let (mut read, mut drops) = (Vec::new(), 0);
-    // Each byte comes well within the grace.
-    while tokio::time::timeout(Duration::from_millis(20), client.read_buf(&mut read)).await.is_err() {
-        drops += 1;
-        client.write_all(b"x").await.unwrap();
-    }
-    let answer = String::from_utf8_lossy(&read).into_owned() + &read_to_end(&mut client).await;
-    assert!(answer.ends_with("the request body came too slowly") && drops > 3, "{answer} after {drops}");
-
-    let mut client = connect(address, UPLOAD).await;
-    // Longer than the grace, but fast enough.
-    let mut read = Vec::new();
-    for _ in 0..100 {
-        client.write_all(&[b'x'; 1000]).await.unwrap();
-        let _ = tokio::time::timeout(Duration::from_millis(5), client.read_buf(&mut read)).await;
-    }
-    while !read.ends_with(b"hello") {
-        assert!(client.read_buf(&mut read).await.unwrap() > 0, "{}", String::from_utf8_lossy(&read));
-    }
 }
