@@ -77,7 +77,7 @@ struct Inner {
     moved: Notify,
     pool: Pool,
     scratch: Scratch,
-    h2: h2::Connections<InnerBody>,
+    h2: h2::Connections,
     /// How many connections to upstreams this process may have.
     permits: Arc<Semaphore>,
     registry: Registry,
