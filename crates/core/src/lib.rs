@@ -9,6 +9,7 @@
 //! | [`backoff`] | how long to wait before something is tried again |
 //! | [`breaker`] | closed → open → half-open: when to stop calling what fails, and when to try again |
 //! | [`bulkhead`] | how many calls run at once, how many wait, and who is turned away |
+//! | [`connection`] | when a client's connection is closed, told to leave or given up |
 //! | [`cors`] | which pages of other origins may read answers |
 //! | [`destination`] | which addresses calls may go to |
 //! | [`event`] | the closed list of facts that the rest of the system reports |
@@ -26,6 +27,7 @@
 //! | [`schedule`] | when a check is next due, with jitter |
 //! | [`statsd`] | what a packet of `StatsD` says |
 //! | [`throttle`] | how often one thing is said |
+//! | [`tick`] | a coarse clock, in which connections are timed |
 //! | [`timeout`] | how long the parts of a call may take |
 //! | [`trace`] | which trace a request belongs to, and which traces are kept |
 //! | [`websocket`] | where one frame ends and the next begins |
@@ -36,6 +38,7 @@ pub mod address;
 pub mod backoff;
 pub mod breaker;
 pub mod bulkhead;
+pub mod connection;
 pub mod cors;
 pub mod destination;
 pub mod event;
@@ -53,6 +56,7 @@ pub mod retry;
 pub mod schedule;
 pub mod statsd;
 pub mod throttle;
+pub mod tick;
 pub mod timeout;
 pub mod trace;
 pub mod websocket;

@@ -115,8 +115,8 @@ impl Pace {
         }
         (self.waited, self.since, self.mark) = (Duration::ZERO, Some(now), Some(arrived));
         let came = arrived.since(mark);
-        let wanted = min.wanted(waited);
-        if u128::from(came.body) >= wanted {
+        let enough = min.wanted(waited);
+        if u128::from(came.body) >= enough {
             self.supposed = 0;
             return false;
         }
@@ -125,7 +125,7 @@ impl Pace {
             return true;
         }
         self.supposed = self.supposed.saturating_add(came.connection).saturating_sub(came.body);
-        u128::from(came.connection) < wanted || self.supposed > IN_THE_AIR
+        u128::from(came.connection) < enough || self.supposed > IN_THE_AIR
     }
 }
 

@@ -1,4 +1,4 @@
-//! The time limits of requests by the sweep of their worker: one look at all of them each [`TICK`](super::clock::TICK),
+//! The time limits of requests by the sweep of their worker: one look at all of them each [`TICK`](seaworthy::core::tick::TICK),
 //! instead of a timer for each.
 
 use std::cell::RefCell;
@@ -7,10 +7,11 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use seaworthy::core::tick::ticks;
 use seaworthy::limit::time::Timer;
 use slab::Slab;
 
-use super::clock::{Ticks, ticks};
+use super::clock::Ticks;
 
 /// The alarms of one worker. Clones share them.
 #[derive(Debug, Clone)]

@@ -49,6 +49,8 @@ mod sweep;
 #[cfg(test)]
 mod tests;
 mod tunnel;
+#[doc(hidden)]
+pub mod wire;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;

@@ -10,9 +10,10 @@ use std::task::{Context, Poll, Waker, ready};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+use seaworthy::core::tick::TICK;
 
 use super::state::Connection;
-use crate::clock::{TICK, Ticks};
+use crate::clock::Ticks;
 use crate::registry::InFlight;
 
 /// What a client sends after its head.

@@ -6,39 +6,10 @@ use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::task::Waker;
 
+use seaworthy::core::connection::{Found, Order, Phase};
 
 use super::super::tunnel::UpstreamHalf;
 use super::meter::{Meters, Read};
-
-/// Where a connection is between two requests.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Phase {
-    /// Nothing of a next request has arrived.
-    Idle,
-    /// The first byte of a head has arrived, the head has not.
-    Head,
-    /// A request is being served.
-    Busy,
-    /// HTTP/2: any number of requests, none or more of them open.
-    Streams,
-    /// The connection became a tunnel.
-    Tunnel,
-    /// The last answer is out; what the client still sends is thrown away.
-    Lingering,
-}
-
-/// What the sweep or the drain wants of a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Order {
-    /// Close if nothing of a next request has arrived; else serve that one and close.
-    CloseIfIdle,
-    /// Answer 408 to half a head and close.
-    TimeOut,
-    /// Say goodbye in the protocol's own way: GOAWAY, or a WebSocket's close frame.
-    Leave,
-    /// Close now.
-    Cut,
-}
 
 /// One client connection.
 #[derive(Debug)]
@@ -64,9 +35,9 @@ pub(crate) struct Connection {
     /// Whether there ever was a request.
     pub(crate) used: Cell<bool>,
     /// The tick at which it was accepted.
-    pub(crate) opened: u32,
+    opened: u32,
     /// It was told to leave.
-    pub(crate) told: Cell<bool>,
+    told: Cell<bool>,
     /// It has brought a `Content-Length`; see [`super::framing`].
     pub(super) length_seen: Cell<bool>,
 }
@@ -97,10 +68,6 @@ impl Connection {
         self.phase.get()
     }
 
-    pub(crate) fn since(&self) -> u32 {
-        self.since.get()
-    }
-
     pub(crate) fn enter(&self, phase: Phase, now: u32) {
         self.phase.set(phase);
         self.since.set(now);
@@ -111,8 +78,30 @@ impl Connection {
         self.since.set(now);
     }
 
+    /// As a look at it finds it. While it has requests it is not idle.
+    pub(crate) fn found(&self, now: u32) -> Found {
+        let phase = self.phase();
+        if phase == Phase::Streams && self.requests.get() > 0 {
+            self.touch(now);
+        }
+        Found {
+            phase,
+            since: self.since.get(),
+            opened: self.opened,
+            blocked: self.write_wait.get(),
+            requests: self.requests.get(),
+            used: self.used.get(),
+            told: self.told.get(),
+            // Its tunnel waits for the answer to its goodbye by itself.
+            parted: false,
+        }
+    }
+
     /// Gives an order and wakes whoever has to follow it.
     pub(crate) fn order(&self, order: Order) {
+        if order == Order::Leave {
+            self.told.set(true);
+        }
         self.order.set(Some(order));
         if let Some(waker) = self.waker.borrow_mut().take() {
             waker.wake();

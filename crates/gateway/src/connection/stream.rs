@@ -1,28 +1,19 @@
 //! The client's socket as HTTP sees it: metered, with what was already read given back first, and closed so that the
-//! last answer arrives.
-//!
-//! # Lingering close
-//!
-//! Closing a socket whose receive buffer is not empty sends a reset, which can destroy the answer on its way to the
-//! client (RFC 9112, 9.6). So the write side is closed first, and what the client still sends is thrown away until it is
-//! silent for two seconds (see the sweep), or for [`LONGEST`].
+//! last answer arrives (see [`connection`](seaworthy::core::connection)).
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use bytes::{Buf, Bytes};
+use seaworthy::core::connection::{Phase, lingers};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::framing::LengthWatch;
-use super::state::{Connection, Phase};
-use crate::clock::{Ticks, ticks};
+use super::state::Connection;
+use crate::clock::Ticks;
 use crate::socket::Socket;
-
-/// Who goes on sending after the last answer is listened to for so long.
-const LONGEST: Duration = Duration::from_secs(10);
 
 /// A client's socket.
 #[derive(Debug)]
@@ -137,7 +128,7 @@ impl AsyncWrite for ClientStream {
                 return Poll::Ready(Ok(()));
             }
             let now = this.ticks.now();
-            if now.saturating_sub(this.closed) <= ticks(LONGEST) {
+            if lingers(this.closed, now) {
                 this.state.touch(now);
             }
         }

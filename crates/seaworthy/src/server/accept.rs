@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use http::{Request, Response};
 use http_body::Body;
+use seaworthy_core::connection::{Drain, Order, Phase};
 use seaworthy_core::event::{Event, Sink};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use tokio::task::{AbortHandle, JoinHandle};
@@ -16,7 +17,7 @@ use tower_service::Service;
 
 use super::registry::{Cut, Registry};
 use super::socket::Socket;
-use super::state::{Connection, Phase};
+use super::state::Connection;
 use super::stream::{ClientStream, Open};
 use super::{ConnectionLimits, Listener, ReceivedBody, Shared, connection, sweep};
 
@@ -49,7 +50,7 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.accepting.abort();
         self.sweeping.abort();
-        self.shared.registry.each(Connection::order_cut);
+        self.shared.registry.each(|connection| connection.order(Order::Cut));
     }
 }
 
@@ -113,7 +114,7 @@ impl Server {
 
     /// Closes everything, and says which requests that cost.
     pub(crate) async fn cut(&self) -> Cut {
-        self.shared.registry.each(Connection::order_cut);
+        self.shared.registry.each(|connection| connection.order(Order::Cut));
         // A service that blocks its thread never gets to end.
         let _ = timeout(CUTTING, self.shared.registry.empty()).await;
         self.shared.registry.take_cut()
@@ -129,7 +130,7 @@ impl Server {
         let pause = over / count.saturating_add(1);
         tokio::spawn(async move {
             for connection in leaving {
-                connection.order_leave();
+                connection.order(Order::Leave);
                 sleep(pause).await;
             }
         });
@@ -137,19 +138,16 @@ impl Server {
 }
 
 impl Shared {
-    pub(super) fn is_finishing(&self) -> bool {
-        self.finish.borrow().is_some()
+    /// How far it is in letting go of its clients.
+    pub(super) fn drain(&self) -> Drain {
+        let farewell = Some(self.farewell.load(Relaxed)).filter(|tick| *tick != u32::MAX);
+        Drain { farewell, finishing: self.finish.borrow().is_some() }
     }
 
     /// Completes when streams should end, and says over which time.
     pub(super) async fn finishing(&self) -> Duration {
         let over = self.finish.subscribe().wait_for(Option::is_some).await.ok().and_then(|over| *over);
         over.unwrap_or_default()
-    }
-
-    /// Since when clients are told to leave, in ticks.
-    pub(super) fn farewell_since(&self) -> Option<u32> {
-        Some(self.farewell.load(Relaxed)).filter(|tick| *tick != u32::MAX)
     }
 }
 

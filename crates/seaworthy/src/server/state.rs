@@ -9,47 +9,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use atomic_waker::AtomicWaker;
+use seaworthy_core::connection::{Found, Order, Phase};
 use seaworthy_core::pace::{Arrived, MinRate};
 use slab::Slab;
 
 use super::Meter;
-
-/// How often the sweep looks.
-pub(super) const TICK: Duration = Duration::from_millis(100);
-
-/// A duration in ticks, rounded up, so that nothing times out early.
-pub(super) fn ticks(duration: Duration) -> u32 {
-    u32::try_from(duration.as_millis().div_ceil(TICK.as_millis())).unwrap_or(u32::MAX)
-}
-
-/// Where a connection is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub(super) enum Phase {
-    /// Nothing of a next request has arrived.
-    Idle,
-    /// The first byte of a head has arrived, the head has not.
-    Head,
-    /// A request is being served.
-    Busy,
-    /// HTTP/2: any number of requests, none or more of them open.
-    Streams,
-    /// A 101 is on its way out.
-    Upgrading,
-    /// The service owns the stream.
-    Tunnel,
-    /// The last answer is out; what the client still sends is thrown away.
-    Lingering,
-}
-
-impl Phase {
-    fn of(number: u8) -> Self {
-        [Self::Idle, Self::Head, Self::Busy, Self::Streams, Self::Upgrading, Self::Tunnel]
-            .get(usize::from(number))
-            .copied()
-            .unwrap_or(Self::Lingering)
-    }
-}
 
 /// Not waited for anything.
 const NEVER: u32 = u32::MAX;
@@ -59,7 +23,7 @@ const NEVER: u32 = u32::MAX;
 pub(super) struct Connection {
     pub(super) peer: Option<SocketAddr>,
     /// The tick at which it was accepted.
-    pub(super) opened: u32,
+    opened: u32,
     phase: AtomicU8,
     /// The tick at which the phase began, or the connection last made progress in it.
     since: AtomicU32,
@@ -124,7 +88,47 @@ impl Connection {
     }
 
     pub(super) fn phase(&self) -> Phase {
-        Phase::of(self.phase.load(Relaxed))
+        phase_of(self.phase.load(Relaxed))
+    }
+
+    /// As a look at it finds it. While it has requests it is not idle.
+    pub(super) fn found(&self, now: u32) -> Found {
+        let (phase, requests) = (self.phase(), self.requests());
+        if phase == Phase::Streams && requests > 0 {
+            self.touch(now);
+        }
+        Found {
+            phase,
+            since: self.since(),
+            opened: self.opened,
+            blocked: Some(self.blocked.load(Relaxed)).filter(|tick| *tick != NEVER),
+            requests,
+            used: self.used.load(Relaxed),
+            told: self.leaves(),
+            parted: self.parting.load(Relaxed),
+        }
+    }
+
+    /// Gives an order and wakes whoever has to follow it.
+    pub(super) fn order(&self, order: Order) {
+        match order {
+            Order::CloseIfIdle => {
+                self.close_if_idle.store(true, Relaxed);
+                self.reader.wake();
+            }
+            Order::TimeOut => {
+                self.timed_out.store(true, Relaxed);
+                self.reader.wake();
+            }
+            Order::Leave => {
+                self.leave.store(true, Relaxed);
+                self.wake_all();
+            }
+            Order::Cut => {
+                self.cut.store(true, Relaxed);
+                self.wake_all();
+            }
+        }
     }
 
     pub(super) fn since(&self) -> u32 {
@@ -178,10 +182,6 @@ impl Connection {
 
     pub(super) fn requests(&self) -> u32 {
         self.requests.load(Relaxed)
-    }
-
-    pub(super) fn used(&self) -> bool {
-        self.used.load(Relaxed)
     }
 
     /// So much came. Without a lock of the bus: nobody else adds.
@@ -241,33 +241,12 @@ impl Connection {
         self.blocked.store(NEVER, Relaxed);
     }
 
-    pub(super) fn blocked_since(&self) -> Option<u32> {
-        Some(self.blocked.load(Relaxed)).filter(|tick| *tick != NEVER)
-    }
-
-    pub(super) fn order_close_if_idle(&self) {
-        self.close_if_idle.store(true, Relaxed);
-        self.reader.wake();
-    }
-
     pub(super) fn closes_if_idle(&self) -> bool {
         self.close_if_idle.load(Relaxed)
     }
 
-    pub(super) fn order_time_out(&self) {
-        self.timed_out.store(true, Relaxed);
-        self.reader.wake();
-    }
-
     pub(super) fn is_timed_out(&self) -> bool {
         self.timed_out.load(Relaxed)
-    }
-
-    /// Gives whether it was told before.
-    pub(super) fn order_leave(&self) -> bool {
-        let told = self.leave.swap(true, Relaxed);
-        self.wake_all();
-        told
     }
 
     pub(super) fn leaves(&self) -> bool {
@@ -280,15 +259,6 @@ impl Connection {
         self.touch(now);
     }
 
-    pub(super) fn parts(&self) -> bool {
-        self.parting.load(Relaxed)
-    }
-
-    pub(super) fn order_cut(&self) {
-        self.cut.store(true, Relaxed);
-        self.wake_all();
-    }
-
     pub(super) fn is_cut(&self) -> bool {
         self.cut.load(Relaxed)
     }
@@ -298,4 +268,12 @@ impl Connection {
         self.writer.wake();
         self.task.wake();
     }
+}
+
+/// The phase of that number.
+fn phase_of(number: u8) -> Phase {
+    [Phase::Idle, Phase::Head, Phase::Busy, Phase::Streams, Phase::Upgrading, Phase::Tunnel]
+        .into_iter()
+        .find(|phase| *phase as u8 == number)
+        .unwrap_or(Phase::Lingering)
 }
