@@ -23,7 +23,6 @@ mod heartbeat;
 mod listener;
 mod probes;
 mod public;
-mod question;
 mod samples;
 mod stream;
 #[cfg(test)]
