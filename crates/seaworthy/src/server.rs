@@ -37,6 +37,7 @@ mod accept;
 mod body;
 mod connection;
 mod entry;
+mod handler;
 mod listener;
 mod meter;
 mod port;

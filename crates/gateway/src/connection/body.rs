@@ -1,8 +1,6 @@
 //! The two bodies at the client's side: what it sends, watched for its pace, and what it gets, watched for its end.
 
 use std::cell::{Cell, RefCell};
-use std::error::Error;
-use std::fmt;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
@@ -11,6 +9,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use seaworthy::core::tick::TICK;
+use seaworthy::server::ReceivedBodyError;
 
 use super::state::Connection;
 use crate::clock::Ticks;
@@ -26,33 +25,6 @@ pub(crate) struct RequestBody {
     meter: Option<usize>,
 }
 
-/// Why the body of a request cannot be read.
-#[derive(Debug)]
-pub(crate) enum RequestBodyError {
-    /// It came more slowly than `limits.body-min-rate`.
-    TooSlow,
-    /// The client left, or its framing is broken.
-    Client(hyper::Error),
-}
-
-impl fmt::Display for RequestBodyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::TooSlow => f.write_str("the request body came too slowly"),
-            Self::Client(error) => write!(f, "the request body broke off: {error}"),
-        }
-    }
-}
-
-impl Error for RequestBodyError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::TooSlow => None,
-            Self::Client(error) => Some(error),
-        }
-    }
-}
-
 impl RequestBody {
     pub(crate) fn new(body: Incoming, state: Rc<Connection>, ticks: Ticks) -> Self {
         Self { body, state, ticks, meter: None }
@@ -61,19 +33,19 @@ impl RequestBody {
 
 impl Body for RequestBody {
     type Data = Bytes;
-    type Error = RequestBodyError;
+    type Error = ReceivedBodyError;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, RequestBodyError>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ReceivedBodyError>>> {
         let this = self.get_mut();
         let (meters, now) = (&this.state.meters, TICK * this.ticks.now());
         if this.meter.is_some_and(|key| meters.is_expired(key)) {
-            return Poll::Ready(Some(Err(RequestBodyError::TooSlow)));
+            return Poll::Ready(Some(Err(ReceivedBodyError::TooSlow)));
         }
         match Pin::new(&mut this.body).poll_frame(cx) {
             Poll::Ready(frame) => {
                 let data = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref());
                 meters.give(this.meter, now, data.map_or(0, Bytes::len));
-                Poll::Ready(frame.map(|frame| frame.map_err(RequestBodyError::Client)))
+                Poll::Ready(frame.map(|frame| frame.map_err(ReceivedBodyError::Client)))
             }
             Poll::Pending => {
                 this.meter = Some(meters.wait(this.meter, now, this.state.read(), cx.waker()));

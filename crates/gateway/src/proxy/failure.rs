@@ -6,8 +6,7 @@ use std::io;
 use seaworthy::core::refusal::Reason;
 use seaworthy::limit::body::LimitedBodyError;
 use seaworthy::refusal::Refusal;
-
-use crate::connection::body::RequestBodyError;
+use seaworthy::server::ReceivedBodyError;
 
 /// A failed exchange with the upstream.
 #[derive(Debug, thiserror::Error)]
@@ -32,9 +31,9 @@ pub(crate) enum Failure {
 
 impl Failure {
     /// Of a body that broke off on its way from the client.
-    pub(crate) fn of_body(error: &LimitedBodyError<RequestBodyError>) -> Self {
+    pub(crate) fn of_body(error: &LimitedBodyError<ReceivedBodyError>) -> Self {
         match error {
-            LimitedBodyError::Body(RequestBodyError::TooSlow) => Self::ClientTooSlow,
+            LimitedBodyError::Body(ReceivedBodyError::TooSlow) => Self::ClientTooSlow,
             error => Self::ClientBody(error.to_string()),
         }
     }

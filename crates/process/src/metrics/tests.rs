@@ -143,7 +143,7 @@ fn lived(metrics: &Arc<Metrics>) -> Vec<(Shard, Counted)> {
 }
 
 /// Runs promtool, which ships with Prometheus.
-fn promtool(page: &str) -> (bool, String) {
+pub(crate) fn promtool(page: &str) -> (bool, String) {
     let mut promtool = Command::new("promtool")
         .args(["check", "metrics"])
         .stdin(Stdio::piped())

@@ -1,25 +1,22 @@
 //! A server: what it listens on, what it is told during a drain.
 
-use std::error::Error;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
-use http::{Request, Response};
-use http_body::Body;
 use seaworthy_core::connection::{Drain, Order, Phase};
 use seaworthy_core::event::{Event, Sink};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::{sleep, timeout};
-use tower_service::Service;
 
+use super::handler::Handler;
 use super::registry::{Cut, Registry};
 use super::socket::Socket;
 use super::state::Connection;
 use super::stream::{ClientStream, Open};
-use super::{ConnectionLimits, Listener, ReceivedBody, Shared, connection, sweep};
+use super::{ConnectionLimits, Listener, Shared, connection, sweep};
 
 /// When the process is out of file descriptors.
 const BREATH: Duration = Duration::from_millis(100);
@@ -56,15 +53,7 @@ impl Drop for Server {
 
 impl Server {
     /// Serves on the runtime of the caller.
-    pub(crate) fn start<S, B>(setup: Setup<S>) -> Self
-    where
-        S: Service<Request<ReceivedBody>, Response = Response<B>> + Clone + Send + 'static,
-        S::Future: Send,
-        S::Error: Into<Box<dyn Error + Send + Sync>>,
-        B: Body + Send + 'static,
-        B::Data: Send,
-        B::Error: Into<Box<dyn Error + Send + Sync>>,
-    {
+    pub(crate) fn start<S: Handler>(setup: Setup<S>) -> Self {
         let Setup { listener, limits, service, sink, evict } = setup;
         let shared = Arc::new(Shared {
             limits,
@@ -160,15 +149,7 @@ struct Door {
 }
 
 impl Door {
-    async fn run<S, B>(self, listener: Listener, service: S, mut closing: oneshot::Receiver<()>)
-    where
-        S: Service<Request<ReceivedBody>, Response = Response<B>> + Clone + Send + 'static,
-        S::Future: Send,
-        S::Error: Into<Box<dyn Error + Send + Sync>>,
-        B: Body + Send + 'static,
-        B::Data: Send,
-        B::Error: Into<Box<dyn Error + Send + Sync>>,
-    {
+    async fn run<S: Handler>(self, listener: Listener, service: S, mut closing: oneshot::Receiver<()>) {
         // The service is handed in: held by reference, it would have to be `Sync`.
         let serve = |service: S, socket, peer, permit| {
             let stream = self.open(socket, peer, permit);

@@ -1,35 +1,24 @@
 //! One connection, from its first byte to its last: which HTTP it speaks, and its end.
 
-use std::error::Error;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 
 use bytes::BytesMut;
-use http::{Request, Response};
-use http_body::Body;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use seaworthy_core::connection::{Phase, Protocol};
 use seaworthy_core::event::Event;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tower_service::Service;
 
 use super::entry::Entry;
+use super::handler::Handler;
 use super::state::Connection;
 use super::stream::ClientStream;
-use super::{ReceivedBody, Shared, wire};
+use super::{Shared, wire};
 
 /// Serves a connection to its end.
-pub(super) async fn serve<S, B>(shared: Arc<Shared>, mut stream: ClientStream, service: S)
-where
-    S: Service<Request<ReceivedBody>, Response = Response<B>> + Clone + Send + 'static,
-    S::Future: Send,
-    S::Error: Into<Box<dyn Error + Send + Sync>>,
-    B: Body + Send + 'static,
-    B::Data: Send,
-    B::Error: Into<Box<dyn Error + Send + Sync>>,
-{
+pub(super) async fn serve<S: Handler>(shared: Arc<Shared>, mut stream: ClientStream, service: S) {
     let state = stream.state().clone();
     let protocol = tokio::select! {
         protocol = protocol(&shared, &mut stream) => protocol,
@@ -83,13 +72,7 @@ async fn cut(state: &Connection) {
     .await;
 }
 
-async fn over_http1<S, B>(shared: &Shared, stream: ClientStream, entry: Entry<S>, state: &Connection)
-where
-    S: Service<Request<ReceivedBody>, Response = Response<B>> + Clone,
-    S::Error: Into<Box<dyn Error + Send + Sync>>,
-    B: Body + 'static,
-    B::Error: Into<Box<dyn Error + Send + Sync>>,
-{
+async fn over_http1<S: Handler>(shared: &Shared, stream: ClientStream, entry: Entry<S>, state: &Connection) {
     let http = wire::http1(shared.limits.head_size, shared.limits.header_count);
     let mut connection = http.serve_connection(TokioIo::new(stream), entry).with_upgrades();
     let ended = poll_fn(|cx| {
@@ -112,15 +95,7 @@ where
     }
 }
 
-async fn over_http2<S, B>(shared: &Shared, stream: ClientStream, entry: Entry<S>, state: &Connection)
-where
-    S: Service<Request<ReceivedBody>, Response = Response<B>> + Clone + Send + 'static,
-    S::Future: Send,
-    S::Error: Into<Box<dyn Error + Send + Sync>>,
-    B: Body + Send + 'static,
-    B::Data: Send,
-    B::Error: Into<Box<dyn Error + Send + Sync>>,
-{
+async fn over_http2<S: Handler>(shared: &Shared, stream: ClientStream, entry: Entry<S>, state: &Connection) {
     let http = wire::http2(TokioExecutor::new(), shared.limits.head_size);
     let mut connection = pin!(http.serve_connection(TokioIo::new(stream), entry));
     let mut told = false;

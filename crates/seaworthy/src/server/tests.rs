@@ -5,7 +5,7 @@ mod pace;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -14,21 +14,12 @@ use http::{Request, Response, StatusCode, header};
 use http_body::{Body, Frame};
 use http_body_util::{BodyExt, Full, combinators::BoxBody};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use seaworthy_core::event::{Event, Sink};
+use seaworthy_core::event::Memory;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tower::service_fn;
 
 use super::*;
-
-#[derive(Default)]
-struct Memory(Mutex<Vec<String>>);
-
-impl Sink for Memory {
-    fn emit(&self, event: &Event) {
-        self.0.lock().unwrap().push(event.to_string());
-    }
-}
 
 /// A body that says one word and goes on for ever.
 struct Endless(Option<Bytes>);
@@ -136,7 +127,7 @@ async fn half_a_head_is_answered_408_in_time_however_it_drips() {
         }
         assert!(read.starts_with("HTTP/1.1 408"), "{read}");
     }
-    assert_eq!(*memory.0.lock().unwrap(), ["the request head took too long to arrive"; 2]);
+    assert_eq!(memory.said(), ["the request head took too long to arrive"; 2]);
 }
 
 #[tokio::test]
@@ -148,7 +139,7 @@ async fn a_connection_that_was_idle_for_too_long_is_closed() {
     assert!(read_to_end(&mut used).await.ends_with("hello"));
     drop((silent, used));
     server.empty().await;
-    assert!(memory.0.lock().unwrap().is_empty());
+    assert!(memory.said().is_empty());
 }
 
 #[tokio::test]
@@ -248,7 +239,7 @@ async fn one_connection_more_than_allowed_waits_and_is_reported_once() {
     let mut second = connect(address, GET).await;
     drop(first);
     read_until(&mut second, b"hello").await;
-    assert_eq!(*memory.0.lock().unwrap(), ["1 connections are open: more wait in the backlog"]);
+    assert_eq!(memory.said(), ["1 connections are open: more wait in the backlog"]);
 }
 
 #[tokio::test]
@@ -268,5 +259,5 @@ async fn what_is_not_http_is_refused_and_reported() {
     let (server, address, memory) = start(ConnectionLimits::default()).await;
     assert!(read_to_end(&mut connect(address, "NONSENSE\r\n\r\n").await).await.starts_with("HTTP/1.1 400"));
     server.empty().await;
-    assert_eq!(*memory.0.lock().unwrap(), ["the request is malformed"]);
+    assert_eq!(memory.said(), ["the request is malformed"]);
 }

@@ -87,5 +87,5 @@ async fn of_two_streams_of_a_connection_the_one_that_drips_breaks_off_alone() {
     let (feed, answer) = upload(&send);
     drop(feed);
     assert_eq!(answer.await.unwrap().unwrap(), "hello");
-    assert!(!connection.is_finished() && memory.0.lock().unwrap().is_empty());
+    assert!(!connection.is_finished() && memory.said().is_empty());
 }
