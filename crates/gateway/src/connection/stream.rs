@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
 use seaworthy::core::connection::{Phase, lingers};
+use seaworthy::server::wire;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::framing::LengthWatch;
@@ -120,17 +121,12 @@ impl AsyncWrite for ClientStream {
             // From here the sweep watches the time.
             this.state.enter(Phase::Lingering, this.ticks.now());
         }
-        let mut scratch = [0; 4096];
-        loop {
-            let mut buffer = ReadBuf::new(&mut scratch);
-            // An error here only says that the client is gone already.
-            if ready!(Pin::new(&mut this.socket).poll_read(cx, &mut buffer)).is_err() || buffer.filled().is_empty() {
-                return Poll::Ready(Ok(()));
-            }
-            let now = this.ticks.now();
+        let now = this.ticks.now();
+        wire::poll_discard(Pin::new(&mut this.socket), cx, || {
             if lingers(this.closed, now) {
                 this.state.touch(now);
             }
-        }
+        })
+        .map(Ok)
     }
 }

@@ -12,10 +12,10 @@ use seaworthy_core::refusal::Reason;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::Shared;
 use super::socket::Socket;
 use super::state::Connection;
 use super::tunnel::Goodbye;
+use super::{Shared, wire};
 
 /// A connection that counts as open until this is dropped.
 #[derive(Debug)]
@@ -221,17 +221,12 @@ impl AsyncWrite for ClientStream {
         if this.open.state.phase() == Phase::Tunnel {
             return Poll::Ready(Ok(()));
         }
-        let mut scratch = [0; 4096];
-        loop {
-            let mut buffer = ReadBuf::new(&mut scratch);
-            // An error here only says that the client is gone already.
-            if ready!(Pin::new(&mut this.socket).poll_read(cx, &mut buffer)).is_err() || buffer.filled().is_empty() {
-                return Poll::Ready(Ok(()));
-            }
-            let now = this.now();
+        let now = this.now();
+        wire::poll_discard(Pin::new(&mut this.socket), cx, || {
             if lingers(this.closed, now) {
                 this.open.state.touch(now);
             }
-        }
+        })
+        .map(Ok)
     }
 }

@@ -2,12 +2,15 @@
 //! the library's interface.
 
 use std::error::Error;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use http::{Response, StatusCode, header};
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::TokioTimer;
 use seaworthy_core::connection::Protocol;
+use tokio::io::{AsyncRead, ReadBuf};
 
 /// Streams that one HTTP/2 connection may have open.
 const STREAMS: u32 = 250;
@@ -64,6 +67,19 @@ fn is_departure(error: &hyper::Error) -> bool {
         source = cause.source();
     }
     error.is_closed() || error.is_canceled() || error.is_timeout()
+}
+
+/// Throws away what a client still sends, until it closes; `came` is called for each time that something came.
+pub fn poll_discard(mut from: Pin<&mut impl AsyncRead>, cx: &mut Context<'_>, mut came: impl FnMut()) -> Poll<()> {
+    let mut scratch = [0; 4096];
+    loop {
+        let mut buffer = ReadBuf::new(&mut scratch);
+        // An error here only says that the client is gone already.
+        if ready!(from.as_mut().poll_read(cx, &mut buffer)).is_err() || buffer.filled().is_empty() {
+            return Poll::Ready(());
+        }
+        came();
+    }
 }
 
 /// Whether the answer goes on until somebody ends it (WHATWG HTML, 9.2).
