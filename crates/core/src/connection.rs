@@ -182,6 +182,13 @@ pub fn lingers(closed: u32, now: u32) -> bool {
     now.saturating_sub(closed) <= ticks(LONGEST)
 }
 
+/// How long to wait after each of `count` that are told to leave, so that all are told within `over`, and not all of them come back elsewhere
+/// at once.
+#[must_use]
+pub fn pause(over: Duration, count: usize) -> Duration {
+    over / u32::try_from(count).unwrap_or(u32::MAX).saturating_add(1)
+}
+
 /// The answer to half a head. HTTP's own code cannot give it, because no request has begun.
 #[must_use]
 pub fn time_out() -> String {
@@ -256,6 +263,16 @@ mod tests {
     fn who_goes_on_sending_is_listened_to_for_ten_seconds() {
         assert!(lingers(7, 7) && lingers(7, 107));
         assert!(!lingers(7, 108));
+    }
+
+    #[test]
+    fn those_who_leave_are_told_one_after_the_other_within_the_time() {
+        for count in [1, 9, 10_000] {
+            assert!(pause(Duration::from_secs(10), count) * u32::try_from(count).unwrap() < Duration::from_secs(10));
+        }
+        assert_eq!(pause(Duration::from_secs(10), 9), Duration::from_secs(1));
+        assert_eq!(pause(Duration::ZERO, 9), Duration::ZERO);
+        assert!(pause(Duration::from_secs(10), usize::MAX) < Duration::from_nanos(10));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //!
 //! | module | decides |
 //! | --- | --- |
+//! | [`accept`] | which of several forms a client asks for |
 //! | [`address`] | whose request it is, behind proxies that may or may not be believed |
 //! | [`backoff`] | how long to wait before something is tried again |
 //! | [`breaker`] | closed → open → half-open: when to stop calling what fails, and when to try again |
@@ -34,6 +35,7 @@
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests need some instant to add to"))]
 
+pub mod accept;
 pub mod address;
 pub mod backoff;
 pub mod breaker;

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use seaworthy::core::connection::{Drain, Order, Phase};
+use seaworthy::core::connection::{Drain, Order, Phase, pause};
 use seaworthy::core::event::{Nowhere, Sink};
 use seaworthy::core::tick::TICK;
 use seaworthy::lifecycle::Lifecycle;
@@ -290,14 +290,13 @@ impl Worker {
         let tunnels = self.keys(|connection| connection.phase() == Phase::Tunnel);
         self.order_one_by_one(tunnels, over);
         let streams = self.registry.streams();
-        if let Some(pause) = pause(over, streams.len()) {
-            tokio::task::spawn_local(async move {
-                for stream in streams {
-                    stream.end();
-                    tokio::time::sleep(pause).await;
-                }
-            });
-        }
+        let pause = pause(over, streams.len());
+        tokio::task::spawn_local(async move {
+            for stream in streams {
+                stream.end();
+                tokio::time::sleep(pause).await;
+            }
+        });
         sweep::once(self);
     }
 
@@ -315,7 +314,7 @@ impl Worker {
 
     /// Tells connections to leave, evenly over a time, so that not all of them come back elsewhere at once.
     fn order_one_by_one(self: &Rc<Self>, keys: Vec<usize>, over: Duration) {
-        let Some(pause) = pause(over, keys.len()) else { return };
+        let pause = pause(over, keys.len());
         let worker = self.clone();
         tokio::task::spawn_local(async move {
             for key in keys {
@@ -326,12 +325,6 @@ impl Worker {
             }
         });
     }
-}
-
-/// How long to wait after each of `count`, so that all are done within `over`; `None` for none.
-fn pause(over: Duration, count: usize) -> Option<Duration> {
-    let count = u32::try_from(count).unwrap_or(u32::MAX);
-    (count > 0).then(|| over / (count + 1))
 }
 
 /// How often the loop of a worker must turn for the process to be alive.

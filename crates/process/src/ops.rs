@@ -14,7 +14,6 @@
 //! [`Probes`] decides, and knows neither socket nor clock; [`Endpoints`] adds the paths around it; [`Ops`] serves them on
 //! the ops listener, and [`public`] on the public one.
 
-mod accept;
 mod answer;
 mod endpoints;
 mod facts;

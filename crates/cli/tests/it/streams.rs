@@ -112,6 +112,6 @@ async fn a_slow_stream_to_a_program_that_speaks_http2_is_the_clients_doing() {
     assert_eq!(line["path"], "/test.Echo/Stream", "{line}");
     let upstream = service.app_address();
     let outcome = format!("upstream_requests_total{{upstream=\"{upstream}\",outcome=\"client_body\"}}");
-    assert_eq!(service.metric(&outcome), 1.0);
+    assert!(service.metric(&outcome) >= 1.0, "it is counted as {outcome}");
     drop(fast);
 }

@@ -5,9 +5,9 @@ mod ietf;
 mod library;
 mod microprofile;
 
-use super::accept::Accept;
 use super::answer::Answer;
 use crate::config::ProbeFormat;
+use seaworthy::core::accept::Accept;
 use seaworthy::probes::Report;
 
 /// One shape.

@@ -4,12 +4,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::{HeaderMap, StatusCode};
+use seaworthy::core::accept::Accept;
 use seaworthy::core::health::{Check, Snapshot};
 use seaworthy::core::refusal::Reason;
 use seaworthy::probes::{Manner, PATHS, Report, Subject, holds, without};
 use serde_json::{Map, Value, json};
 
-use super::accept::Accept;
 use super::answer::{Answer, JSON};
 use super::facts::{Facts, Identity};
 use super::format;

@@ -10,6 +10,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, header};
 use http_body_util::Full;
+use seaworthy_core::address::BY_PROXY;
 use seaworthy_core::health::Check;
 use seaworthy_core::refusal::Reason;
 use tower_service::Service;
@@ -159,7 +160,7 @@ fn text<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> &'a str {
 /// of whom nothing is known.
 fn is_local<B>(request: &Request<B>) -> bool {
     let headers = request.headers();
-    let by_proxy = ["x-forwarded-for", "forwarded", "via", "x-real-ip"].iter().any(|name| headers.contains_key(*name));
+    let by_proxy = BY_PROXY.iter().any(|name| headers.contains_key(*name));
     let peer = RequestContext::of(request.extensions()).and_then(|context| context.peer);
     !by_proxy && peer.is_some_and(|peer| IpAddr::to_canonical(&peer.ip()).is_loopback())
 }

@@ -1,5 +1,7 @@
 //! Which shape an answer of the library's probes takes.
 
+use seaworthy_core::accept::Accept;
+
 /// The shape of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shape {
@@ -20,10 +22,9 @@ impl Shape {
         }
     }
 
-    /// The first that `Accept` names: a star names nothing, and who takes everything gets JSON.
+    /// The one that `Accept` names. A star names nothing, and who takes everything gets JSON.
     pub(super) fn accepted(accept: &str) -> Self {
-        let mut named = accept.split(',').map(|range| range.split(';').next().unwrap_or_default().trim());
-        match named.find(|range| matches!(*range, "text/plain" | "application/json")) {
+        match Accept::parse(accept).named(&["application/json", "text/plain"]) {
             Some("text/plain") => Self::Kubernetes,
             _ => Self::Json,
         }
@@ -41,5 +42,6 @@ mod tests {
         assert_eq!(Shape::accepted("*/*"), Shape::Json);
         assert_eq!(Shape::accepted(""), Shape::Json);
         assert_eq!(Shape::accepted("text/html, text/plain;q=0.5"), Shape::Kubernetes);
+        assert_eq!(Shape::accepted("text/plain;q=0.5, application/json"), Shape::Json);
     }
 }

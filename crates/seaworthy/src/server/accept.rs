@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
-use seaworthy_core::connection::{Drain, Order, Phase};
+use seaworthy_core::connection::{Drain, Order, Phase, pause};
 use seaworthy_core::event::{Event, Sink};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use tokio::task::{AbortHandle, JoinHandle};
@@ -115,8 +115,7 @@ impl Server {
         leaving.retain(|connection| connection.phase() == phase);
         // In an order that says nothing about when they came.
         fastrand::shuffle(&mut leaving);
-        let Ok(count) = u32::try_from(leaving.len()) else { return };
-        let pause = over / count.saturating_add(1);
+        let pause = pause(over, leaving.len());
         tokio::spawn(async move {
             for connection in leaving {
                 connection.order(Order::Leave);
