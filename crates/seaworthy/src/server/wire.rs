@@ -1,5 +1,13 @@
 //! How HTTP is spoken with clients, here and in the gateway of the binary: there the tasks are others, the wire is the same. It is no part of
 //! the library's interface.
+//!
+//! ```
+//! use http::Response;
+//! use seaworthy::server::wire::is_event_stream;
+//!
+//! let events = Response::builder().header("content-type", "text/event-stream").body(()).unwrap();
+//! assert!(is_event_stream(&events) && !is_event_stream(&Response::new(())));
+//! ```
 
 use std::error::Error;
 use std::pin::Pin;
