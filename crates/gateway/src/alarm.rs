@@ -1,4 +1,4 @@
-//! The time limits of requests by the sweep of their worker: one look at all of them each [`TICK`](seaworthy::core::tick::TICK),
+//! The time limits of requests by the sweep of their worker: one look at all of them each [`TICK`](seaworthy_core::tick::TICK),
 //! instead of a timer for each.
 
 use std::cell::RefCell;
@@ -7,8 +7,8 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use seaworthy::core::tick::ticks;
 use seaworthy::limit::time::Timer;
+use seaworthy_core::tick::ticks;
 use slab::Slab;
 
 use super::clock::Ticks;

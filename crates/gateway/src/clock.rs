@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use seaworthy::core::tick::ticks;
+use seaworthy_core::tick::ticks;
 
 /// The clock of a worker. Clones share it.
 #[derive(Debug, Clone, Default)]

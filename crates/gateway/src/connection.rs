@@ -13,8 +13,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use seaworthy::core::connection::{Order, Phase, Protocol};
 use seaworthy::core::event::Event;
+use seaworthy_core::connection::{Order, Phase, Protocol};
 use tokio::io::AsyncReadExt;
 
 use self::state::Connection;

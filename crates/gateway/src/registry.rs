@@ -5,7 +5,7 @@ use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use http::{Method, Request, Uri};
-use seaworthy::core::tick::TICK;
+use seaworthy_core::tick::TICK;
 use slab::Slab;
 
 use super::clock::Ticks;

@@ -46,5 +46,6 @@ mod tests;
 
 pub use endpoints::{Endpoints, Scrape};
 pub use facts::{Facts, Identity, Moment, Vitals};
+#[doc(hidden)]
 pub use question::{Manner, PATHS, Subject, UnknownFormat};
 pub use report::{Report, Verdict, holds, together, without};

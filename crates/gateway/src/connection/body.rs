@@ -8,8 +8,8 @@ use std::task::{Context, Poll, Waker, ready};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use seaworthy::core::tick::TICK;
 use seaworthy::server::ReceivedBodyError;
+use seaworthy_core::tick::TICK;
 
 use super::state::Connection;
 use crate::clock::Ticks;

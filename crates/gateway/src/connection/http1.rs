@@ -12,9 +12,9 @@ use std::task::Poll;
 use bytes::{Bytes, BytesMut};
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
-use seaworthy::core::connection::{Order, Phase, Protocol, time_out};
 use seaworthy::core::refusal::Reason;
 use seaworthy::server::wire;
+use seaworthy_core::connection::{Order, Phase, Protocol, time_out};
 use tokio::io::AsyncWriteExt;
 
 use super::service::Entry;

@@ -8,8 +8,8 @@ use std::task::Poll;
 
 use bytes::Bytes;
 use hyper_util::rt::TokioIo;
-use seaworthy::core::connection::{Order, Phase, Protocol};
 use seaworthy::server::wire;
+use seaworthy_core::connection::{Order, Phase, Protocol};
 
 use super::service::Entry;
 use super::stream::ClientStream;

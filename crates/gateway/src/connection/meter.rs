@@ -6,7 +6,7 @@ use std::cell::{Cell, RefCell};
 use std::task::Waker;
 use std::time::Duration;
 
-use seaworthy::core::pace::{Arrived, MinRate, Pace};
+use seaworthy_core::pace::{Arrived, MinRate, Pace};
 use slab::Slab;
 
 /// The bodies that were waited for and have not ended.

@@ -10,8 +10,8 @@ use http::{HeaderValue, Request, Response, StatusCode, Version, header};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use seaworthy::context::RequestContext;
-use seaworthy::core::connection::Phase;
 use seaworthy::server::wire;
+use seaworthy_core::connection::Phase;
 use tower_service::Service;
 
 use super::body::{AnswerBody, RequestBody, Served};

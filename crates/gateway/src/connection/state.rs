@@ -6,7 +6,7 @@ use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::task::Waker;
 
-use seaworthy::core::connection::{Found, Order, Phase};
+use seaworthy_core::connection::{Found, Order, Phase};
 
 use super::super::tunnel::UpstreamHalf;
 use super::meter::{Meters, Read};

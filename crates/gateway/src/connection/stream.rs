@@ -1,5 +1,5 @@
 //! The client's socket as HTTP sees it: metered, with what was already read given back first, and closed so that the
-//! last answer arrives (see [`connection`](seaworthy::core::connection)).
+//! last answer arrives (see [`connection`](seaworthy_core::connection)).
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -7,8 +7,8 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
-use seaworthy::core::connection::{Phase, lingers};
 use seaworthy::server::wire;
+use seaworthy_core::connection::{Phase, lingers};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::framing::LengthWatch;

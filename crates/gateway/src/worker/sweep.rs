@@ -1,15 +1,15 @@
 //! Looks at every connection of a worker each tick: the timers of all of them in one place.
 //!
-//! What becomes of a connection is decided by [`connection`](seaworthy::core::connection), with `limits.head-timeout`,
+//! What becomes of a connection is decided by [`connection`](seaworthy_core::connection), with `limits.head-timeout`,
 //! `limits.idle-timeout` and `limits.send-timeout`; of a body that comes more slowly than `limits.body-min-rate` by
-//! [`pace`](seaworthy::core::pace): it is answered 408. So are the alarms of requests rung here (`limits.request-timeout`, 504).
+//! [`pace`](seaworthy_core::pace): it is answered 408. So are the alarms of requests rung here (`limits.request-timeout`, 504).
 
 use std::rc::Rc;
 use std::time::Instant;
 
-use seaworthy::core::connection::{Patience, Phase};
-use seaworthy::core::pace::MinRate;
-use seaworthy::core::tick::TICK;
+use seaworthy_core::connection::{Patience, Phase};
+use seaworthy_core::pace::MinRate;
+use seaworthy_core::tick::TICK;
 
 use super::Worker;
 use crate::connection::ConnectionSettings;

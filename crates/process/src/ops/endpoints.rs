@@ -8,12 +8,12 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use http_body::Body;
 use http_body_util::Full;
-use seaworthy::core::accept::Accept;
 use seaworthy::core::address::BY_PROXY;
 use seaworthy::core::event::{Event, Sink};
 use seaworthy::core::metric::Format;
 use seaworthy::core::refusal::Reason;
 use seaworthy::metrics::health::Summary;
+use seaworthy_core::accept::Accept;
 use serde_json::json;
 
 use super::answer::{Answer, JSON, TEXT};

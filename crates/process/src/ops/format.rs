@@ -7,8 +7,8 @@ mod microprofile;
 
 use super::answer::Answer;
 use crate::config::ProbeFormat;
-use seaworthy::core::accept::Accept;
 use seaworthy::probes::Report;
+use seaworthy_core::accept::Accept;
 
 /// One shape.
 #[derive(Debug)]

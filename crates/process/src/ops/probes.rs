@@ -4,10 +4,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::{HeaderMap, StatusCode};
-use seaworthy::core::accept::Accept;
 use seaworthy::core::health::{Check, Snapshot};
 use seaworthy::core::refusal::Reason;
 use seaworthy::probes::{Manner, PATHS, Report, Subject, holds, without};
+use seaworthy_core::accept::Accept;
 use serde_json::{Map, Value, json};
 
 use super::answer::{Answer, JSON};

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use http::HeaderMap;
-use seaworthy::core::tick::ticks;
+use seaworthy_core::tick::ticks;
 use tokio::io::ReadBuf;
 use tokio::sync::OwnedSemaphorePermit;
 
