@@ -75,12 +75,13 @@ async fn feed(fast: &Upload, slow: &Upload) {
         // Full where the last one is still on its way, closed once it was refused.
         let _ = slow.feed.try_send(b"x");
         if slow.answer.is_finished() {
-            last = last.min(Instant::now() + Duration::from_millis(1500));
+            last = last.min(Instant::now() + Duration::from_millis(2500));
         }
     }
+    assert!(slow.answer.is_finished(), "it hides behind the fast one");
 }
 
-const IMPATIENT: &str = "[limits]\nbody-grace = \"500ms\"";
+const IMPATIENT: &str = "[limits]\nbody-grace = \"1s\"";
 
 #[tokio::test]
 async fn a_stream_that_drips_is_answered_408_and_its_fast_neighbour_goes_on() {
