@@ -6,6 +6,7 @@ use seaworthy::core::address::Trusted;
 use seaworthy::cors::CorsLayer;
 use seaworthy::gate::Hold;
 use seaworthy::headers::Preset;
+use seaworthy::limit::rate::RateLimitLayer;
 use seaworthy::request_id::{Format, RequestIdLayer, Trust};
 use seaworthy::stack::Settings as StackSettings;
 use seaworthy::trace::TraceContextLayer;
@@ -69,6 +70,7 @@ fn stack_settings(config: &Config) -> StackSettings {
         cors: CorsLayer::default(),
         hold: Hold { start: config.start.hold, crash: config.start.hold_after_crash, pause: PAUSE },
         reject: config.drain.policy == DrainPolicy::Reject,
+        rate: RateLimitLayer::default(),
         body: config.limits.body_size.unwrap_or(u64::MAX),
         time: config.limits.request_timeout.unwrap_or(EVER),
     }
