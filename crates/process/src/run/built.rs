@@ -67,7 +67,7 @@ fn stack_settings(config: &Config) -> StackSettings {
         },
         route_header: Some(ROUTE),
         headers: preset(config.headers.preset),
-        cors: CorsLayer::default(),
+        cors: config.cors.as_ref().map(CorsLayer::new).unwrap_or_default(),
         hold: Hold { start: config.start.hold, crash: config.start.hold_after_crash, pause: PAUSE },
         reject: config.drain.policy == DrainPolicy::Reject,
         rate: RateLimitLayer::default(),
