@@ -8,17 +8,6 @@ use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 
 use super::until;
 
-/// Whether promtool is content with an exposition, and what it says.
-#[track_caller]
-pub(crate) fn promtool(exposition: &[u8]) -> (bool, String) {
-    let mut promtool = Command::new("promtool");
-    promtool.args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut promtool = promtool.spawn().expect("promtool is there: `cargo xtask test` installs it");
-    promtool.stdin.take().expect("it is piped").write_all(exposition).expect("it reads");
-    let judged = promtool.wait_with_output().expect("it ends");
-    (judged.status.success(), String::from_utf8_lossy(&[judged.stdout, judged.stderr].concat()).into_owned())
-}
-
 /// A child that does not outlive its test.
 #[derive(Debug)]
 pub(crate) struct Prometheus(Child, SocketAddr);
