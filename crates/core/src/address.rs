@@ -23,6 +23,9 @@ use std::net::{IpAddr, SocketAddr};
 
 pub use ipnet::IpNet;
 
+/// By these headers a proxy says that it asks for somebody else: who connects from this machine need not be on it.
+pub const BY_PROXY: [&str; 4] = ["x-forwarded-for", "forwarded", "via", "x-real-ip"];
+
 /// The networks whose word on the client's address is taken.
 #[derive(Debug, Clone, Default)]
 pub struct Trusted(Box<[IpNet]>);

@@ -16,11 +16,13 @@
 //! assert_eq!(event.level(), Level::Info);
 //! ```
 
+mod memory;
 mod request;
 
 use std::fmt;
 use std::time::Duration;
 
+pub use memory::Memory;
 pub use request::{Protocol, RequestFinished, UpstreamFacts};
 
 use crate::breaker::{Mode as BreakerMode, State as BreakerState};

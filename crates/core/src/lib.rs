@@ -5,10 +5,12 @@
 //!
 //! | module | decides |
 //! | --- | --- |
+//! | [`accept`] | which of several forms a client asks for |
 //! | [`address`] | whose request it is, behind proxies that may or may not be believed |
 //! | [`backoff`] | how long to wait before something is tried again |
 //! | [`breaker`] | closed → open → half-open: when to stop calling what fails, and when to try again |
 //! | [`bulkhead`] | how many calls run at once, how many wait, and who is turned away |
+//! | [`connection`] | when a client's connection is closed, told to leave or given up |
 //! | [`cors`] | which pages of other origins may read answers |
 //! | [`destination`] | which addresses calls may go to |
 //! | [`event`] | the closed list of facts that the rest of the system reports |
@@ -26,16 +28,19 @@
 //! | [`schedule`] | when a check is next due, with jitter |
 //! | [`statsd`] | what a packet of `StatsD` says |
 //! | [`throttle`] | how often one thing is said |
+//! | [`tick`] | a coarse clock, in which connections are timed |
 //! | [`timeout`] | how long the parts of a call may take |
 //! | [`trace`] | which trace a request belongs to, and which traces are kept |
 //! | [`websocket`] | where one frame ends and the next begins |
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests need some instant to add to"))]
 
+pub mod accept;
 pub mod address;
 pub mod backoff;
 pub mod breaker;
 pub mod bulkhead;
+pub mod connection;
 pub mod cors;
 pub mod destination;
 pub mod event;
@@ -53,6 +58,7 @@ pub mod retry;
 pub mod schedule;
 pub mod statsd;
 pub mod throttle;
+pub mod tick;
 pub mod timeout;
 pub mod trace;
 pub mod websocket;

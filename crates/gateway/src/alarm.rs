@@ -1,4 +1,4 @@
-//! The time limits of requests by the sweep of their worker: one look at all of them each [`TICK`](super::clock::TICK),
+//! The time limits of requests by the sweep of their worker: one look at all of them each [`TICK`](seaworthy_core::tick::TICK),
 //! instead of a timer for each.
 
 use std::cell::RefCell;
@@ -8,9 +8,10 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use seaworthy::limit::time::Timer;
+use seaworthy_core::tick::ticks;
 use slab::Slab;
 
-use super::clock::{Ticks, ticks};
+use super::clock::Ticks;
 
 /// The alarms of one worker. Clones share them.
 #[derive(Debug, Clone)]

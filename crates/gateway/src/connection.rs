@@ -4,6 +4,7 @@ pub(crate) mod body;
 mod framing;
 mod http1;
 mod http2;
+mod meter;
 mod service;
 pub(crate) mod state;
 mod stream;
@@ -13,15 +14,13 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use seaworthy::core::event::Event;
+use seaworthy_core::connection::{Order, Phase, Protocol};
 use tokio::io::AsyncReadExt;
 
-use self::state::{Connection, Order, Phase};
+use self::state::Connection;
 use super::registry::Open;
 use super::socket::Socket;
 use super::worker::Worker;
-
-/// What an HTTP/2 client sends first (RFC 9113, 3.4).
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// Limits on connections, replaced by a reload.
 #[derive(Debug, Clone)]
@@ -44,16 +43,15 @@ pub(crate) async fn serve(worker: Rc<Worker>, socket: Socket, open: Open) {
     let state = open.state.clone();
     let mut socket = socket;
     // Which HTTP it is shows in the first bytes. They are read, not peeked at, and given back in front of the rest.
-    let Some(first) = first_bytes(&worker, &mut socket, &state).await else { return };
-    if first.starts_with(PREFACE) {
-        http2::serve(&worker, socket, first, &open).await;
-    } else {
-        http1::serve(&worker, socket, first, &open).await;
+    match first_bytes(&worker, &mut socket, &state).await {
+        Some((Protocol::Http1, first)) => http1::serve(&worker, socket, first, &open).await,
+        Some((Protocol::Http2, first)) => http2::serve(&worker, socket, first, &open).await,
+        None => {}
     }
 }
 
 /// Reads until it is clear what the client speaks; `None` where the connection ended before.
-async fn first_bytes(worker: &Worker, socket: &mut Socket, state: &Connection) -> Option<Bytes> {
+async fn first_bytes(worker: &Worker, socket: &mut Socket, state: &Connection) -> Option<(Protocol, Bytes)> {
     let mut first = BytesMut::new();
     loop {
         // A connection that is silent keeps no buffer: it is waited for before one is made.
@@ -81,10 +79,9 @@ async fn first_bytes(worker: &Worker, socket: &mut Socket, state: &Connection) -
         if state.phase() == Phase::Idle {
             state.enter(Phase::Head, worker.ticks.now());
         }
-        let seen = first.len().min(PREFACE.len());
-        if first[..seen] != PREFACE[..seen] || seen == PREFACE.len() {
-            state.read.set(state.read.get() + first.len() as u64);
-            return Some(first.freeze());
+        if let Some(protocol) = Protocol::of(&first) {
+            state.came(first.len());
+            return Some((protocol, first.freeze()));
         }
     }
 }

@@ -31,6 +31,7 @@ use seaworthy::access::CountedBody;
 use seaworthy::context::{Correlation, RequestContext};
 use seaworthy::core::event::Event;
 use seaworthy::limit::body::LimitedBody;
+use seaworthy_core::tick::ticks;
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::timeout;
 use tower_service::Service;
@@ -40,7 +41,7 @@ use self::exchange::{Exchange, OverHttp1};
 use self::http1::{Kept, Scratch};
 use self::pool::Pool;
 use self::upstream::{Protocol, Upstream};
-use super::clock::{Ticks, ticks};
+use super::clock::Ticks;
 use super::connection::body::RequestBody;
 use super::observer::WorkerObserver;
 use super::registry::Registry;
@@ -77,7 +78,7 @@ struct Inner {
     moved: Notify,
     pool: Pool,
     scratch: Scratch,
-    h2: h2::Connections<InnerBody>,
+    h2: h2::Connections,
     /// How many connections to upstreams this process may have.
     permits: Arc<Semaphore>,
     registry: Registry,

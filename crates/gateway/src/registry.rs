@@ -5,9 +5,10 @@ use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use http::{Method, Request, Uri};
+use seaworthy_core::tick::TICK;
 use slab::Slab;
 
-use super::clock::{TICK, Ticks};
+use super::clock::Ticks;
 use super::connection::body::StreamEnd;
 use super::connection::state::Connection;
 use super::shared::WorkerShare;

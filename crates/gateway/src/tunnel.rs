@@ -14,13 +14,14 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
-use seaworthy::core::websocket::{self, Frames};
+use seaworthy_core::connection::{Order, Phase};
+use seaworthy_core::websocket::{self, Frames};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep_until};
 
 use super::clock::Ticks;
-use super::connection::state::{Connection, Order, Phase};
+use super::connection::state::Connection;
 use super::observer::UpstreamOpen;
 use super::socket::Socket;
 

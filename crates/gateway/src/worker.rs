@@ -18,15 +18,17 @@ use hyper::body::Incoming;
 use seaworthy::core::event::{Nowhere, Sink};
 use seaworthy::lifecycle::Lifecycle;
 use seaworthy::stack::{Settings as StackSettings, Stack, Stacked};
+use seaworthy_core::connection::{Drain, Order, Phase, pause};
+use seaworthy_core::tick::TICK;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tower_layer::Layer;
 use tower_service::Service;
 
 use super::accept::{AcceptSettings, Accepted, Acceptor};
 use super::alarm::Alarms;
-use super::clock::{TICK, Ticks};
+use super::clock::Ticks;
 use super::connection::body::RequestBody;
-use super::connection::state::{Connection, Order, Phase};
+use super::connection::state::Connection;
 use super::connection::{self, ConnectionSettings};
 use super::observer::WorkerObserver;
 use super::proxy::body::ProxyBody;
@@ -125,10 +127,7 @@ pub(crate) struct Worker {
     alarms: Alarms,
     proxy: Proxy,
     share: Arc<WorkerShare>,
-    /// Since when clients are told to leave, in ticks.
-    farewell: Cell<Option<u32>>,
-    /// The listeners are closed and what is idle goes.
-    finishing: Cell<bool>,
+    drain: Cell<Drain>,
 }
 
 /// A sink that can be printed.
@@ -191,8 +190,7 @@ pub(crate) fn run(setup: Setup) -> std::io::Result<()> {
             alarms,
             proxy,
             share,
-            farewell: Cell::new(None),
-            finishing: Cell::new(false),
+            drain: Cell::default(),
         });
         let sweeping = tokio::task::spawn_local(sweep::run(worker.clone(), Instant::now()));
         let mut acceptor = acceptor.map(|acceptor| acceptor.start(worker.clone(), shares.clone()));
@@ -283,24 +281,23 @@ impl Worker {
     }
 
     fn farewell(self: &Rc<Self>, over: Duration) {
-        self.farewell.set(Some(self.ticks.now()));
+        self.drain.set(Drain { farewell: Some(self.ticks.now()), ..self.drain.get() });
         let of_http2 = self.keys(|connection| connection.phase() == Phase::Streams);
         self.order_one_by_one(of_http2, over);
     }
 
     fn finish(self: &Rc<Self>, over: Duration) {
-        self.finishing.set(true);
+        self.drain.set(Drain { finishing: true, ..self.drain.get() });
         let tunnels = self.keys(|connection| connection.phase() == Phase::Tunnel);
         self.order_one_by_one(tunnels, over);
         let streams = self.registry.streams();
-        if let Some(pause) = pause(over, streams.len()) {
-            tokio::task::spawn_local(async move {
-                for stream in streams {
-                    stream.end();
-                    tokio::time::sleep(pause).await;
-                }
-            });
-        }
+        let pause = pause(over, streams.len());
+        tokio::task::spawn_local(async move {
+            for stream in streams {
+                stream.end();
+                tokio::time::sleep(pause).await;
+            }
+        });
         sweep::once(self);
     }
 
@@ -318,24 +315,17 @@ impl Worker {
 
     /// Tells connections to leave, evenly over a time, so that not all of them come back elsewhere at once.
     fn order_one_by_one(self: &Rc<Self>, keys: Vec<usize>, over: Duration) {
-        let Some(pause) = pause(over, keys.len()) else { return };
+        let pause = pause(over, keys.len());
         let worker = self.clone();
         tokio::task::spawn_local(async move {
             for key in keys {
                 if let Some(connection) = worker.registry.connection(key) {
-                    connection.told.set(true);
                     connection.order(Order::Leave);
                 }
                 tokio::time::sleep(pause).await;
             }
         });
     }
-}
-
-/// How long to wait after each of `count`, so that all are done within `over`; `None` for none.
-fn pause(over: Duration, count: usize) -> Option<Duration> {
-    let count = u32::try_from(count).unwrap_or(u32::MAX);
-    (count > 0).then(|| over / (count + 1))
 }
 
 /// How often the loop of a worker must turn for the process to be alive.

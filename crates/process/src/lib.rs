@@ -1,5 +1,6 @@
 //! What the binary `seaworthy` is besides its gateway. [`main`] is all that can be called.
 
+mod ask;
 mod cli;
 mod commands;
 mod config;

@@ -14,7 +14,6 @@
 //! [`Probes`] decides, and knows neither socket nor clock; [`Endpoints`] adds the paths around it; [`Ops`] serves them on
 //! the ops listener, and [`public`] on the public one.
 
-mod accept;
 mod answer;
 mod endpoints;
 mod facts;
@@ -23,7 +22,6 @@ mod heartbeat;
 mod listener;
 mod probes;
 mod public;
-mod question;
 mod samples;
 mod stream;
 #[cfg(test)]

@@ -13,13 +13,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::{Request, header};
-use http_body_util::{BodyExt as _, Empty, LengthLimitError, Limited};
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
+use http::{Response, StatusCode};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use hyper::body::Incoming;
 use seaworthy::core::event::{Event, Sink};
 use seaworthy::core::metric::{Exposition, Kind, Scraped, Unreadable};
 
+use crate::ask::Question;
 use crate::config::Metrics;
 use crate::gateway::Upstream;
 
@@ -216,36 +216,19 @@ async fn page(target: &Upstream, path: &str, max_series: usize) -> Result<Scrape
 }
 
 async fn fetch(target: &Upstream, path: &str) -> Result<Bytes, Failure> {
-    let unreachable = |error: &dyn fmt::Display| Failure::Unreachable(error.to_string());
-    let socket = target.connect().await.map_err(|error| unreachable(&error))?;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(socket)).await.map_err(|error| unreachable(&error))?;
-    let request = Request::get(path)
-        .header(header::HOST, "localhost")
-        .header(header::USER_AGENT, concat!("seaworthy/", env!("CARGO_PKG_VERSION")))
-        .header(header::ACCEPT, "text/plain;version=0.0.4, application/openmetrics-text;version=1.0.0;q=0.5")
-        .header(header::CONNECTION, "close")
-        .body(Empty::<Bytes>::new())
-        .map_err(|error| unreachable(&error))?;
-    let exchange = async {
-        let answer = sender.send_request(request).await.map_err(|error| unreachable(&error))?;
-        if answer.status() != http::StatusCode::OK {
-            return Err(Failure::Status(answer.status().as_u16()));
-        }
-        let body = Limited::new(answer.into_body(), LARGEST)
-            .collect()
-            .await
-            .map_err(|error| if error.is::<LengthLimitError>() { Failure::TooLarge } else { unreachable(&error) })?;
-        Ok(body.to_bytes())
-    };
-    // No task of its own: what is given up here is gone. The connection ends before the last of its body is read.
-    let driven = async {
-        let _ = connection.await;
-        std::future::pending::<Result<Bytes, Failure>>().await
-    };
-    tokio::select! {
-        fetched = exchange => fetched,
-        never = driven => never,
+    let accept = Some("text/plain;version=0.0.4, application/openmetrics-text;version=1.0.0;q=0.5");
+    let answer = Question { path, accept }.ask(target, read).await;
+    answer.map_err(|error| Failure::Unreachable(error.to_string()))?
+}
+
+async fn read(answer: Response<Incoming>) -> Result<Bytes, Failure> {
+    if answer.status() != StatusCode::OK {
+        return Err(Failure::Status(answer.status().as_u16()));
     }
+    let body = Limited::new(answer.into_body(), LARGEST).collect().await.map_err(|error| {
+        if error.is::<LengthLimitError>() { Failure::TooLarge } else { Failure::Unreachable(error.to_string()) }
+    })?;
+    Ok(body.to_bytes())
 }
 
 #[cfg(test)]

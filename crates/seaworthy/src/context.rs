@@ -12,13 +12,14 @@
 //! ```
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Instant;
 
 use http::{Extensions, HeaderMap, HeaderValue, Method, Request, header};
 use seaworthy_core::trace::{RequestSpan, TraceId};
 
 use crate::access::Learnt;
-use crate::server::Tardiness;
+use crate::server::Meter;
 
 /// What is known of a request. Inserted by the first layer that knows something.
 #[derive(Debug, Clone, Default)]
@@ -42,8 +43,8 @@ pub struct RequestContext {
     pub trace_id: Option<TraceId>,
     /// Its spans, where some are made; see [`crate::trace`].
     pub span: Option<RequestSpan>,
-    /// Whether its body came too slowly, where somebody watches that.
-    pub(crate) tardiness: Option<Tardiness>,
+    /// How fast its body comes, where somebody watches that.
+    pub(crate) meter: Option<Arc<Meter>>,
     /// Whether it is gRPC; `None` where nobody has looked yet.
     pub(crate) grpc: Option<bool>,
     /// Where a service leaves word for the access event.

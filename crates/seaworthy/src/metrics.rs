@@ -53,6 +53,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Instant;
 
+use seaworthy_core::accept::Accept;
 use seaworthy_core::event::{Event, Sink};
 use seaworthy_core::metric::Kind::{Counter as CounterKind, Gauge as GaugeKind};
 use seaworthy_core::metric::{Exposition, Format, SeriesLimit};
@@ -262,7 +263,9 @@ impl Metrics {
     pub fn scrape(&self) -> Scrape {
         let metrics = self.clone();
         Scrape::new(move |accept| {
-            if accept.contains("application/json") && !accept.contains("text/plain") {
+            let named =
+                Accept::parse(accept).named(&["text/plain", "application/openmetrics-text", "application/json"]);
+            if named == Some("application/json") {
                 return ("application/json", metrics.summary().to_json().into());
             }
             let format = Format::accepted(accept);

@@ -40,9 +40,12 @@ mod facts;
 pub mod format;
 mod question;
 mod report;
+mod shape;
 #[cfg(test)]
 mod tests;
 
 pub use endpoints::{Endpoints, Scrape};
 pub use facts::{Facts, Identity, Moment, Vitals};
+#[doc(hidden)]
+pub use question::{Manner, PATHS, Subject, UnknownFormat};
 pub use report::{Report, Verdict, holds, together, without};

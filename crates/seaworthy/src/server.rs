@@ -7,7 +7,8 @@
 //!   where half a head is on it (hyper#3792).
 //! - hyper's header timeout is not used either, because it is its keep-alive timeout as well: one sweep, ten times a second,
 //!   holds the timers of all connections.
-//! - A body that somebody waits for must come: a client that sends a byte now and then holds up nobody for long.
+//! - A body that somebody waits for must come: a client that sends a byte now and then holds up nobody for long, nor does one that sends
+//!   another stream of the same connection fast.
 //! - A connection counts as open until its stream is dropped, so that a WebSocket, whose stream the service owns, is waited
 //!   for. It is told to leave by a close frame with code 1001, between two frames.
 //! - Early answers linger: the write side is closed first, and what the client still sends is thrown away until it is silent
@@ -36,7 +37,9 @@ mod accept;
 mod body;
 mod connection;
 mod entry;
+mod handler;
 mod listener;
+mod meter;
 mod port;
 mod received;
 mod registry;
@@ -47,6 +50,8 @@ mod sweep;
 #[cfg(test)]
 mod tests;
 mod tunnel;
+#[doc(hidden)]
+pub mod wire;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
@@ -60,7 +65,7 @@ pub use port::{PortError, port};
 pub use received::{ReceivedBody, ReceivedBodyError};
 
 pub(crate) use accept::{Server, Setup};
-pub(crate) use received::Tardiness;
+pub(crate) use meter::Meter;
 
 /// Limits on connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,7 +79,8 @@ pub struct ConnectionLimits {
     /// close.
     pub idle_timeout: Duration,
     /// How fast the body of a request must come while somebody waits for it, in bytes a second; then it is answered 408, and the service
-    /// sees an error of the body. HTTP/2 connections are cut, since their streams come together. `None` waits for ever. Default: 240.
+    /// sees an error of the body. Each stream of HTTP/2 has to come so fast by itself, and is answered alone. `None` waits for ever.
+    /// Default: 240.
     pub body_min_rate: Option<u64>,
     /// How long a body may be slower than that. Default: 10 s.
     pub body_grace: Duration,

@@ -141,13 +141,12 @@ async fn the_contract_holds_and_queues_are_counted() {
     queues(port).await;
     tls(&certificates, rabbit.tls_port).await;
     hold(Subject {
-        server: rabbit.server,
-        spec: Box::new(|port| Spec::Amqp(Box::new(at(&url(port, "shop"), Tls::default(), &["mail"])))),
-        keeps: true,
         quick: false,
-        garbage: Class::Protocol,
-        closed: Class::Refused,
-        secret: SECRET,
+        ..Subject::new(
+            rabbit.server,
+            |port| Spec::Amqp(Box::new(at(&url(port, "shop"), Tls::default(), &["mail"]))),
+            SECRET,
+        )
     })
     .await;
 }

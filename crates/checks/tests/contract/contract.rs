@@ -24,6 +24,14 @@ pub(crate) struct Subject {
     pub(crate) secret: &'static str,
 }
 
+impl Subject {
+    /// As most are: it keeps its connection, starts in a moment, and has a protocol of its own to be violated.
+    pub(crate) fn new(server: Server, spec: impl Fn(u16) -> Spec + 'static, secret: &'static str) -> Self {
+        let (garbage, closed) = (Class::Protocol, Class::Refused);
+        Self { server, spec: Box::new(spec), keeps: true, quick: true, garbage, closed, secret }
+    }
+}
+
 const BRIEF: Duration = Duration::from_millis(300);
 
 /// Holds the whole contract.

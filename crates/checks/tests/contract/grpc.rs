@@ -59,13 +59,12 @@ fn at(url: &str, service: &str, trust: Trust) -> Spec {
 #[tokio::test]
 async fn the_contract_holds() {
     hold(Subject {
-        server: server(METHOD, None).await,
-        spec: Box::new(|port| at(&format!("grpc://127.0.0.1:{port}"), "", Trust::Public)),
         keeps: false,
-        quick: true,
-        garbage: Class::Protocol,
-        closed: Class::Refused,
-        secret: "nothing is secret here",
+        ..Subject::new(
+            server(METHOD, None).await,
+            |port| at(&format!("grpc://127.0.0.1:{port}"), "", Trust::Public),
+            "nothing is secret here",
+        )
     })
     .await;
 }

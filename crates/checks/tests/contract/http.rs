@@ -48,13 +48,12 @@ async fn server() -> Server {
 #[tokio::test]
 async fn the_contract_holds() {
     hold(Subject {
-        server: server().await,
-        spec: Box::new(|port| Spec::Http(Box::new(at(&format!("http://me:{SECRET}@127.0.0.1:{port}/basic"))))),
         keeps: false,
-        quick: true,
-        garbage: Class::Protocol,
-        closed: Class::Refused,
-        secret: SECRET,
+        ..Subject::new(
+            server().await,
+            |port| Spec::Http(Box::new(at(&format!("http://me:{SECRET}@127.0.0.1:{port}/basic")))),
+            SECRET,
+        )
     })
     .await;
 }

@@ -85,16 +85,7 @@ fn asking(port: u16, query: &str, condition: &str) -> Spec {
 
 #[tokio::test]
 async fn the_contract_holds() {
-    hold(Subject {
-        server: mariadb(&[]).await,
-        spec: Box::new(|port| spec(at(&url(port, "")))),
-        keeps: true,
-        quick: true,
-        garbage: Class::Protocol,
-        closed: Class::Refused,
-        secret: SECRET,
-    })
-    .await;
+    hold(Subject::new(mariadb(&[]).await, |port| spec(at(&url(port, ""))), SECRET)).await;
 }
 
 #[tokio::test]

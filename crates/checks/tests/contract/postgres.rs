@@ -100,16 +100,7 @@ pub(crate) async fn ready(server: &Server) {
 async fn the_contract_holds() {
     let server = postgres(None, &[]).await;
     ready(&server).await;
-    hold(Subject {
-        server,
-        spec: Box::new(|port| spec(at(&url(port, "")))),
-        keeps: true,
-        quick: true,
-        garbage: Class::Protocol,
-        closed: Class::Refused,
-        secret: SECRET,
-    })
-    .await;
+    hold(Subject::new(server, |port| spec(at(&url(port, ""))), SECRET)).await;
 }
 
 #[tokio::test]

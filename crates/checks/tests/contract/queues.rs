@@ -31,15 +31,11 @@ fn nats_at(url: &str, consumers: &[&str], trust: Trust) -> Spec {
 
 #[tokio::test]
 async fn the_contract_holds_for_nats() {
-    hold(Subject {
-        server: nats_server(&[]).await,
-        spec: Box::new(|port| nats_at(&format!("nats://watch:{SECRET}@127.0.0.1:{port}"), &[], Trust::Public)),
-        keeps: true,
-        quick: true,
-        garbage: Class::Protocol,
-        closed: Class::Refused,
-        secret: SECRET,
-    })
+    hold(Subject::new(
+        nats_server(&[]).await,
+        |port| nats_at(&format!("nats://watch:{SECRET}@127.0.0.1:{port}"), &[], Trust::Public),
+        SECRET,
+    ))
     .await;
 }
 
@@ -161,14 +157,5 @@ async fn jobs_that_bullmq_put_into_redis_are_counted_and_the_contract_holds() {
     assert!((60.0..600.0).contains(&oldest), "{oldest}");
     let Outcome::Passed { warning: Some(warning) } = &run.outcome else { panic!("{run:?}") };
     assert_eq!(warning, "3 jobs wait in \"mail\", more than 1");
-    hold(Subject {
-        server,
-        spec: Box::new(|port| bullmq_at(port, "mail")),
-        keeps: true,
-        quick: true,
-        garbage: Class::Protocol,
-        closed: Class::Refused,
-        secret: "nothing is secret here",
-    })
-    .await;
+    hold(Subject::new(server, |port| bullmq_at(port, "mail"), "nothing is secret here")).await;
 }

@@ -32,16 +32,7 @@ fn with_password(password: &str, port: u16) -> Spec {
 #[tokio::test]
 async fn the_contract_holds() {
     let server = redis(&[]).await;
-    hold(Subject {
-        server,
-        spec: Box::new(|port| with_password(SECRET, port)),
-        keeps: true,
-        quick: true,
-        garbage: Class::Protocol,
-        closed: Class::Refused,
-        secret: SECRET,
-    })
-    .await;
+    hold(Subject::new(server, |port| with_password(SECRET, port), SECRET)).await;
 }
 
 #[tokio::test]

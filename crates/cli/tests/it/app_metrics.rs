@@ -1,11 +1,10 @@
 //! Metrics of the program's own: by `StatsD` and by its own exposition, as a real Prometheus sees them.
 
-use std::io::Write as _;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use rustix::process::Signal;
 
-use crate::bed::{Prometheus, Seaworthy, get, program, until};
+use crate::bed::{Prometheus, Seaworthy, get, program, promtool, until};
 
 /// What a program in Python sends, through a client library that is not ours.
 const CLIENT: &str = r#"
@@ -64,12 +63,7 @@ fn what_a_statsd_client_sends_and_what_the_program_shows_stand_beside_ours_and_p
         assert!((found - expected).abs() < 1e-9, "{sample} is {found}");
     }
     let page = get(service.ops, "/metrics").body;
-    let mut promtool = Command::new("promtool");
-    promtool.args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut promtool = promtool.spawn().expect("promtool is there: `cargo xtask test` installs it");
-    promtool.stdin.take().expect("it is piped").write_all(&page).expect("it reads");
-    let judged = promtool.wait_with_output().expect("it ends");
-    let said = String::from_utf8_lossy(&judged.stderr).into_owned() + &String::from_utf8_lossy(&judged.stdout);
+    let said = promtool(&page).err().unwrap_or_default();
     // The judge's only objection is to a name that the program's own library gave.
     let others: Vec<_> = said.lines().filter(|line| !line.contains("_created")).collect();
     assert!(others.is_empty(), "{said}");

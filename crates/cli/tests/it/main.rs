@@ -28,5 +28,6 @@ mod seeds;
 mod servers;
 mod start;
 mod steer;
+mod streams;
 mod systemd;
 mod telemetry;

@@ -1,10 +1,8 @@
 //! What operators see: log lines and metrics.
 
-use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener};
-use std::process::{Command, Stdio};
 
-use crate::bed::{Client, Seaworthy, get, until};
+use crate::bed::{Client, Seaworthy, get, promtool, until};
 
 #[test]
 fn the_exposition_passes_promtool() {
@@ -13,13 +11,7 @@ fn the_exposition_passes_promtool() {
         service.get(target);
     }
     let exposition = get(service.ops, "/metrics").body;
-    let mut promtool = Command::new("promtool");
-    promtool.args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut promtool = promtool.spawn().expect("promtool is there: `cargo xtask test` installs it");
-    promtool.stdin.take().expect("it is piped").write_all(&exposition).expect("it reads");
-    let judged = promtool.wait_with_output().expect("it ends");
-    let said = String::from_utf8_lossy(&judged.stderr).into_owned() + &String::from_utf8_lossy(&judged.stdout);
-    assert!(judged.status.success(), "{said}\n{}", String::from_utf8_lossy(&exposition));
+    assert_eq!(promtool(&exposition), Ok(()), "{}", String::from_utf8_lossy(&exposition));
 }
 
 #[test]

@@ -80,27 +80,27 @@ fn uploads(service: &Seaworthy, file: &Path) {
     assert_eq!(said["sha256"].as_str(), sum.split(' ').next());
 }
 
-#[test]
-fn go_with_net_http() {
-    let starting = Seaworthy::run([go("server.go").display().to_string()]);
+/// Starts a program that answers for files, uploads and JSON, and has it do so.
+#[track_caller]
+fn serves(program: &Path) -> Seaworthy {
+    let starting = Seaworthy::run([program.display().to_string()]);
     let directory = starting.directory().to_owned();
     let (file, content) = large_file(&directory);
     let service = starting.ready();
     downloads(&service, &directory, &content);
     uploads(&service, &file);
     answers_small_requests(&service, "/json");
-    stops(service);
+    service
+}
+
+#[test]
+fn go_with_net_http() {
+    stops(serves(&go("server.go")));
 }
 
 #[test]
 fn axum() {
-    let starting = Seaworthy::run([example("behind_axum").display().to_string()]);
-    let directory = starting.directory().to_owned();
-    let (file, content) = large_file(&directory);
-    let service = starting.ready();
-    downloads(&service, &directory, &content);
-    uploads(&service, &file);
-    answers_small_requests(&service, "/json");
+    let service = serves(&example("behind_axum"));
     let mut client = Command::new("/usr/bin/python3");
     client.arg(program("websocket_client.py")).arg("echo").arg(format!("ws://{}/ws", service.public));
     assert_eq!(output(&mut client), "all came back\n");

@@ -67,3 +67,31 @@ pub struct RequestFinished<'a> {
     /// A probe or a scrape: logged only when it failed.
     pub quiet: bool,
 }
+
+/// A GET of `/` that was answered 200, in no time and with nothing. What a test of an observer begins with.
+impl Default for RequestFinished<'_> {
+    fn default() -> Self {
+        Self {
+            request_id: "",
+            trace_id: None,
+            span: None,
+            method: "GET",
+            path: "/",
+            query: None,
+            route: None,
+            status: 200,
+            protocol: Protocol::Http11,
+            client: None,
+            user_agent: None,
+            bytes_in: 0,
+            bytes_out: 0,
+            ended: SystemTime::UNIX_EPOCH,
+            duration: Duration::ZERO,
+            first_byte: Duration::ZERO,
+            upstream: None,
+            refusal: None,
+            aborted: false,
+            quiet: false,
+        }
+    }
+}

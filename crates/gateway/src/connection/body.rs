@@ -1,20 +1,18 @@
 //! The two bodies at the client's side: what it sends, watched for its pace, and what it gets, watched for its end.
 
 use std::cell::{Cell, RefCell};
-use std::error::Error;
-use std::fmt;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
-use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use seaworthy::core::pace::Pace;
+use seaworthy::server::ReceivedBodyError;
+use seaworthy_core::tick::TICK;
 
 use super::state::Connection;
-use crate::clock::{TICK, Ticks};
+use crate::clock::Ticks;
 use crate::registry::InFlight;
 
 /// What a client sends after its head.
@@ -23,74 +21,34 @@ pub(crate) struct RequestBody {
     body: Incoming,
     state: Rc<Connection>,
     ticks: Ticks,
-    /// Whether the client is waited for.
-    waiting: bool,
-}
-
-/// Why the body of a request cannot be read.
-#[derive(Debug)]
-pub(crate) enum RequestBodyError {
-    /// It came more slowly than `limits.body-min-rate`.
-    TooSlow,
-    /// The client left, or its framing is broken.
-    Client(hyper::Error),
-}
-
-impl fmt::Display for RequestBodyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::TooSlow => f.write_str("the request body came too slowly"),
-            Self::Client(error) => write!(f, "the request body broke off: {error}"),
-        }
-    }
-}
-
-impl Error for RequestBodyError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::TooSlow => None,
-            Self::Client(error) => Some(error),
-        }
-    }
+    /// Its place among the [`Meters`](super::meter::Meters), once the client was waited for.
+    meter: Option<usize>,
 }
 
 impl RequestBody {
     pub(crate) fn new(body: Incoming, state: Rc<Connection>, ticks: Ticks) -> Self {
-        Self { body, state, ticks, waiting: false }
-    }
-
-    fn go_on(&mut self) {
-        if std::mem::take(&mut self.waiting) {
-            self.pace(Pace::go_on);
-        }
-    }
-
-    fn pace(&self, note: impl FnOnce(&mut Pace, Duration)) {
-        let mut pace = self.state.pace.get();
-        note(&mut pace, TICK * self.ticks.now());
-        self.state.pace.set(pace);
+        Self { body, state, ticks, meter: None }
     }
 }
 
 impl Body for RequestBody {
     type Data = Bytes;
-    type Error = RequestBodyError;
+    type Error = ReceivedBodyError;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, RequestBodyError>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ReceivedBodyError>>> {
         let this = self.get_mut();
-        if this.state.body_expired.get() {
-            return Poll::Ready(Some(Err(RequestBodyError::TooSlow)));
+        let (meters, now) = (&this.state.meters, TICK * this.ticks.now());
+        if this.meter.is_some_and(|key| meters.is_expired(key)) {
+            return Poll::Ready(Some(Err(ReceivedBodyError::TooSlow)));
         }
         match Pin::new(&mut this.body).poll_frame(cx) {
             Poll::Ready(frame) => {
-                this.go_on();
-                Poll::Ready(frame.map(|frame| frame.map_err(RequestBodyError::Client)))
+                let data = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref());
+                meters.give(this.meter, now, data.map_or(0, Bytes::len));
+                Poll::Ready(frame.map(|frame| frame.map_err(ReceivedBodyError::Client)))
             }
             Poll::Pending => {
-                this.state.listen_for_expiry(cx.waker());
-                if !std::mem::replace(&mut this.waiting, true) {
-                    this.pace(|pace, now| pace.wait(now, this.state.read.get()));
-                }
+                this.meter = Some(meters.wait(this.meter, now, this.state.read(), cx.waker()));
                 Poll::Pending
             }
         }
@@ -107,8 +65,9 @@ impl Body for RequestBody {
 
 impl Drop for RequestBody {
     fn drop(&mut self) {
-        self.go_on();
-        self.pace(|pace, _| pace.end());
+        if let Some(key) = self.meter {
+            self.state.meters.leave(key);
+        }
     }
 }
 

@@ -13,10 +13,12 @@ use bytes::{Bytes, BytesMut};
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use seaworthy::core::refusal::Reason;
+use seaworthy::server::wire;
+use seaworthy_core::connection::{Order, Phase, Protocol, time_out};
 use tokio::io::AsyncWriteExt;
 
 use super::service::Entry;
-use super::state::{Connection, Order, Phase};
+use super::state::Connection;
 use super::stream::ClientStream;
 use crate::registry::Open;
 use crate::socket::{Socket, Waiting};
@@ -41,8 +43,11 @@ pub(super) async fn serve(worker: &Rc<Worker>, socket: Socket, first: Bytes, ope
     let _counted = worker.observer.connection("http1");
     let mut stream = ClientStream::new(socket, first, state.clone(), worker.ticks.clone());
     loop {
-        let http = builder(worker).serve_connection(TokioIo::new(stream), Entry::new(worker.clone(), state.clone()));
-        let mut http = http;
+        let http = {
+            let settings = worker.connection_settings.borrow();
+            wire::http1(settings.head_size, settings.header_count)
+        };
+        let mut http = http.serve_connection(TokioIo::new(stream), Entry::new(worker.clone(), state.clone()));
         match until_end(&mut http, state).await {
             End::Done(result) => {
                 finished(worker, state, http, result).await;
@@ -68,19 +73,6 @@ pub(super) async fn serve(worker: &Rc<Worker>, socket: Socket, first: Bytes, ope
             }
         }
     }
-}
-
-fn builder(worker: &Worker) -> http1::Builder {
-    let settings = worker.connection_settings.borrow();
-    let mut http = http1::Builder::new();
-    http.max_headers(settings.header_count)
-        .max_header_size(settings.head_size)
-        // Room for the largest head, and for chunks of bodies that are worth a system call.
-        .max_buf_size(settings.head_size.max(64 * 1024))
-        // No `pipeline_flush`: it holds every write back while something is left to read, and a head that cannot be read
-        // is left for ever. Its 400 would never go out.
-        .header_read_timeout(None);
-    http
 }
 
 async fn until_end(http: &mut Http1, state: &Connection) -> End {
@@ -114,25 +106,10 @@ async fn finished(worker: &Rc<Worker>, state: &Rc<Connection>, http: Http1, resu
         }
         (Ok(()), None) => {}
         (Err(error), _) => {
-            let (problem, status) = describe(&error);
-            if let Some(problem) = problem {
+            if let Some((problem, status)) = wire::problem(&error, Protocol::Http1) {
                 worker.client_error(state, problem, status);
             }
         }
-    }
-}
-
-/// What hyper answered by itself, or found broken; `None` where the client merely left between requests.
-fn describe(error: &hyper::Error) -> (Option<&'static str>, u16) {
-    if error.is_parse_too_large() {
-        let status = if error.to_string().contains("URI") { 414 } else { 431 };
-        (Some("the request head is too large"), status)
-    } else if error.is_parse() {
-        (Some("the request is malformed"), 400)
-    } else if error.is_incomplete_message() {
-        (Some("the client left in the middle of its request"), 0)
-    } else {
-        (None, 0)
     }
 }
 
@@ -140,16 +117,8 @@ fn describe(error: &hyper::Error) -> (Option<&'static str>, u16) {
 pub(super) async fn answer_time_out(worker: &Worker, socket: &mut Socket, state: &Connection) {
     worker.client_error(state, "the request head took too long to arrive", Reason::RequestTooSlow.status());
     worker.observer.refused(Reason::RequestTooSlow);
-    let title = Reason::RequestTooSlow.row().title;
-    let body =
-        format!("{{\"type\":\"urn:seaworthy:problem:request_too_slow\",\"title\":\"{title}\",\"status\":408}}\n");
-    let answer = format!(
-        "HTTP/1.1 408 Request Timeout\r\ncontent-type: application/problem+json\r\nconnection: close\r\n\
-         content-length: {}\r\n\r\n{body}",
-        body.len()
-    );
     // A client that sends so slowly may not read either; what fits into the socket's buffer is enough.
-    let _ = tokio::time::timeout(std::time::Duration::from_secs(1), socket.write_all(answer.as_bytes())).await;
+    let _ = tokio::time::timeout(std::time::Duration::from_secs(1), socket.write_all(time_out().as_bytes())).await;
     let _ = socket.shutdown().await;
 }
 

@@ -10,10 +10,12 @@ use http::{HeaderValue, Request, Response, StatusCode, Version, header};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use seaworthy::context::RequestContext;
+use seaworthy::server::wire;
+use seaworthy_core::connection::Phase;
 use tower_service::Service;
 
 use super::body::{AnswerBody, RequestBody, Served};
-use super::state::{Connection, Phase};
+use super::state::Connection;
 use crate::worker::{StackBody, StackFuture, Worker};
 
 /// The service of one connection.
@@ -105,7 +107,7 @@ impl Future for EntryFuture {
                     close_after(&mut answer);
                 }
                 let served = served.take().expect("an answer is given once");
-                let end = is_event_stream(&answer).then(|| worker.registry.stream());
+                let end = wire::is_event_stream(&answer).then(|| worker.registry.stream());
                 // The tunnel that follows is counted by itself.
                 let body = |body| AnswerBody::new(Either::Left(body), end, served);
                 Poll::Ready(Ok(answer.map(body)))
@@ -123,13 +125,4 @@ impl Future for EntryFuture {
 
 fn close_after<B>(answer: &mut Response<B>) {
     answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-}
-
-/// Whether the answer goes on until somebody ends it (WHATWG HTML, 9.2).
-fn is_event_stream<B>(answer: &Response<B>) -> bool {
-    answer.status() == StatusCode::OK
-        && answer
-            .headers()
-            .get(header::CONTENT_TYPE)
-            .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"))
 }

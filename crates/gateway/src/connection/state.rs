@@ -6,39 +6,10 @@ use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::task::Waker;
 
-use seaworthy::core::pace::Pace;
+use seaworthy_core::connection::{Found, Order, Phase};
 
 use super::super::tunnel::UpstreamHalf;
-
-/// Where a connection is between two requests.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Phase {
-    /// Nothing of a next request has arrived.
-    Idle,
-    /// The first byte of a head has arrived, the head has not.
-    Head,
-    /// A request is being served.
-    Busy,
-    /// HTTP/2: any number of requests, none or more of them open.
-    Streams,
-    /// The connection became a tunnel.
-    Tunnel,
-    /// The last answer is out; what the client still sends is thrown away.
-    Lingering,
-}
-
-/// What the sweep or the drain wants of a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Order {
-    /// Close if nothing of a next request has arrived; else serve that one and close.
-    CloseIfIdle,
-    /// Answer 408 to half a head and close.
-    TimeOut,
-    /// Say goodbye in the protocol's own way: GOAWAY, or a WebSocket's close frame.
-    Leave,
-    /// Close now.
-    Cut,
-}
+use super::meter::{Meters, Read};
 
 /// One client connection.
 #[derive(Debug)]
@@ -48,19 +19,15 @@ pub(crate) struct Connection {
     phase: Cell<Phase>,
     /// The tick at which the phase began, or the connection last made progress in it.
     since: Cell<u32>,
-    pub(crate) read: Cell<u64>,
-    pub(crate) written: Cell<u64>,
+    read: Cell<u64>,
     /// The answer to the request is complete; flushing it makes the connection idle.
     pub(crate) answered: Cell<bool>,
-    /// How long we waited for bytes of request bodies, and for how many.
-    pub(crate) pace: Cell<Pace>,
+    /// How its request bodies come.
+    pub(crate) meters: Meters,
     /// We have bytes for the client that it does not take.
     pub(crate) write_wait: Cell<Option<u32>>,
-    /// Its request body came too slowly: the next read of it fails.
-    pub(crate) body_expired: Cell<bool>,
     order: Cell<Option<Order>>,
     waker: RefCell<Option<Waker>>,
-    body_waker: RefCell<Option<Waker>>,
     /// The other half of a tunnel, between the 101 and the end of its writing.
     pub(crate) tunnel: RefCell<Option<UpstreamHalf>>,
     /// Requests that are open: streams of HTTP/2, or the one of HTTP/1.
@@ -68,9 +35,9 @@ pub(crate) struct Connection {
     /// Whether there ever was a request.
     pub(crate) used: Cell<bool>,
     /// The tick at which it was accepted.
-    pub(crate) opened: u32,
+    opened: u32,
     /// It was told to leave.
-    pub(crate) told: Cell<bool>,
+    told: Cell<bool>,
     /// It has brought a `Content-Length`; see [`super::framing`].
     pub(super) length_seen: Cell<bool>,
 }
@@ -83,14 +50,11 @@ impl Connection {
             phase: Cell::new(Phase::Idle),
             since: Cell::new(now),
             read: Cell::new(0),
-            written: Cell::new(0),
             answered: Cell::new(false),
-            pace: Cell::default(),
+            meters: Meters::default(),
             write_wait: Cell::new(None),
-            body_expired: Cell::new(false),
             order: Cell::new(None),
             waker: RefCell::new(None),
-            body_waker: RefCell::new(None),
             tunnel: RefCell::new(None),
             requests: Cell::new(0),
             used: Cell::new(false),
@@ -104,10 +68,6 @@ impl Connection {
         self.phase.get()
     }
 
-    pub(crate) fn since(&self) -> u32 {
-        self.since.get()
-    }
-
     pub(crate) fn enter(&self, phase: Phase, now: u32) {
         self.phase.set(phase);
         self.since.set(now);
@@ -118,8 +78,30 @@ impl Connection {
         self.since.set(now);
     }
 
+    /// As a look at it finds it. While it has requests it is not idle.
+    pub(crate) fn found(&self, now: u32) -> Found {
+        let phase = self.phase();
+        if phase == Phase::Streams && self.requests.get() > 0 {
+            self.touch(now);
+        }
+        Found {
+            phase,
+            since: self.since.get(),
+            opened: self.opened,
+            blocked: self.write_wait.get(),
+            requests: self.requests.get(),
+            used: self.used.get(),
+            told: self.told.get(),
+            // Its tunnel waits for the answer to its goodbye by itself.
+            parted: false,
+        }
+    }
+
     /// Gives an order and wakes whoever has to follow it.
     pub(crate) fn order(&self, order: Order) {
+        if order == Order::Leave {
+            self.told.set(true);
+        }
         self.order.set(Some(order));
         if let Some(waker) = self.waker.borrow_mut().take() {
             waker.wake();
@@ -132,26 +114,21 @@ impl Connection {
 
     /// Remembers whom to wake for an order. Cheap where nothing changed.
     pub(crate) fn listen(&self, waker: &Waker) {
-        remember(&self.waker, waker);
-    }
-
-    /// Lets the read of the request body fail.
-    pub(crate) fn expire_body(&self) {
-        self.body_expired.set(true);
-        if let Some(waker) = self.body_waker.borrow_mut().take() {
-            waker.wake();
+        let mut slot = self.waker.borrow_mut();
+        match slot.as_mut() {
+            Some(known) => known.clone_from(waker),
+            None => *slot = Some(waker.clone()),
         }
     }
 
-    pub(crate) fn listen_for_expiry(&self, waker: &Waker) {
-        remember(&self.body_waker, waker);
+    /// So many bytes came.
+    pub(crate) fn came(&self, bytes: usize) {
+        self.read.set(self.read.get() + bytes as u64);
     }
-}
 
-fn remember(slot: &RefCell<Option<Waker>>, waker: &Waker) {
-    let mut slot = slot.borrow_mut();
-    match slot.as_mut() {
-        Some(known) => known.clone_from(waker),
-        None => *slot = Some(waker.clone()),
+    /// What ever came.
+    pub(crate) fn read(&self) -> Read {
+        let bytes = self.read.get();
+        if self.phase() == Phase::Streams { Read::Http2(bytes) } else { Read::Http1(bytes) }
     }
 }

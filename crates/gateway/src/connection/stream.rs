@@ -1,28 +1,20 @@
 //! The client's socket as HTTP sees it: metered, with what was already read given back first, and closed so that the
-//! last answer arrives.
-//!
-//! # Lingering close
-//!
-//! Closing a socket whose receive buffer is not empty sends a reset, which can destroy the answer on its way to the
-//! client (RFC 9112, 9.6). So the write side is closed first, and what the client still sends is thrown away until it is
-//! silent for two seconds (see the sweep), or for [`LONGEST`].
+//! last answer arrives (see [`connection`](seaworthy_core::connection)).
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use bytes::{Buf, Bytes};
+use seaworthy::server::wire;
+use seaworthy_core::connection::{Phase, lingers};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::framing::LengthWatch;
-use super::state::{Connection, Phase};
-use crate::clock::{Ticks, ticks};
+use super::state::Connection;
+use crate::clock::Ticks;
 use crate::socket::Socket;
-
-/// Who goes on sending after the last answer is listened to for so long.
-const LONGEST: Duration = Duration::from_secs(10);
 
 /// A client's socket.
 #[derive(Debug)]
@@ -51,10 +43,7 @@ impl ClientStream {
 
     fn note_write(&self, written: &Poll<io::Result<usize>>) {
         match written {
-            Poll::Ready(Ok(count)) => {
-                self.state.written.set(self.state.written.get() + *count as u64);
-                self.state.write_wait.set(None);
-            }
+            Poll::Ready(Ok(_)) => self.state.write_wait.set(None),
             Poll::Ready(Err(_)) => {}
             Poll::Pending => {
                 if self.state.write_wait.get().is_none() {
@@ -78,7 +67,7 @@ impl AsyncRead for ClientStream {
         }
         let count = buffer.filled().len() - before;
         if count > 0 {
-            this.state.read.set(this.state.read.get() + count as u64);
+            this.state.came(count);
             // Of HTTP/2 it means nothing, and there its heads are compressed.
             if this.state.phase() != Phase::Streams {
                 this.lengths.read(&buffer.filled()[before..]);
@@ -132,17 +121,12 @@ impl AsyncWrite for ClientStream {
             // From here the sweep watches the time.
             this.state.enter(Phase::Lingering, this.ticks.now());
         }
-        let mut scratch = [0; 4096];
-        loop {
-            let mut buffer = ReadBuf::new(&mut scratch);
-            // An error here only says that the client is gone already.
-            if ready!(Pin::new(&mut this.socket).poll_read(cx, &mut buffer)).is_err() || buffer.filled().is_empty() {
-                return Poll::Ready(Ok(()));
-            }
-            let now = this.ticks.now();
-            if now.saturating_sub(this.closed) <= ticks(LONGEST) {
+        let now = this.ticks.now();
+        wire::poll_discard(Pin::new(&mut this.socket), cx, || {
+            if lingers(this.closed, now) {
                 this.state.touch(now);
             }
-        }
+        })
+        .map(Ok)
     }
 }

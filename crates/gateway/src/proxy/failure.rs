@@ -4,9 +4,9 @@ use std::error::Error;
 use std::io;
 
 use seaworthy::core::refusal::Reason;
+use seaworthy::limit::body::LimitedBodyError;
 use seaworthy::refusal::Refusal;
-
-use crate::connection::body::RequestBodyError;
+use seaworthy::server::ReceivedBodyError;
 
 /// A failed exchange with the upstream.
 #[derive(Debug, thiserror::Error)]
@@ -30,16 +30,16 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    /// Sorts an error of an exchange that had begun.
-    pub(crate) fn of(error: &hyper::Error) -> Self {
-        let mut source: Option<&(dyn Error + 'static)> = Some(error);
-        while let Some(error) = source {
-            match error.downcast_ref::<RequestBodyError>() {
-                Some(RequestBodyError::TooSlow) => return Self::ClientTooSlow,
-                Some(body) => return Self::ClientBody(body.to_string()),
-                None => source = error.source(),
-            }
+    /// Of a body that broke off on its way from the client.
+    pub(crate) fn of_body(error: &LimitedBodyError<ReceivedBodyError>) -> Self {
+        match error {
+            LimitedBodyError::Body(ReceivedBodyError::TooSlow) => Self::ClientTooSlow,
+            error => Self::ClientBody(error.to_string()),
         }
+    }
+
+    /// Sorts an error of an exchange over HTTP/2 that had begun.
+    pub(crate) fn of(error: &hyper::Error) -> Self {
         if error.is_user() {
             return Self::ClientBody(error.to_string());
         }

@@ -1,9 +1,13 @@
 //! Requests over HTTP/2 with prior knowledge: one connection a worker carries them all.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
 
+use bytes::Bytes;
 use http::{HeaderMap, Request, Response, Version};
-use http_body::Body;
+use http_body::{Body, Frame, SizeHint};
 use hyper::client::conn::http2::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use seaworthy::context::RequestContext;
@@ -15,18 +19,12 @@ use super::{InnerBody, Proxy, head};
 use crate::executor::Local;
 
 /// The open connection, if there is one.
-#[derive(Debug)]
-pub(crate) struct Connections<B>(RefCell<Option<SendRequest<B>>>);
+#[derive(Debug, Default)]
+pub(crate) struct Connections(RefCell<Option<SendRequest<SentBody>>>);
 
-impl<B> Default for Connections<B> {
-    fn default() -> Self {
-        Self(RefCell::new(None))
-    }
-}
-
-impl<B: Body + 'static> Connections<B> {
+impl Connections {
     /// A handle on the open connection. Another one is made when this one is closed.
-    fn open(&self) -> Option<SendRequest<B>> {
+    fn open(&self) -> Option<SendRequest<SentBody>> {
         let mut open = self.0.borrow_mut();
         if open.as_ref().is_some_and(SendRequest::is_closed) {
             *open = None;
@@ -55,18 +53,23 @@ impl Proxy {
         *request.headers_mut() = onward;
         let (mut parts, body) = request.into_parts();
         head::absolute_form(&mut parts.uri, &mut parts.headers);
-        let request = Request::from_parts(parts, body);
+        // What has no body has nothing to break off.
+        let broken = (!body.is_end_stream()).then(Rc::<OnceCell<_>>::default);
+        let request = Request::from_parts(parts, SentBody { body, broken: broken.clone() });
         let mut sender = match self.0.h2.open() {
             Some(sender) => sender,
             None => self.connect_h2(upstream).await?,
         };
         sender.ready().await.map_err(|error| Failure::of(&error))?;
-        let mut answer = sender.send_request(request).await.map_err(|error| Failure::of(&error))?;
+        let mut answer = sender.send_request(request).await.map_err(|error| {
+            let broken = broken.as_ref().and_then(|broken| broken.get());
+            broken.map_or_else(|| Failure::of(&error), Failure::of_body)
+        })?;
         head::strip_hop_by_hop(answer.headers_mut());
         Ok(answer.map(|body| ProxyBody::Stream { body }))
     }
 
-    async fn connect_h2(&self, upstream: &Upstream) -> Result<SendRequest<InnerBody>, Failure> {
+    async fn connect_h2(&self, upstream: &Upstream) -> Result<SendRequest<SentBody>, Failure> {
         let (socket, permit) = self.socket(upstream).await?;
         let mut http = http2::Builder::new(Local);
         http.timer(hyper_util::rt::TokioTimer::new()).adaptive_window(true);
@@ -81,3 +84,42 @@ impl Proxy {
         Ok(sender)
     }
 }
+
+/// The body of a request on its way to the program. It leaves word of why it broke off, since hyper resets the stream then, and
+/// whoever waits for the answer hears of nothing but the reset.
+#[derive(Debug)]
+struct SentBody {
+    body: InnerBody,
+    broken: Option<Rc<OnceCell<<InnerBody as Body>::Error>>>,
+}
+
+impl Body for SentBody {
+    type Data = Bytes;
+    type Error = BrokenOff;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        Poll::Ready(frame.map(|frame| {
+            frame.map_err(|error| {
+                if let Some(broken) = &self.broken {
+                    // The first is the cause.
+                    let _ = broken.set(error);
+                }
+                BrokenOff
+            })
+        }))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// A [`SentBody`] broke off.
+#[derive(Debug, thiserror::Error)]
+#[error("the request body broke off")]
+struct BrokenOff;

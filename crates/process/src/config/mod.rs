@@ -62,8 +62,6 @@ pub(crate) use self::units::{
     Account, Address, AppPort, Bind, Cidr, Destination, Host, Kind, PublicProbes, Secret, Signal, Target, User,
     duration,
 };
-#[cfg(test)]
-pub(crate) use self::validate::PROBE_PATHS;
 use self::validate::Review;
 pub(crate) use self::validated::*;
 

@@ -113,6 +113,8 @@ impl Drop for File {
 
 #[cfg(test)]
 mod tests {
+    use seaworthy::core::event::Memory;
+
     use super::*;
 
     #[test]
@@ -150,19 +152,12 @@ mod tests {
 
     #[test]
     fn where_there_can_be_none_the_service_runs_without_and_says_so() {
-        #[derive(Default)]
-        struct Memory(std::sync::Mutex<Vec<String>>);
-        impl Sink for Memory {
-            fn emit(&self, event: &Event) {
-                self.0.lock().unwrap().push(event.to_string());
-            }
-        }
         let mut config = crate::config::load(&crate::config::Sources::default()).unwrap().config;
         let memory = Memory::default();
         assert!(ControlSocket::of(&config, &memory).unwrap().is_none());
         config.control = Some(PathBuf::from("/proc/no/control.sock"));
         assert!(ControlSocket::of(&config, &memory).unwrap().is_none());
-        let said = memory.0.into_inner().unwrap();
+        let said = memory.said();
         assert!(said[0].starts_with("no control socket: set"), "{said:?}");
         assert!(said[1].starts_with("the control socket /proc/no/control.sock cannot be made"), "{said:?}");
     }

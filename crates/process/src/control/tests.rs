@@ -1,10 +1,10 @@
 //! Both ends of a real socket.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use seaworthy::core::event::{Event, Sink};
+use seaworthy::core::event::Memory;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
@@ -16,15 +16,6 @@ use super::*;
 use crate::config::Level;
 
 const SECONDS: Duration = Duration::from_secs(5);
-
-#[derive(Default)]
-struct Memory(Mutex<Vec<String>>);
-
-impl Sink for Memory {
-    fn emit(&self, event: &Event) {
-        self.0.lock().unwrap().push(event.to_string());
-    }
-}
 
 struct Running {
     control: Control,
@@ -125,7 +116,7 @@ async fn whoever_is_neither_root_nor_our_user_is_refused_unheard() {
     let Reply::Refused { message } = running.ask(Command::Drain).await.unwrap() else { panic!("refused") };
     assert!(message.contains("is neither root nor"), "{message}");
     assert!(asked.try_recv().is_err(), "nothing was asked of the process");
-    assert!(running.memory.0.lock().unwrap()[0].starts_with("refused on the control socket: uid"));
+    assert!(running.memory.said()[0].starts_with("refused on the control socket: uid"));
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@ use std::fs::File;
 use std::io::{BufReader, PipeReader, Read};
 use std::os::fd::OwnedFd;
 
-use seaworthy::core::event::{Protocol, RequestFinished, Stream, UpstreamFacts};
+use seaworthy::core::event::{RequestFinished, Stream, UpstreamFacts};
 use seaworthy::core::refusal::Reason;
 use seaworthy::core::trace::TraceId;
 use seaworthy::log::{Frame, Style};
@@ -54,13 +54,9 @@ pub(crate) fn request<'a>() -> RequestFinished<'a> {
     RequestFinished {
         request_id: "0192-id",
         trace_id: TraceId::parse(b"4bf92f3577b34da6a3ce929d0e0e4736"),
-        span: None,
-        method: "GET",
         path: "/orders/7",
         query: Some("page=2&api_key=hunter2&ssn=1"),
         route: Some("/orders/{id}"),
-        status: 200,
-        protocol: Protocol::Http11,
         client: Some("203.0.113.9".parse().expect("an address")),
         user_agent: Some(b"curl/8.0 \"x\"\xff"),
         bytes_in: 3,
@@ -69,9 +65,7 @@ pub(crate) fn request<'a>() -> RequestFinished<'a> {
         duration: Duration::from_micros(1234),
         first_byte: Duration::from_micros(1100),
         upstream: Some(UpstreamFacts { address: "127.0.0.1:3000", time: Duration::from_micros(900), attempts: 1 }),
-        refusal: None,
-        aborted: false,
-        quiet: false,
+        ..RequestFinished::default()
     }
 }
 

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 
-use seaworthy::core::event::{Outcome, Protocol, RequestFinished};
+use seaworthy::core::event::{Outcome, RequestFinished};
 use seaworthy::core::health::{Check, Class, Measure, Snapshot, Status};
 use seaworthy::core::lifecycle::State;
 use seaworthy::core::refusal::Reason;
@@ -88,25 +88,14 @@ fn metrics(label_sets: usize) -> Arc<Metrics> {
 fn request(route: Option<&str>) -> RequestFinished<'_> {
     RequestFinished {
         request_id: "id",
-        trace_id: None,
-        span: None,
-        method: "GET",
         path: "/orders/7",
-        query: None,
         route,
-        status: 200,
-        protocol: Protocol::Http11,
-        client: None,
-        user_agent: None,
         bytes_in: 3,
         bytes_out: 100,
         ended: SystemTime::now(),
         duration: Duration::from_millis(20),
         first_byte: Duration::from_millis(10),
-        upstream: None,
-        refusal: None,
-        aborted: false,
-        quiet: false,
+        ..RequestFinished::default()
     }
 }
 
@@ -154,7 +143,7 @@ fn lived(metrics: &Arc<Metrics>) -> Vec<(Shard, Counted)> {
 }
 
 /// Runs promtool, which ships with Prometheus.
-fn promtool(page: &str) -> (bool, String) {
+pub(crate) fn promtool(page: &str) -> (bool, String) {
     let mut promtool = Command::new("promtool")
         .args(["check", "metrics"])
         .stdin(Stdio::piped())

@@ -134,20 +134,10 @@ fn write(file: &Path, pulses: &BTreeMap<String, Pulse>) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
-
+    use seaworthy::core::event::Memory;
     use seaworthy_checks::heartbeat::Signal;
 
     use super::*;
-
-    #[derive(Default)]
-    struct Memory(Mutex<Vec<String>>);
-
-    impl Sink for Memory {
-        fn emit(&self, event: &Event) {
-            self.0.lock().unwrap().push(event.to_string());
-        }
-    }
 
     #[tokio::test]
     async fn what_jobs_said_is_known_after_a_restart() {
@@ -167,7 +157,7 @@ mod tests {
         after.expect("backup");
         after.expect("report");
         assert_eq!(after.all(), before.all());
-        assert!(sink.0.lock().unwrap().is_empty());
+        assert!(sink.said().is_empty());
     }
 
     #[tokio::test]
@@ -193,7 +183,7 @@ mod tests {
         let sink = Arc::new(Memory::default());
         let heartbeats = Heartbeats::default();
         let record = Record::keep(directory.path(), heartbeats.clone(), sink.clone());
-        assert!(sink.0.lock().unwrap()[0].starts_with("heartbeats cannot be read"), "{:?}", sink.0);
+        assert!(sink.said()[0].starts_with("heartbeats cannot be read"), "{:?}", sink.said());
         heartbeats.expect("backup");
         record.close();
         assert!(read(&directory.path().join(FILE), Timestamp::now()).is_ok());

@@ -8,13 +8,14 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use http_body::Body;
 use http_body_util::Full;
+use seaworthy::core::address::BY_PROXY;
 use seaworthy::core::event::{Event, Sink};
 use seaworthy::core::metric::Format;
 use seaworthy::core::refusal::Reason;
 use seaworthy::metrics::health::Summary;
+use seaworthy_core::accept::Accept;
 use serde_json::json;
 
-use super::accept::Accept;
 use super::answer::{Answer, JSON, TEXT};
 use super::facts::{Facts, Vitals};
 use super::probes::{Ask, Asker, Probes};
@@ -244,6 +245,6 @@ pub(super) fn text(headers: &HeaderMap, name: header::HeaderName) -> &str {
 
 /// Whether somebody on this machine asks. A proxy on it may ask for anybody, and says so by a header.
 fn is_local(peer: Option<IpAddr>, headers: &HeaderMap) -> bool {
-    let by_proxy = ["x-forwarded-for", "forwarded", "via", "x-real-ip"].iter().any(|name| headers.contains_key(*name));
+    let by_proxy = BY_PROXY.iter().any(|name| headers.contains_key(*name));
     !by_proxy && peer.is_none_or(|peer| peer.to_canonical().is_loopback())
 }

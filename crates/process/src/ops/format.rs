@@ -5,10 +5,10 @@ mod ietf;
 mod library;
 mod microprofile;
 
-use super::accept::Accept;
 use super::answer::Answer;
 use crate::config::ProbeFormat;
 use seaworthy::probes::Report;
+use seaworthy_core::accept::Accept;
 
 /// One shape.
 #[derive(Debug)]

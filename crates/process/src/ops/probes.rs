@@ -6,14 +6,13 @@ use std::sync::Arc;
 use http::{HeaderMap, StatusCode};
 use seaworthy::core::health::{Check, Snapshot};
 use seaworthy::core::refusal::Reason;
-use seaworthy::probes::{Report, holds, without};
+use seaworthy::probes::{Manner, PATHS, Report, Subject, holds, without};
+use seaworthy_core::accept::Accept;
 use serde_json::{Map, Value, json};
 
-use super::accept::Accept;
 use super::answer::{Answer, JSON};
 use super::facts::{Facts, Identity};
 use super::format;
-use super::question::{BUILT_IN, Manner, Subject};
 use super::token::Token;
 use crate::config::{self, Details, ProbeFormat, Verdict};
 use crate::shape::{Shape, View};
@@ -77,18 +76,24 @@ impl Probes {
     /// Every path that answers one of the verdicts, those of the config first.
     pub(super) fn paths(&self) -> impl Iterator<Item = (&str, Verdict)> {
         let configured = self.settings.paths.iter().map(|(path, verdict)| (path.as_str(), *verdict));
-        let built_in = BUILT_IN.into_iter().filter(|(path, _)| !self.settings.paths.contains_key(*path));
+        let built_in = PATHS.into_iter().filter(|(path, _)| !self.settings.paths.contains_key(*path));
         configured.chain(built_in)
     }
 
     /// Whether a probe is at `path`.
     pub(super) fn has(&self, path: &str) -> bool {
-        Subject::of(path, &self.settings.paths).is_some()
+        self.subject(path).is_some()
+    }
+
+    /// What `path` asks about. Paths of the config go before the built-in ones.
+    fn subject<'a>(&self, path: &'a str) -> Option<Subject<'a>> {
+        let configured = self.settings.paths.get(path).map(|verdict| Subject::Verdict(*verdict));
+        configured.or_else(|| Subject::of(path))
     }
 
     /// The verdict that `path` answers, where it is one of the four.
     pub(super) fn verdict_at(&self, path: &str) -> Option<Verdict> {
-        match Subject::of(path, &self.settings.paths)? {
+        match self.subject(path)? {
             Subject::Verdict(verdict) => Some(verdict),
             Subject::Check(_) | Subject::Group(_) | Subject::Dependencies => None,
         }
@@ -96,13 +101,16 @@ impl Probes {
 
     /// The answer to a probe; `None` where the path is none.
     pub(crate) fn answer(&self, ask: &Ask<'_>, facts: &Facts) -> Option<Answer> {
-        let subject = Subject::of(ask.path, &self.settings.paths)?;
+        let subject = self.subject(ask.path)?;
         if !self.admits(ask.asker) {
             return Some(Answer::refusal(Reason::Forbidden, "probes are answered to the networks in probes.allow"));
         }
-        let manner = match Manner::of(ask.query) {
+        let manner = match Manner::of(ask.query, format::by_name) {
             Ok(manner) => manner,
-            Err(error) => return Some(Answer::refusal(Reason::BadRequest, error.to_string())),
+            Err(error) => {
+                let problem = format!("{error}: use {}", format::names());
+                return Some(Answer::refusal(Reason::BadRequest, problem));
+            }
         };
         let chosen = manner.format.or_else(|| format::named(&Accept::parse(ask.accept)));
         let (known, identity) = (&facts.known, &self.identity);

@@ -5,11 +5,11 @@ mod shapes;
 mod verdicts;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use seaworthy::core::event::{Event, Sink};
+use seaworthy::core::event::Memory;
 use seaworthy::core::health::{Affects, Check, Class, Live, Measure, Snapshot, Status};
 use seaworthy::core::lifecycle::State;
 use seaworthy::probes;
@@ -83,20 +83,4 @@ fn facts(state: State, checks: Vec<Check>) -> Facts {
         snapshot,
     };
     Facts { known, sample: Arc::default() }
-}
-
-/// Keeps what it is told.
-#[derive(Default)]
-struct Memory(Mutex<Vec<String>>);
-
-impl Sink for Memory {
-    fn emit(&self, event: &Event) {
-        self.0.lock().unwrap().push(event.to_string());
-    }
-}
-
-impl Memory {
-    fn said(&self) -> Vec<String> {
-        self.0.lock().unwrap().clone()
-    }
 }

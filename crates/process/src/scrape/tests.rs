@@ -1,20 +1,11 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 
-use seaworthy::core::event::Event;
+use seaworthy::core::event::Memory;
 use seaworthy::core::metric::Format;
 
 use super::*;
 use crate::gateway::{Address, Protocol};
-
-#[derive(Default)]
-struct Memory(Mutex<Vec<String>>);
-
-impl Sink for Memory {
-    fn emit(&self, event: &Event) {
-        self.0.lock().unwrap().push(event.to_string());
-    }
-}
 
 /// Answers each connection with the next of `answers`, as it stands; the last one again and again. Holds its
 /// connections open.
@@ -87,7 +78,7 @@ async fn what_the_program_shows_stands_beside_ours() {
     }
     app.fetch().await;
     assert!(self::page(&app).contains("{outcome=\"ok\"} 1\n"), "asked again at once, it is fresh");
-    assert_eq!(*memory.0.lock().unwrap(), Vec::<String>::new());
+    assert_eq!(memory.said(), Vec::<String>::new());
 }
 
 #[tokio::test]
@@ -116,7 +107,7 @@ async fn whatever_the_program_does_ours_are_shown_and_it_is_counted_and_said_onc
         assert_eq!(page.contains("\na 1\n"), *outcome == "ok", "nothing old is shown");
     }
     assert_eq!(
-        *memory.0.lock().unwrap(),
+        memory.said(),
         [
             "the app's own metrics cannot be had: the answer is 404",
             "the app's own metrics are there again",

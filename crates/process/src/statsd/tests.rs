@@ -1,10 +1,9 @@
-use std::io::Write as _;
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use seaworthy::core::metric::Format;
 
 use super::*;
+use crate::metrics::tests::promtool;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -18,20 +17,6 @@ fn has(page: &str, lines: &[&str]) {
     for line in lines {
         assert!(page.lines().any(|shown| shown == *line), "no {line} in\n{page}");
     }
-}
-
-/// What promtool says of a page; nothing if it is content.
-fn promtool(page: &str) -> String {
-    let mut promtool = Command::new("promtool")
-        .args(["check", "metrics"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("promtool runs; it comes with `apt install prometheus` or from https://prometheus.io/download");
-    promtool.stdin.take().unwrap().write_all(page.as_bytes()).unwrap();
-    let output = promtool.wait_with_output().unwrap();
-    String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
 }
 
 #[test]
@@ -60,7 +45,8 @@ fn each_type_becomes_the_family_that_prometheus_has_for_it() {
             r#"seaworthy_statsd_samples_total{type="gauge"} 3"#,
         ],
     );
-    assert_eq!(promtool(&page), "");
+    let (content, said) = promtool(&page);
+    assert!(content && said.is_empty(), "{said}");
 }
 
 #[test]

@@ -2,14 +2,7 @@ use super::*;
 use std::future::Future as _;
 use std::sync::Mutex;
 
-#[derive(Default)]
-struct Memory(Mutex<Vec<String>>);
-
-impl Sink for Memory {
-    fn emit(&self, event: &Event) {
-        self.0.lock().unwrap().push(event.to_string());
-    }
-}
+use seaworthy_core::event::Memory;
 
 #[tokio::test]
 async fn every_transition_is_reported_once_and_what_is_none_is_not() {
@@ -18,7 +11,7 @@ async fn every_transition_is_reported_once_and_what_is_none_is_not() {
     assert_eq!(life.apply(Change::ProgramReady), Some(State::Ready));
     assert_eq!(life.apply(Change::ProgramReady), None);
     assert_eq!(life.apply(Change::StopAsked), Some(State::Draining));
-    assert_eq!(*memory.0.lock().unwrap(), ["starting → ready", "ready → draining"]);
+    assert_eq!(memory.said(), ["starting → ready", "ready → draining"]);
 }
 
 #[tokio::test]
@@ -35,14 +28,14 @@ async fn whoever_waits_for_a_state_sees_it() {
 
 /// Notes with each fact whether those who wait for the stop may go on already.
 #[derive(Default)]
-struct Waiting(Memory, OnceLock<Lifecycle>);
+struct Waiting(Mutex<Vec<String>>, OnceLock<Lifecycle>);
 
 impl Sink for Waiting {
     fn emit(&self, event: &Event) {
         let life = self.1.get().unwrap();
         let mut waits = std::pin::pin!(life.stop_asked());
         let goes_on = waits.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop())).is_ready();
-        self.0.0.lock().unwrap().push(format!("{event}: {goes_on}"));
+        self.0.lock().unwrap().push(format!("{event}: {goes_on}"));
     }
 }
 
@@ -53,8 +46,8 @@ fn nobody_goes_on_before_the_stop_was_said_and_readiness_withdrawn() {
     waiting.1.set(life.clone()).unwrap();
     assert!(life.stop(Cause::Sigterm));
     let said = ["SIGTERM received, starting graceful shutdown: false", "starting → draining: false"];
-    assert_eq!(*waiting.0.0.lock().unwrap(), said);
+    assert_eq!(*waiting.0.lock().unwrap(), said);
     assert!(!life.stop(Cause::Sigint), "the first cause counts");
     life.force(Cause::Sigint);
-    assert_eq!(waiting.0.0.lock().unwrap()[2], "signal repeated: ending now: true");
+    assert_eq!(waiting.0.lock().unwrap()[2], "signal repeated: ending now: true");
 }

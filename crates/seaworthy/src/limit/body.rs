@@ -37,7 +37,7 @@ use tower_service::Service;
 
 use crate::context::{Correlation, RequestContext};
 use crate::refusal::{ProblemBody, Refusal};
-use crate::server::Tardiness;
+use crate::server::Meter;
 
 /// Wraps services in [`BodyLimit`].
 #[derive(Debug, Clone, Copy)]
@@ -96,7 +96,7 @@ where
 pub(crate) struct Watched {
     limit: u64,
     exceeded: AtomicBool,
-    tardiness: Option<Tardiness>,
+    meter: Option<Arc<Meter>>,
 }
 
 impl Watched {
@@ -106,7 +106,7 @@ impl Watched {
             let detail = format!("at most {} bytes are accepted", self.limit);
             return Some(Refusal::new(Reason::BodyTooLarge).detail(detail));
         }
-        let slow = self.tardiness.as_ref().is_some_and(Tardiness::is_noticed);
+        let slow = self.meter.as_ref().is_some_and(|meter| meter.is_expired());
         slow.then(|| Refusal::new(Reason::RequestTooSlow))
     }
 }
@@ -116,10 +116,10 @@ impl BodyLimitLayer {
     /// since HTTP frames it.
     pub(crate) fn watch(self, size: &SizeHint, context: Option<&RequestContext>) -> Option<Arc<Watched>> {
         let Self(limit) = self;
-        let tardiness = context.and_then(|context| context.tardiness.as_ref());
-        let fits = tardiness.is_none() && size.upper().is_some_and(|most| most <= limit);
+        let meter = context.and_then(|context| context.meter.as_ref());
+        let fits = meter.is_none() && size.upper().is_some_and(|most| most <= limit);
         let exceeded = AtomicBool::new(size.lower() > limit);
-        (!fits).then(|| Arc::new(Watched { limit, exceeded, tardiness: tardiness.cloned() }))
+        (!fits).then(|| Arc::new(Watched { limit, exceeded, meter: meter.cloned() }))
     }
 
     /// The body of a request as its service gets it.

@@ -1,7 +1,7 @@
 use std::io::{BufRead, BufReader, PipeReader, Read};
 use std::sync::Barrier;
 
-use seaworthy_core::event::{Protocol, RequestFinished};
+use seaworthy_core::event::RequestFinished;
 use serde_json::Value;
 
 use super::*;
@@ -17,25 +17,13 @@ fn start(level: Level) -> (Logger, BufReader<PipeReader>) {
 pub(super) fn request() -> RequestFinished<'static> {
     RequestFinished {
         request_id: "0192-id",
-        trace_id: None,
-        span: None,
-        method: "GET",
         path: "/orders/7",
         query: Some("api_key=hunter2"),
-        route: None,
-        status: 200,
-        protocol: Protocol::Http11,
-        client: None,
-        user_agent: None,
-        bytes_in: 0,
         bytes_out: 100,
         ended: SystemTime::now(),
         duration: Duration::from_micros(1234),
         first_byte: Duration::from_micros(1100),
-        upstream: None,
-        refusal: None,
-        aborted: false,
-        quiet: false,
+        ..RequestFinished::default()
     }
 }
 

@@ -1,7 +1,7 @@
 use std::sync::Barrier;
 use std::time::{Duration, SystemTime};
 
-use seaworthy_core::event::{Protocol, RequestFinished};
+use seaworthy_core::event::RequestFinished;
 use seaworthy_core::health::{Check, Snapshot, Status};
 use seaworthy_core::lifecycle::State;
 use seaworthy_core::trace::TraceId;
@@ -24,24 +24,14 @@ fn request(route: Option<&str>) -> RequestFinished<'_> {
     RequestFinished {
         request_id: "id",
         trace_id: TraceId::parse(b"4bf92f3577b34da6a3ce929d0e0e4736"),
-        span: None,
-        method: "GET",
         path: "/orders/7",
-        query: None,
         route,
-        status: 200,
-        protocol: Protocol::Http11,
-        client: None,
-        user_agent: None,
         bytes_in: 3,
         bytes_out: 100,
         ended: SystemTime::now(),
         duration: Duration::from_millis(20),
         first_byte: Duration::from_millis(10),
-        upstream: None,
-        refusal: None,
-        aborted: false,
-        quiet: false,
+        ..RequestFinished::default()
     }
 }
 

@@ -1,6 +1,6 @@
 //! An exporter against a collector that only counts; what it sends is decoded by others in the tests of the binary.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,7 +9,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use seaworthy_core::event::{Event, Sink};
+use seaworthy_core::event::Memory;
 use tokio::net::TcpListener;
 
 use super::wire::{self, Content};
@@ -76,21 +76,6 @@ fn spans_in(request: &[u8]) -> Vec<Vec<u8>> {
     let resource_spans = within(request, 1).remove(0);
     let scope_spans = within(resource_spans, 2).remove(0);
     within(scope_spans, 2).into_iter().map(<[u8]>::to_vec).collect()
-}
-
-#[derive(Default)]
-struct Memory(Mutex<Vec<String>>);
-
-impl Sink for Memory {
-    fn emit(&self, event: &Event) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(event.to_string());
-    }
-}
-
-impl Memory {
-    fn said(&self) -> Vec<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
 }
 
 const SOON: Duration = Duration::from_millis(1);

@@ -10,6 +10,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, header};
 use http_body_util::Full;
+use seaworthy_core::address::BY_PROXY;
 use seaworthy_core::health::Check;
 use seaworthy_core::refusal::Reason;
 use tower_service::Service;
@@ -17,8 +18,9 @@ use tower_service::Service;
 use super::answer::{Answer, JSON, TEXT};
 use super::facts::{Identity, Vitals};
 use super::format;
-use super::question::{Manner, PATHS, Shape, Subject};
+use super::question::{Manner, PATHS, Subject};
 use super::report::{Report, without};
+use super::shape::Shape;
 use crate::context::RequestContext;
 use crate::health::Health;
 use crate::lifecycle::Lifecycle;
@@ -111,9 +113,9 @@ impl Endpoints {
     }
 
     fn probe<B>(&self, subject: &Subject<'_>, request: &Request<B>) -> Answer {
-        let manner = match Manner::of(request.uri().query(), text(request.headers(), &header::ACCEPT)) {
+        let manner = match Manner::of(request.uri().query(), Shape::by_name) {
             Ok(manner) => manner,
-            Err(error) => return Answer::refusal(Reason::BadRequest, error.to_string()),
+            Err(error) => return Answer::refusal(Reason::BadRequest, format!("{error}: use {}", Shape::NAMES)),
         };
         if *subject == Subject::Dependencies {
             let satisfaction = self.health.dependencies();
@@ -136,7 +138,7 @@ impl Endpoints {
         // What was asked for is not repeated: it was written by whoever asked.
         let Some(report) = report else { return Answer::refusal(Reason::NoRoute, "nothing is known by this name") };
         let report = Report { verbose: manner.verbose, details: is_local(request), ..report };
-        match manner.shape {
+        match manner.format.unwrap_or_else(|| Shape::accepted(text(request.headers(), &header::ACCEPT))) {
             Shape::Json => Answer::verdict(report.passes, JSON, format::json::write(&report)),
             Shape::Kubernetes => Answer::verdict(report.passes, TEXT, format::kubernetes::write(&report)),
         }
@@ -158,7 +160,7 @@ fn text<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> &'a str {
 /// of whom nothing is known.
 fn is_local<B>(request: &Request<B>) -> bool {
     let headers = request.headers();
-    let by_proxy = ["x-forwarded-for", "forwarded", "via", "x-real-ip"].iter().any(|name| headers.contains_key(*name));
+    let by_proxy = BY_PROXY.iter().any(|name| headers.contains_key(*name));
     let peer = RequestContext::of(request.extensions()).and_then(|context| context.peer);
     !by_proxy && peer.is_some_and(|peer| IpAddr::to_canonical(&peer.ip()).is_loopback())
 }

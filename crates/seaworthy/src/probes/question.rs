@@ -6,8 +6,8 @@ use percent_encoding::percent_decode_str;
 
 use super::Verdict;
 
-/// The probes that are always there.
-pub(super) const PATHS: [(&str, Verdict); 8] = [
+/// The probes that are always there, and what they answer.
+pub const PATHS: [(&str, Verdict); 8] = [
     ("/health", Verdict::Health),
     ("/health/live", Verdict::Live),
     ("/health/ready", Verdict::Ready),
@@ -19,17 +19,30 @@ pub(super) const PATHS: [(&str, Verdict); 8] = [
 ];
 
 /// What is asked about.
+///
+/// ```
+/// use seaworthy::probes::{Subject, Verdict};
+///
+/// assert_eq!(Subject::of("/readyz"), Some(Subject::Verdict(Verdict::Ready)));
+/// assert_eq!(Subject::of("/health/check/main%20db"), Some(Subject::Check("main db".into())));
+/// assert_eq!(Subject::of("/orders"), None);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Subject<'a> {
+pub enum Subject<'a> {
+    /// One of [`PATHS`].
     Verdict(Verdict),
+    /// `/health/check/NAME`
     Check(Cow<'a, str>),
+    /// `/health/group/NAME`
     Group(Cow<'a, str>),
+    /// `/health/dependencies`
     Dependencies,
 }
 
 impl<'a> Subject<'a> {
     /// What `path` asks about; `None` where it is no probe.
-    pub(super) fn of(path: &'a str) -> Option<Self> {
+    #[must_use]
+    pub fn of(path: &'a str) -> Option<Self> {
         if let Some((_, verdict)) = PATHS.iter().find(|(known, _)| *known == path) {
             return Some(Self::Verdict(*verdict));
         }
@@ -44,44 +57,38 @@ impl<'a> Subject<'a> {
     }
 }
 
-/// The shape of an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum Shape {
-    #[default]
-    Json,
-    Kubernetes,
-}
-
-/// How it is asked: the query, and what is accepted.
-#[derive(Debug, Default)]
-pub(super) struct Manner<'a> {
-    pub(super) verbose: bool,
-    pub(super) exclude: Vec<Cow<'a, str>>,
-    pub(super) shape: Shape,
+/// How it is asked: the query. `F` is a format that an answer can have.
+#[derive(Debug)]
+pub struct Manner<'a, F> {
+    /// `?verbose` or `?deep=true`: every check, also those that decide nothing here.
+    pub verbose: bool,
+    /// `?exclude=NAME`, each time it was given.
+    pub exclude: Vec<Cow<'a, str>>,
+    /// `?format=NAME`
+    pub format: Option<F>,
 }
 
 /// A format that does not exist.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("format {0:?} is unknown: use default or kubernetes")]
-pub(super) struct UnknownFormat(String);
+#[error("format {0:?} is unknown")]
+pub struct UnknownFormat(String);
 
-impl<'a> Manner<'a> {
-    /// What is unknown in the query is passed over: probes are often called with a parameter against caches.
-    pub(super) fn of(query: Option<&'a str>, accept: &str) -> Result<Self, UnknownFormat> {
-        let mut manner = Self::default();
-        // The first that is named: a star names nothing, and who takes everything gets JSON.
-        let named = accept.split(',').map(|range| range.split(';').next().unwrap_or_default().trim());
-        if let Some("text/plain") = named.into_iter().find(|range| matches!(*range, "text/plain" | "application/json"))
-        {
-            manner.shape = Shape::Kubernetes;
-        }
+impl<'a, F> Manner<'a, F> {
+    /// Reads a query; `by_name` knows the formats that there are. What is unknown in it is passed over: probes are often called with a
+    /// parameter against caches.
+    ///
+    /// # Errors
+    ///
+    /// [`UnknownFormat`] if a format is asked for that is none. It does not say which there are: only `by_name` knows.
+    pub fn of(query: Option<&'a str>, by_name: impl Fn(&str) -> Option<F>) -> Result<Self, UnknownFormat> {
+        let mut manner = Self { verbose: false, exclude: Vec::new(), format: None };
         for (key, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
             match (&*key, &*value) {
                 ("verbose" | "deep", value) => manner.verbose |= !matches!(value, "false" | "0"),
                 ("exclude", _) => manner.exclude.push(value),
-                ("format", "default" | "json") => manner.shape = Shape::Json,
-                ("format", "kubernetes") => manner.shape = Shape::Kubernetes,
-                ("format", name) => return Err(UnknownFormat(name.to_owned())),
+                ("format", name) => {
+                    manner.format = Some(by_name(name).ok_or_else(|| UnknownFormat(name.to_owned()))?);
+                }
                 _ => {}
             }
         }
@@ -93,10 +100,15 @@ impl<'a> Manner<'a> {
 mod tests {
     use super::*;
 
+    fn manner(query: &str) -> Result<Manner<'_, usize>, UnknownFormat> {
+        Manner::of(Some(query), |name| ["default", "kubernetes"].iter().position(|known| *known == name))
+    }
+
     #[test]
     fn names_may_be_percent_encoded() {
         assert_eq!(Subject::of("/health/check/main%20db"), Some(Subject::Check("main db".into())));
         assert_eq!(Subject::of("/health/group/a/b"), Some(Subject::Group("a/b".into())));
+        assert_eq!(Subject::of("/health/dependencies"), Some(Subject::Dependencies));
         for none in ["/health/", "/health/check", "/health/check/", "/healthy", "", "/health/dependencies/x"] {
             assert_eq!(Subject::of(none), None, "{none}");
         }
@@ -104,20 +116,26 @@ mod tests {
 
     #[test]
     fn the_query_is_read_in_the_ways_people_write_it() {
-        let manner = Manner::of(Some("verbose&exclude=a&exclude=main%20db&format=kubernetes&_=17"), "").unwrap();
-        assert!(manner.verbose && manner.shape == Shape::Kubernetes);
-        assert_eq!(manner.exclude, ["a", "main db"]);
-        assert!(!Manner::of(Some("verbose=0"), "").unwrap().verbose);
-        let refused = Manner::of(Some("format=xml"), "").unwrap_err().to_string();
-        assert_eq!(refused, r#"format "xml" is unknown: use default or kubernetes"#);
+        let asked = manner("verbose&exclude=a&exclude=main%20db&format=kubernetes&_=17").unwrap();
+        assert!(asked.verbose);
+        assert_eq!(asked.exclude, ["a", "main db"]);
+        assert_eq!(asked.format, Some(1));
+        assert!(!manner("verbose=0").unwrap().verbose);
+        assert!(manner("deep=true").unwrap().verbose);
+        assert_eq!(manner("").unwrap().format, None);
+        assert_eq!(manner("format=xml").unwrap_err().to_string(), r#"format "xml" is unknown"#);
     }
 
     #[test]
-    fn whoever_names_plain_text_gets_it_and_a_star_names_nothing() {
-        let shape = |accept| Manner::of(None, accept).unwrap().shape;
-        assert_eq!(shape("text/plain"), Shape::Kubernetes);
-        assert_eq!(shape("application/json, text/plain"), Shape::Json);
-        assert_eq!(shape("*/*"), Shape::Json);
-        assert_eq!(shape("text/html, text/plain;q=0.5"), Shape::Kubernetes);
+    fn fuzz_any_request_target_asks_for_something_or_nothing() {
+        seaworthy_fuzz::drive_text("probe-target", |target| {
+            let (path, query) = target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
+            if Subject::of(path).is_some() {
+                assert!(path.starts_with('/'));
+            }
+            if let Err(unknown) = Manner::of(query, |_| None::<()>) {
+                assert!(!unknown.to_string().contains(['\n', '\r', '\x1b']), "{unknown}");
+            }
+        });
     }
 }

@@ -8,7 +8,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use seaworthy_core::event::{Nowhere, Outcome, Protocol};
+use seaworthy_core::event::{Nowhere, Outcome};
 use serde_json::Value;
 use tokio::net::TcpListener;
 
@@ -73,25 +73,15 @@ const LONG: Duration = Duration::from_secs(20);
 pub(super) fn refused<'a>(reason: Reason) -> RequestFinished<'a> {
     RequestFinished {
         request_id: "0192-id",
-        trace_id: None,
-        span: None,
-        method: "GET",
         path: "/orders/7",
         query: Some("token=abracadabra"),
         route: Some("/orders/{id}"),
         status: reason.status(),
-        protocol: Protocol::Http11,
-        client: None,
-        user_agent: None,
-        bytes_in: 0,
-        bytes_out: 0,
         ended: SystemTime::now(),
         duration: Duration::from_millis(5),
         first_byte: Duration::from_millis(4),
-        upstream: None,
         refusal: Some(reason),
-        aborted: false,
-        quiet: false,
+        ..RequestFinished::default()
     }
 }
 

@@ -1,24 +1,22 @@
 //! A server: what it listens on, what it is told during a drain.
 
-use std::error::Error;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
-use http::{Request, Response};
-use http_body::Body;
+use seaworthy_core::connection::{Drain, Order, Phase, pause};
 use seaworthy_core::event::{Event, Sink};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::{sleep, timeout};
-use tower_service::Service;
 
+use super::handler::Handler;
 use super::registry::{Cut, Registry};
 use super::socket::Socket;
-use super::state::{Connection, Phase};
+use super::state::Connection;
 use super::stream::{ClientStream, Open};
-use super::{ConnectionLimits, Listener, ReceivedBody, Shared, connection, sweep};
+use super::{ConnectionLimits, Listener, Shared, connection, sweep};
 
 /// When the process is out of file descriptors.
 const BREATH: Duration = Duration::from_millis(100);
@@ -49,21 +47,13 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.accepting.abort();
         self.sweeping.abort();
-        self.shared.registry.each(Connection::order_cut);
+        self.shared.registry.each(|connection| connection.order(Order::Cut));
     }
 }
 
 impl Server {
     /// Serves on the runtime of the caller.
-    pub(crate) fn start<S, B>(setup: Setup<S>) -> Self
-    where
-        S: Service<Request<ReceivedBody>, Response = Response<B>> + Clone + Send + 'static,
-        S::Future: Send,
-        S::Error: Into<Box<dyn Error + Send + Sync>>,
-        B: Body + Send + 'static,
-        B::Data: Send,
-        B::Error: Into<Box<dyn Error + Send + Sync>>,
-    {
+    pub(crate) fn start<S: Handler>(setup: Setup<S>) -> Self {
         let Setup { listener, limits, service, sink, evict } = setup;
         let shared = Arc::new(Shared {
             limits,
@@ -113,7 +103,7 @@ impl Server {
 
     /// Closes everything, and says which requests that cost.
     pub(crate) async fn cut(&self) -> Cut {
-        self.shared.registry.each(Connection::order_cut);
+        self.shared.registry.each(|connection| connection.order(Order::Cut));
         // A service that blocks its thread never gets to end.
         let _ = timeout(CUTTING, self.shared.registry.empty()).await;
         self.shared.registry.take_cut()
@@ -125,11 +115,10 @@ impl Server {
         leaving.retain(|connection| connection.phase() == phase);
         // In an order that says nothing about when they came.
         fastrand::shuffle(&mut leaving);
-        let Ok(count) = u32::try_from(leaving.len()) else { return };
-        let pause = over / count.saturating_add(1);
+        let pause = pause(over, leaving.len());
         tokio::spawn(async move {
             for connection in leaving {
-                connection.order_leave();
+                connection.order(Order::Leave);
                 sleep(pause).await;
             }
         });
@@ -137,19 +126,16 @@ impl Server {
 }
 
 impl Shared {
-    pub(super) fn is_finishing(&self) -> bool {
-        self.finish.borrow().is_some()
+    /// How far it is in letting go of its clients.
+    pub(super) fn drain(&self) -> Drain {
+        let farewell = Some(self.farewell.load(Relaxed)).filter(|tick| *tick != u32::MAX);
+        Drain { farewell, finishing: self.finish.borrow().is_some() }
     }
 
     /// Completes when streams should end, and says over which time.
     pub(super) async fn finishing(&self) -> Duration {
         let over = self.finish.subscribe().wait_for(Option::is_some).await.ok().and_then(|over| *over);
         over.unwrap_or_default()
-    }
-
-    /// Since when clients are told to leave, in ticks.
-    pub(super) fn farewell_since(&self) -> Option<u32> {
-        Some(self.farewell.load(Relaxed)).filter(|tick| *tick != u32::MAX)
     }
 }
 
@@ -162,15 +148,7 @@ struct Door {
 }
 
 impl Door {
-    async fn run<S, B>(self, listener: Listener, service: S, mut closing: oneshot::Receiver<()>)
-    where
-        S: Service<Request<ReceivedBody>, Response = Response<B>> + Clone + Send + 'static,
-        S::Future: Send,
-        S::Error: Into<Box<dyn Error + Send + Sync>>,
-        B: Body + Send + 'static,
-        B::Data: Send,
-        B::Error: Into<Box<dyn Error + Send + Sync>>,
-    {
+    async fn run<S: Handler>(self, listener: Listener, service: S, mut closing: oneshot::Receiver<()>) {
         // The service is handed in: held by reference, it would have to be `Sync`.
         let serve = |service: S, socket, peer, permit| {
             let stream = self.open(socket, peer, permit);

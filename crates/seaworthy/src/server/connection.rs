@@ -1,54 +1,36 @@
 //! One connection, from its first byte to its last: which HTTP it speaks, and its end.
 
-use std::error::Error;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
 
 use bytes::BytesMut;
-use http::{Request, Response};
-use http_body::Body;
-use hyper::server::conn::{http1, http2};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use seaworthy_core::connection::{Phase, Protocol};
 use seaworthy_core::event::Event;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tower_service::Service;
 
 use super::entry::Entry;
-use super::state::{Connection, Phase};
+use super::handler::Handler;
+use super::state::Connection;
 use super::stream::ClientStream;
-use super::{ReceivedBody, Shared};
-
-/// What an HTTP/2 client sends first (RFC 9113, 3.4).
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-
-/// Streams that one HTTP/2 connection may have open.
-const STREAMS: u32 = 250;
+use super::{Shared, wire};
 
 /// Serves a connection to its end.
-pub(super) async fn serve<S, B>(shared: Arc<Shared>, mut stream: ClientStream, service: S)
-where
-    S: Service<Request<ReceivedBody>, Response = Response<B>> + Clone + Send + 'static,
-    S::Future: Send,
-    S::Error: Into<Box<dyn Error + Send + Sync>>,
-    B: Body + Send + 'static,
-    B::Data: Send,
-    B::Error: Into<Box<dyn Error + Send + Sync>>,
-{
+pub(super) async fn serve<S: Handler>(shared: Arc<Shared>, mut stream: ClientStream, service: S) {
     let state = stream.state().clone();
-    let speaks_http2 = tokio::select! {
-        speaks = speaks_http2(&shared, &mut stream) => speaks,
+    let protocol = tokio::select! {
+        protocol = protocol(&shared, &mut stream) => protocol,
         () = cut(&state) => return,
     };
     let entry = Entry::new(service, state.clone(), shared.clone());
-    match speaks_http2 {
-        Some(true) => {
+    match protocol {
+        Some(Protocol::Http2) => {
             state.enter(Phase::Streams, shared.registry.now());
             over_http2(&shared, stream, entry, &state).await;
         }
-        Some(false) => over_http1(&shared, stream, entry, &state).await,
+        Some(Protocol::Http1) => over_http1(&shared, stream, entry, &state).await,
         None if state.is_timed_out() => linger(stream, &state).await,
         None => {}
     }
@@ -64,7 +46,7 @@ async fn linger(mut stream: ClientStream, state: &Connection) {
 }
 
 /// Reads until it is clear what the client speaks; `None` where the connection ended before.
-async fn speaks_http2(shared: &Shared, stream: &mut ClientStream) -> Option<bool> {
+async fn protocol(shared: &Shared, stream: &mut ClientStream) -> Option<Protocol> {
     let mut first = BytesMut::new();
     loop {
         // Which HTTP it is shows in the first bytes. They are read, not peeked at, and given back in front of the rest.
@@ -74,11 +56,9 @@ async fn speaks_http2(shared: &Shared, stream: &mut ClientStream) -> Option<bool
             }
             return None;
         }
-        let seen = first.len().min(PREFACE.len());
-        if first[..seen] != PREFACE[..seen] || seen == PREFACE.len() {
-            let http2 = first.starts_with(PREFACE);
+        if let Some(protocol) = Protocol::of(&first) {
             stream.unread(first.freeze());
-            return Some(http2);
+            return Some(protocol);
         }
     }
 }
@@ -92,19 +72,8 @@ async fn cut(state: &Connection) {
     .await;
 }
 
-async fn over_http1<S, B>(shared: &Shared, stream: ClientStream, entry: Entry<S>, state: &Connection)
-where
-    S: Service<Request<ReceivedBody>, Response = Response<B>> + Clone,
-    S::Error: Into<Box<dyn Error + Send + Sync>>,
-    B: Body + 'static,
-    B::Error: Into<Box<dyn Error + Send + Sync>>,
-{
-    let limits = &shared.limits;
-    let mut http = http1::Builder::new();
-    http.max_headers(limits.header_count)
-        .max_header_size(limits.head_size)
-        .max_buf_size(limits.head_size.max(64 * 1024))
-        .header_read_timeout(None);
+async fn over_http1<S: Handler>(shared: &Shared, stream: ClientStream, entry: Entry<S>, state: &Connection) {
+    let http = wire::http1(shared.limits.head_size, shared.limits.header_count);
     let mut connection = http.serve_connection(TokioIo::new(stream), entry).with_upgrades();
     let ended = poll_fn(|cx| {
         if let Poll::Ready(ended) = Pin::new(&mut connection).poll(cx) {
@@ -122,26 +91,12 @@ where
                 linger(parts.io.into_inner(), state).await;
             }
         }
-        (Err(error), false) => shared.report(state, &error, false),
+        (Err(error), false) => shared.report(state, &error, Protocol::Http1),
     }
 }
 
-async fn over_http2<S, B>(shared: &Shared, stream: ClientStream, entry: Entry<S>, state: &Connection)
-where
-    S: Service<Request<ReceivedBody>, Response = Response<B>> + Clone + Send + 'static,
-    S::Future: Send,
-    S::Error: Into<Box<dyn Error + Send + Sync>>,
-    B: Body + Send + 'static,
-    B::Data: Send,
-    B::Error: Into<Box<dyn Error + Send + Sync>>,
-{
-    let mut http = http2::Builder::new(TokioExecutor::new());
-    http.timer(TokioTimer::new())
-        .max_header_list_size(u32::try_from(shared.limits.head_size).unwrap_or(u32::MAX))
-        .max_concurrent_streams(STREAMS)
-        // A peer that vanished without a word is noticed (there is no FIN from a host that lost its power).
-        .keep_alive_interval(Duration::from_secs(30))
-        .keep_alive_timeout(Duration::from_secs(20));
+async fn over_http2<S: Handler>(shared: &Shared, stream: ClientStream, entry: Entry<S>, state: &Connection) {
+    let http = wire::http2(TokioExecutor::new(), shared.limits.head_size);
     let mut connection = pin!(http.serve_connection(TokioIo::new(stream), entry));
     let mut told = false;
     let ended = poll_fn(|cx| {
@@ -164,41 +119,13 @@ where
     })
     .await;
     if let Err(error) = ended {
-        shared.report(state, &error, true);
+        shared.report(state, &error, Protocol::Http2);
     }
-}
-
-/// What hyper answered by itself, or found broken; `None` where the client merely went away.
-fn describe(error: &hyper::Error, http2: bool) -> Option<(&'static str, u16)> {
-    if error.is_parse_too_large() {
-        let status = if error.to_string().contains("URI") { 414 } else { 431 };
-        Some(("the request head is too large", status))
-    } else if error.is_parse() {
-        Some(("the request is malformed", 400))
-    } else if error.is_incomplete_message() {
-        Some(("the client left in the middle of its request", 0))
-    } else if http2 && !is_departure(error) {
-        Some(("the HTTP/2 connection broke a rule", 0))
-    } else {
-        None
-    }
-}
-
-/// Whether the client merely went away.
-fn is_departure(error: &hyper::Error) -> bool {
-    let mut source = error.source();
-    while let Some(cause) = source {
-        if cause.is::<std::io::Error>() {
-            return true;
-        }
-        source = cause.source();
-    }
-    error.is_closed() || error.is_canceled() || error.is_timeout()
 }
 
 impl Shared {
-    fn report(&self, state: &Connection, error: &hyper::Error, http2: bool) {
-        if let Some((problem, status)) = describe(error, http2) {
+    fn report(&self, state: &Connection, error: &hyper::Error, protocol: Protocol) {
+        if let Some((problem, status)) = wire::problem(error, protocol) {
             self.client_error(state, problem, status);
         }
     }

@@ -13,7 +13,7 @@ use tower_service::Service;
 
 use super::body::{Ending, Served, ServedBody};
 use super::state::Connection;
-use super::{ReceivedBody, Shared};
+use super::{ReceivedBody, Shared, wire};
 use crate::context::RequestContext;
 
 /// The service of one connection.
@@ -48,9 +48,9 @@ where
             began: Instant::now(),
         };
         let mut request = request.map(|body| ReceivedBody::new(body, &self.state, &self.shared));
-        let tardiness = request.body().tardiness();
+        let meter = request.body().meter();
         let context = RequestContext::of_mut(request.extensions_mut());
-        (context.peer, context.tardiness) = (self.state.peer, tardiness);
+        (context.peer, context.meter) = (self.state.peer, meter);
         let mut service = self.service.borrow_mut();
         // Nearly every service is always ready. One that is not waits in a clone, because the next request of the
         // connection may come meanwhile.
@@ -111,17 +111,11 @@ fn finish<B>(answer: Response<B>, served: Option<Served>) -> Response<ServedBody
             let to = answer.headers().get(header::UPGRADE);
             let websocket = to.is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket"));
             served.state.upgrade(websocket, served.shared.registry.now());
-        } else if is_event_stream(&answer) {
+        } else if wire::is_event_stream(&answer) {
             ending = Some(until_the_end(served.shared.clone()));
         }
     }
     answer.map(|body| ServedBody::new(body, served, ending))
-}
-
-/// Whether the answer goes on until somebody ends it (WHATWG HTML, 9.2).
-fn is_event_stream<B>(answer: &Response<B>) -> bool {
-    let kind = answer.headers().get(header::CONTENT_TYPE);
-    answer.status() == StatusCode::OK && kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"))
 }
 
 /// Streams end at the beginning of the last phase, each at its own moment: their clients come back all at once otherwise.

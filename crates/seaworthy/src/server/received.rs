@@ -9,10 +9,9 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use seaworthy_core::pace::Pace;
 
-use super::Shared;
 use super::state::Connection;
+use super::{Meter, Shared};
 
 /// What a client sends after its head. It ends with an error where it comes more slowly than
 /// [`ConnectionLimits::body_min_rate`](super::ConnectionLimits::body_min_rate).
@@ -25,8 +24,11 @@ pub struct ReceivedBody {
 
 #[derive(Debug)]
 struct Watch {
+    meter: Arc<Meter>,
     state: Arc<Connection>,
     shared: Arc<Shared>,
+    /// Its place among the meters of the connection, once the client was waited for.
+    key: Option<usize>,
     /// Whether the client is waited for.
     waiting: bool,
 }
@@ -62,36 +64,45 @@ impl Error for ReceivedBodyError {
 impl ReceivedBody {
     pub(super) fn new(body: Incoming, state: &Arc<Connection>, shared: &Arc<Shared>) -> Self {
         let watched = shared.limits.body_min_rate.is_some() && !body.is_end_stream();
-        let watch = watched.then(|| Watch { state: state.clone(), shared: shared.clone(), waiting: false });
+        let watch = watched.then(|| Watch {
+            meter: Arc::default(),
+            state: state.clone(),
+            shared: shared.clone(),
+            key: None,
+            waiting: false,
+        });
         Self { body, watch }
     }
 
-    /// Whether it may be refused for coming too slowly.
-    pub(super) fn tardiness(&self) -> Option<Tardiness> {
-        self.watch.as_ref().map(|watch| Tardiness(watch.state.clone()))
+    /// By what it may be refused for coming too slowly.
+    pub(super) fn meter(&self) -> Option<Arc<Meter>> {
+        self.watch.as_ref().map(|watch| watch.meter.clone())
     }
 }
 
 impl Watch {
     fn wait(&mut self) {
         if !std::mem::replace(&mut self.waiting, true) {
-            let (now, read) = (self.shared.registry.time(), self.state.bytes_read());
-            self.state.pace(|pace| pace.wait(now, read));
+            self.key.get_or_insert_with(|| self.state.enter_meter(self.meter.clone()));
+            self.meter.wait(self.shared.registry.time(), self.state.arrived(&self.meter));
         }
     }
 
-    fn go_on(&mut self) {
+    fn go_on(&mut self, frame: Option<&Frame<Bytes>>) {
+        if let Some(data) = frame.and_then(Frame::data_ref) {
+            self.state.give(&self.meter, data.len());
+        }
         if std::mem::take(&mut self.waiting) {
-            let now = self.shared.registry.time();
-            self.state.pace(|pace| pace.go_on(now));
+            self.meter.go_on(self.shared.registry.time());
         }
     }
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        self.go_on();
-        self.state.pace(Pace::end);
+        if let Some(key) = self.key {
+            self.state.leave_meter(key);
+        }
     }
 }
 
@@ -103,14 +114,17 @@ impl Body for ReceivedBody {
         let this = self.get_mut();
         if let Some(watch) = &this.watch {
             // Before it is asked, so that no expiry is missed in between.
-            watch.state.body.register(cx.waker());
-            if watch.state.is_body_expired() {
+            watch.meter.reader.register(cx.waker());
+            if watch.meter.is_expired() {
                 return Poll::Ready(Some(Err(ReceivedBodyError::TooSlow)));
             }
         }
         let polled = Pin::new(&mut this.body).poll_frame(cx);
         if let Some(watch) = &mut this.watch {
-            if polled.is_pending() { watch.wait() } else { watch.go_on() }
+            match &polled {
+                Poll::Pending => watch.wait(),
+                Poll::Ready(frame) => watch.go_on(frame.as_ref().and_then(|frame| frame.as_ref().ok())),
+            }
         }
         polled.map(|frame| frame.map(|frame| frame.map_err(ReceivedBodyError::Client)))
     }
@@ -121,15 +135,5 @@ impl Body for ReceivedBody {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
-    }
-}
-
-/// Whether the body of a request came too slowly, for whoever answers in the place of the service. Clones say the same.
-#[derive(Debug, Clone)]
-pub(crate) struct Tardiness(Arc<Connection>);
-
-impl Tardiness {
-    pub(crate) fn is_noticed(&self) -> bool {
-        self.0.is_body_expired()
     }
 }

@@ -5,10 +5,12 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use seaworthy_core::connection::{Order, Phase};
+use seaworthy_core::tick::TICK;
 use slab::Slab;
 use tokio::sync::watch;
 
-use super::state::{Connection, Phase, TICK};
+use super::state::Connection;
 
 /// Requests that are remembered one by one when they are cut; the rest is counted.
 const SHOWN: usize = 100;
@@ -106,7 +108,7 @@ impl Registry {
     pub(super) fn make_room(&self) {
         let idle = self.all().into_iter().filter(|connection| connection.phase() == Phase::Idle);
         if let Some(longest) = idle.min_by_key(|connection| connection.since()) {
-            longest.order_close_if_idle();
+            longest.order(Order::CloseIfIdle);
         }
     }
 

@@ -5,48 +5,15 @@
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use atomic_waker::AtomicWaker;
-use seaworthy_core::pace::Pace;
+use seaworthy_core::connection::{Found, Order, Phase};
+use seaworthy_core::pace::{Arrived, MinRate};
+use slab::Slab;
 
-/// How often the sweep looks.
-pub(super) const TICK: Duration = Duration::from_millis(100);
-
-/// A duration in ticks, rounded up, so that nothing times out early.
-pub(super) fn ticks(duration: Duration) -> u32 {
-    u32::try_from(duration.as_millis().div_ceil(TICK.as_millis())).unwrap_or(u32::MAX)
-}
-
-/// Where a connection is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub(super) enum Phase {
-    /// Nothing of a next request has arrived.
-    Idle,
-    /// The first byte of a head has arrived, the head has not.
-    Head,
-    /// A request is being served.
-    Busy,
-    /// HTTP/2: any number of requests, none or more of them open.
-    Streams,
-    /// A 101 is on its way out.
-    Upgrading,
-    /// The service owns the stream.
-    Tunnel,
-    /// The last answer is out; what the client still sends is thrown away.
-    Lingering,
-}
-
-impl Phase {
-    fn of(number: u8) -> Self {
-        [Self::Idle, Self::Head, Self::Busy, Self::Streams, Self::Upgrading, Self::Tunnel]
-            .get(usize::from(number))
-            .copied()
-            .unwrap_or(Self::Lingering)
-    }
-}
+use super::Meter;
 
 /// Not waited for anything.
 const NEVER: u32 = u32::MAX;
@@ -56,7 +23,7 @@ const NEVER: u32 = u32::MAX;
 pub(super) struct Connection {
     pub(super) peer: Option<SocketAddr>,
     /// The tick at which it was accepted.
-    pub(super) opened: u32,
+    opened: u32,
     phase: AtomicU8,
     /// The tick at which the phase began, or the connection last made progress in it.
     since: AtomicU32,
@@ -64,11 +31,10 @@ pub(super) struct Connection {
     blocked: AtomicU32,
     /// Bytes that ever came. Only its stream adds to them.
     read: AtomicU64,
-    /// How long bodies of requests were waited for. The lock is taken where a body begins to be waited for and where it came,
-    /// and by the sweep.
-    pace: Mutex<Pace>,
-    /// A body came too slowly: the next read of it fails.
-    body_expired: AtomicBool,
+    /// Bytes that were given to bodies of HTTP/2.
+    given: AtomicU64,
+    /// The bodies that were waited for. The lock is taken where one is for the first time and where it ends, and by the sweep.
+    meters: Mutex<Slab<Arc<Meter>>>,
     /// Requests that are open.
     requests: AtomicU32,
     /// Whether there ever was a request.
@@ -87,8 +53,6 @@ pub(super) struct Connection {
     parting: AtomicBool,
     /// It should end now.
     cut: AtomicBool,
-    /// Whoever reads the body of a request.
-    pub(super) body: AtomicWaker,
     /// Whoever reads from it.
     pub(super) reader: AtomicWaker,
     /// Whoever writes to it, in a tunnel.
@@ -106,8 +70,8 @@ impl Connection {
             since: AtomicU32::new(now),
             blocked: AtomicU32::new(NEVER),
             read: AtomicU64::new(0),
-            pace: Mutex::default(),
-            body_expired: AtomicBool::new(false),
+            given: AtomicU64::new(0),
+            meters: Mutex::default(),
             requests: AtomicU32::new(0),
             used: AtomicBool::new(false),
             answered: AtomicBool::new(false),
@@ -117,7 +81,6 @@ impl Connection {
             leave: AtomicBool::new(false),
             parting: AtomicBool::new(false),
             cut: AtomicBool::new(false),
-            body: AtomicWaker::new(),
             reader: AtomicWaker::new(),
             writer: AtomicWaker::new(),
             task: AtomicWaker::new(),
@@ -125,7 +88,47 @@ impl Connection {
     }
 
     pub(super) fn phase(&self) -> Phase {
-        Phase::of(self.phase.load(Relaxed))
+        phase_of(self.phase.load(Relaxed))
+    }
+
+    /// As a look at it finds it. While it has requests it is not idle.
+    pub(super) fn found(&self, now: u32) -> Found {
+        let (phase, requests) = (self.phase(), self.requests());
+        if phase == Phase::Streams && requests > 0 {
+            self.touch(now);
+        }
+        Found {
+            phase,
+            since: self.since(),
+            opened: self.opened,
+            blocked: Some(self.blocked.load(Relaxed)).filter(|tick| *tick != NEVER),
+            requests,
+            used: self.used.load(Relaxed),
+            told: self.leaves(),
+            parted: self.parting.load(Relaxed),
+        }
+    }
+
+    /// Gives an order and wakes whoever has to follow it.
+    pub(super) fn order(&self, order: Order) {
+        match order {
+            Order::CloseIfIdle => {
+                self.close_if_idle.store(true, Relaxed);
+                self.reader.wake();
+            }
+            Order::TimeOut => {
+                self.timed_out.store(true, Relaxed);
+                self.reader.wake();
+            }
+            Order::Leave => {
+                self.leave.store(true, Relaxed);
+                self.wake_all();
+            }
+            Order::Cut => {
+                self.cut.store(true, Relaxed);
+                self.wake_all();
+            }
+        }
     }
 
     pub(super) fn since(&self) -> u32 {
@@ -181,31 +184,48 @@ impl Connection {
         self.requests.load(Relaxed)
     }
 
-    pub(super) fn used(&self) -> bool {
-        self.used.load(Relaxed)
-    }
-
     /// So much came. Without a lock of the bus: nobody else adds.
     pub(super) fn came(&self, bytes: usize) {
-        self.read.store(self.bytes_read() + bytes as u64, Relaxed);
+        self.read.store(self.read.load(Relaxed) + bytes as u64, Relaxed);
     }
 
-    pub(super) fn bytes_read(&self) -> u64 {
-        self.read.load(Relaxed)
+    /// So much of it was given to a body.
+    pub(super) fn give(&self, meter: &Meter, bytes: usize) {
+        // Over HTTP/1 whatever comes is of the one body.
+        if self.phase() == Phase::Streams {
+            meter.give(bytes as u64);
+            self.given.fetch_add(bytes as u64, Relaxed);
+        }
     }
 
-    pub(super) fn pace<R>(&self, work: impl FnOnce(&mut Pace) -> R) -> R {
-        work(&mut self.pace.lock().unwrap_or_else(PoisonError::into_inner))
+    /// What has come for the body of `meter`.
+    pub(super) fn arrived(&self, meter: &Meter) -> Arrived {
+        let connection = self.read.load(Relaxed);
+        if self.phase() == Phase::Streams {
+            Arrived { body: meter.given(), bodies: self.given.load(Relaxed), connection }
+        } else {
+            Arrived::alone(connection)
+        }
     }
 
-    /// Lets the read of the request's body fail.
-    pub(super) fn expire_body(&self) {
-        self.body_expired.store(true, Relaxed);
-        self.body.wake();
+    fn meters(&self) -> MutexGuard<'_, Slab<Arc<Meter>>> {
+        self.meters.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn is_body_expired(&self) -> bool {
-        self.body_expired.load(Relaxed)
+    /// A body is waited for, for the first time. Gives its key.
+    pub(super) fn enter_meter(&self, meter: Arc<Meter>) -> usize {
+        self.meters().insert(meter)
+    }
+
+    pub(super) fn leave_meter(&self, key: usize) {
+        self.meters().try_remove(key);
+    }
+
+    /// Lets the reads of those bodies fail that came too slowly.
+    pub(super) fn expire_bodies(&self, min: MinRate, now: Duration) {
+        for (_, meter) in &*self.meters() {
+            meter.expire(min, now, self.arrived(meter));
+        }
     }
 
     /// The client takes nothing.
@@ -221,33 +241,12 @@ impl Connection {
         self.blocked.store(NEVER, Relaxed);
     }
 
-    pub(super) fn blocked_since(&self) -> Option<u32> {
-        Some(self.blocked.load(Relaxed)).filter(|tick| *tick != NEVER)
-    }
-
-    pub(super) fn order_close_if_idle(&self) {
-        self.close_if_idle.store(true, Relaxed);
-        self.reader.wake();
-    }
-
     pub(super) fn closes_if_idle(&self) -> bool {
         self.close_if_idle.load(Relaxed)
     }
 
-    pub(super) fn order_time_out(&self) {
-        self.timed_out.store(true, Relaxed);
-        self.reader.wake();
-    }
-
     pub(super) fn is_timed_out(&self) -> bool {
         self.timed_out.load(Relaxed)
-    }
-
-    /// Gives whether it was told before.
-    pub(super) fn order_leave(&self) -> bool {
-        let told = self.leave.swap(true, Relaxed);
-        self.wake_all();
-        told
     }
 
     pub(super) fn leaves(&self) -> bool {
@@ -260,15 +259,6 @@ impl Connection {
         self.touch(now);
     }
 
-    pub(super) fn parts(&self) -> bool {
-        self.parting.load(Relaxed)
-    }
-
-    pub(super) fn order_cut(&self) {
-        self.cut.store(true, Relaxed);
-        self.wake_all();
-    }
-
     pub(super) fn is_cut(&self) -> bool {
         self.cut.load(Relaxed)
     }
@@ -278,4 +268,12 @@ impl Connection {
         self.writer.wake();
         self.task.wake();
     }
+}
+
+/// The phase of that number.
+fn phase_of(number: u8) -> Phase {
+    [Phase::Idle, Phase::Head, Phase::Busy, Phase::Streams, Phase::Upgrading, Phase::Tunnel]
+        .into_iter()
+        .find(|phase| *phase as u8 == number)
+        .unwrap_or(Phase::Lingering)
 }

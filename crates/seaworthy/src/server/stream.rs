@@ -1,30 +1,21 @@
 //! A client's socket as HTTP sees it: with what was already read given back first, with an end where an order asks for one,
-//! and closed so that the last answer arrives.
+//! and closed so that the last answer arrives (see [`connection`](seaworthy_core::connection)).
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use bytes::{Buf, Bytes};
-use seaworthy_core::event::Event;
+use seaworthy_core::connection::{Phase, lingers, time_out};
 use seaworthy_core::refusal::Reason;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::Shared;
 use super::socket::Socket;
-use super::state::{Connection, Phase, ticks};
+use super::state::Connection;
 use super::tunnel::Goodbye;
-
-/// Who goes on sending after the last answer is listened to for so long.
-const LONGEST: Duration = Duration::from_secs(10);
-
-/// hyper cannot say it, because no request has begun.
-const TIMED_OUT: &[u8] = b"HTTP/1.1 408 Request Timeout\r\ncontent-type: application/problem+json\r\n\
-connection: close\r\ncontent-length: 109\r\n\r\n\
-{\"type\":\"urn:seaworthy:problem:request_too_slow\",\"title\":\"The request took too long to arrive\",\"status\":408}\n";
+use super::{Shared, wire};
 
 /// A connection that counts as open until this is dropped.
 #[derive(Debug)]
@@ -89,12 +80,10 @@ impl ClientStream {
         match state.phase() {
             Phase::Idle if state.closes_if_idle() => Poll::Ready(Ok(())),
             Phase::Head if state.is_timed_out() => {
-                let client = state.peer.map_or_else(|| "unix".to_owned(), |peer| peer.ip().to_string());
-                let problem = "the request head took too long to arrive".to_owned();
-                let status = Reason::RequestTooSlow.status();
-                self.open.shared.sink.emit(&Event::ClientError { client, problem, status });
+                let (problem, status) = ("the request head took too long to arrive", Reason::RequestTooSlow.status());
+                self.open.shared.client_error(state, problem, status);
                 // A client that sends so slowly may not read either; what fits into the socket's buffer is enough.
-                let _ = self.socket.try_write(TIMED_OUT);
+                let _ = self.socket.try_write(time_out().as_bytes());
                 Poll::Ready(Ok(()))
             }
             Phase::Tunnel if state.leaves() && state.is_websocket() => {
@@ -232,31 +221,12 @@ impl AsyncWrite for ClientStream {
         if this.open.state.phase() == Phase::Tunnel {
             return Poll::Ready(Ok(()));
         }
-        let mut scratch = [0; 4096];
-        loop {
-            let mut buffer = ReadBuf::new(&mut scratch);
-            // An error here only says that the client is gone already.
-            if ready!(Pin::new(&mut this.socket).poll_read(cx, &mut buffer)).is_err() || buffer.filled().is_empty() {
-                return Poll::Ready(Ok(()));
-            }
-            let now = this.now();
-            if now.saturating_sub(this.closed) <= ticks(LONGEST) {
+        let now = this.now();
+        wire::poll_discard(Pin::new(&mut this.socket), cx, || {
+            if lingers(this.closed, now) {
                 this.open.state.touch(now);
             }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_408_says_how_long_it_is_and_reads_as_every_other_problem() {
-        let text = std::str::from_utf8(TIMED_OUT).unwrap();
-        let (head, body) = text.split_once("\r\n\r\n").unwrap();
-        assert!(head.contains(&format!("content-length: {}", body.len())), "{}", body.len());
-        let row = Reason::RequestTooSlow.row();
-        assert!(body.contains(row.name) && body.contains(row.title) && body.contains(&row.status.to_string()));
+        })
+        .map(Ok)
     }
 }

@@ -1,25 +1,17 @@
 //! Looks at every connection of a server each tick: the timers of all of them in one place.
 //!
-//! | a connection that | is |
-//! | --- | --- |
-//! | waits for a next request longer than the idle timeout | closed, unless something arrived |
-//! | has half a head for longer than the head timeout | answered 408 |
-//! | sends its body more slowly than it must | answered 408, or cut if it speaks HTTP/2 |
-//! | takes nothing of its answer for the send timeout | cut |
-//! | is silent for two seconds after its last answer | cut |
-//! | has not answered the close of its WebSocket for two seconds | cut |
+//! What becomes of a connection is decided by [`connection`](seaworthy_core::connection); of a body that comes too slowly by
+//! [`pace`](seaworthy_core::pace): it is answered 408.
 
 use std::sync::Weak;
-use std::time::Duration;
 
+use seaworthy_core::connection::{Drain, Patience, Phase};
 use seaworthy_core::pace::MinRate;
+use seaworthy_core::tick::{TICK, ticks};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use super::state::{Connection, Phase, TICK, ticks};
+use super::state::Connection;
 use super::{ConnectionLimits, Shared};
-
-/// How long the rest of a request is waited for, and a WebSocket may take to answer a close frame.
-const LINGER: Duration = Duration::from_secs(2);
 
 /// Sweeps until the server is gone.
 pub(super) async fn run(shared: Weak<Shared>) {
@@ -36,57 +28,28 @@ pub(super) async fn run(shared: Weak<Shared>) {
 }
 
 pub(super) fn once(shared: &Shared) {
-    let finishing = shared.is_finishing();
-    shared.registry.each(|connection| look(shared, connection, finishing));
+    let ConnectionLimits { head_timeout, idle_timeout, send_timeout, .. } = shared.limits;
+    let patience = Patience::new(head_timeout, idle_timeout, send_timeout);
+    let (drain, now) = (shared.drain(), shared.registry.now());
+    shared.registry.each(|connection| look(shared, connection, patience, drain, now));
 }
 
-fn look(shared: &Shared, connection: &Connection, finishing: bool) {
-    let (limits, now) = (&shared.limits, shared.registry.now());
-    let since = now.saturating_sub(connection.since());
-    let blocked = connection.blocked_since();
-    if blocked.is_some_and(|since| now.saturating_sub(since) > ticks(limits.send_timeout)) {
-        return connection.order_cut();
+fn look(shared: &Shared, connection: &Connection, patience: Patience, drain: Drain, now: u32) {
+    if matches!(connection.phase(), Phase::Busy | Phase::Streams) {
+        expire(shared, connection);
     }
-    match connection.phase() {
-        Phase::Idle if finishing || since > ticks(limits.idle_timeout) => connection.order_close_if_idle(),
-        Phase::Head if since > ticks(limits.head_timeout) => connection.order_time_out(),
-        Phase::Busy if is_too_slow(shared, connection) => connection.expire_body(),
-        Phase::Streams if is_too_slow(shared, connection) => {
-            shared.client_error(connection, "the request body came too slowly", 0);
-            connection.order_cut();
-        }
-        Phase::Streams if connection.requests() > 0 => {
-            connection.touch(now);
-            farewell(shared, connection);
-        }
-        Phase::Streams if finishing || since > ticks(limits.idle_timeout) => leave(connection),
-        Phase::Streams => farewell(shared, connection),
-        Phase::Lingering if since > ticks(LINGER) => connection.order_cut(),
-        Phase::Tunnel if connection.parts() && since > ticks(LINGER) => connection.order_cut(),
+    if let Some(order) = patience.order(drain, connection.found(now), now) {
+        connection.order(order);
+    } else if connection.phase() == Phase::Tunnel && connection.leaves() {
         // Whoever reads tries again to say what did not fit into the socket, or not between two frames.
-        Phase::Tunnel if connection.leaves() => connection.reader.wake(),
-        Phase::Idle | Phase::Head | Phase::Busy | Phase::Upgrading | Phase::Tunnel | Phase::Lingering => {}
+        connection.reader.wake();
     }
 }
 
-/// Whether it brought less of a body than it must, in the last while that somebody waited for it.
-fn is_too_slow(shared: &Shared, connection: &Connection) -> bool {
+/// Lets bodies fail of which too little came, in the last while that somebody waited for them.
+fn expire(shared: &Shared, connection: &Connection) {
     let ConnectionLimits { body_min_rate, body_grace: over, .. } = shared.limits;
-    let Some(bytes_a_second) = body_min_rate else { return false };
-    let (now, read) = (shared.registry.time(), connection.bytes_read());
-    connection.pace(|pace| pace.is_too_slow(MinRate { bytes_a_second, over }, now, read))
-}
-
-fn leave(connection: &Connection) {
-    if !connection.leaves() {
-        connection.order_leave();
-    }
-}
-
-/// A connection of HTTP/2 that was accepted during the drain may make one request before it is told to leave.
-fn farewell(shared: &Shared, connection: &Connection) {
-    let late = shared.farewell_since().is_some_and(|began| connection.opened >= began);
-    if late && connection.used() {
-        leave(connection);
+    if let Some(bytes_a_second) = body_min_rate {
+        connection.expire_bodies(MinRate { bytes_a_second, over }, shared.registry.time());
     }
 }

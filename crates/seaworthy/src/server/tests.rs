@@ -1,9 +1,11 @@
 //! A server with real sockets: what it promises to connections, without a stack around it.
 
+mod pace;
+
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -12,21 +14,12 @@ use http::{Request, Response, StatusCode, header};
 use http_body::{Body, Frame};
 use http_body_util::{BodyExt, Full, combinators::BoxBody};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use seaworthy_core::event::{Event, Sink};
+use seaworthy_core::event::Memory;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tower::service_fn;
 
 use super::*;
-
-#[derive(Default)]
-struct Memory(Mutex<Vec<String>>);
-
-impl Sink for Memory {
-    fn emit(&self, event: &Event) {
-        self.0.lock().unwrap().push(event.to_string());
-    }
-}
 
 /// A body that says one word and goes on for ever.
 struct Endless(Option<Bytes>);
@@ -134,7 +127,7 @@ async fn half_a_head_is_answered_408_in_time_however_it_drips() {
         }
         assert!(read.starts_with("HTTP/1.1 408"), "{read}");
     }
-    assert_eq!(*memory.0.lock().unwrap(), ["the request head took too long to arrive"; 2]);
+    assert_eq!(memory.said(), ["the request head took too long to arrive"; 2]);
 }
 
 #[tokio::test]
@@ -146,7 +139,7 @@ async fn a_connection_that_was_idle_for_too_long_is_closed() {
     assert!(read_to_end(&mut used).await.ends_with("hello"));
     drop((silent, used));
     server.empty().await;
-    assert!(memory.0.lock().unwrap().is_empty());
+    assert!(memory.said().is_empty());
 }
 
 #[tokio::test]
@@ -246,7 +239,7 @@ async fn one_connection_more_than_allowed_waits_and_is_reported_once() {
     let mut second = connect(address, GET).await;
     drop(first);
     read_until(&mut second, b"hello").await;
-    assert_eq!(*memory.0.lock().unwrap(), ["1 connections are open: more wait in the backlog"]);
+    assert_eq!(memory.said(), ["1 connections are open: more wait in the backlog"]);
 }
 
 #[tokio::test]
@@ -266,38 +259,5 @@ async fn what_is_not_http_is_refused_and_reported() {
     let (server, address, memory) = start(ConnectionLimits::default()).await;
     assert!(read_to_end(&mut connect(address, "NONSENSE\r\n\r\n").await).await.starts_with("HTTP/1.1 400"));
     server.empty().await;
-    assert_eq!(*memory.0.lock().unwrap(), ["the request is malformed"]);
-}
-
-/// So much in any three tenths of a second.
-fn impatient() -> ConnectionLimits {
-    let (body_min_rate, body_grace) = (Some(1000), Duration::from_millis(300));
-    ConnectionLimits { body_min_rate, body_grace, ..ConnectionLimits::default() }
-}
-
-const UPLOAD: &str = "POST /upload HTTP/1.1\r\nhost: a\r\ncontent-length: 100000\r\n\r\n";
-
-#[tokio::test]
-async fn a_body_that_drips_breaks_off_and_one_that_comes_does_not() {
-    let (_server, address, _) = start(impatient()).await;
-    let mut client = connect(address, UPLOAD).await;
-    let (mut read, mut drops) = (Vec::new(), 0);
-    // Each byte comes well within the grace.
-    while tokio::time::timeout(Duration::from_millis(20), client.read_buf(&mut read)).await.is_err() {
-        drops += 1;
-        client.write_all(b"x").await.unwrap();
-    }
-    let answer = String::from_utf8_lossy(&read).into_owned() + &read_to_end(&mut client).await;
-    assert!(answer.ends_with("the request body came too slowly") && drops > 3, "{answer} after {drops}");
-
-    let mut client = connect(address, UPLOAD).await;
-    // Longer than the grace, but fast enough.
-    let mut read = Vec::new();
-    for _ in 0..100 {
-        client.write_all(&[b'x'; 1000]).await.unwrap();
-        let _ = tokio::time::timeout(Duration::from_millis(5), client.read_buf(&mut read)).await;
-    }
-    while !read.ends_with(b"hello") {
-        assert!(client.read_buf(&mut read).await.unwrap() > 0, "{}", String::from_utf8_lossy(&read));
-    }
+    assert_eq!(memory.said(), ["the request is malformed"]);
 }

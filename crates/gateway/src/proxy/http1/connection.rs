@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use http::HeaderMap;
+use seaworthy_core::tick::ticks;
 use tokio::io::ReadBuf;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::answer::{Answer, Keep};
-use crate::clock::ticks;
 use crate::observer::UpstreamOpen;
 use crate::proxy::Failure;
 use crate::socket::{Socket, Waiting};

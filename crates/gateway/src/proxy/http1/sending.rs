@@ -7,12 +7,10 @@ use bytes::Bytes;
 use http::{Method, Request, header};
 use http_body::Body;
 use seaworthy::context::RequestContext;
-use seaworthy::limit::body::LimitedBodyError;
 
 use super::chunked::may_trail;
 use super::connection::Kept;
 use super::{Framing, request};
-use crate::connection::body::RequestBodyError;
 use crate::proxy::{Failure, InnerBody};
 
 /// Data from this size on is not copied behind what stands before it.
@@ -64,7 +62,7 @@ impl Sending {
                         }
                     }
                 },
-                Some(Err(error)) => return Poll::Ready(Err(failure(&error))),
+                Some(Err(error)) => return Poll::Ready(Err(Failure::of_body(&error))),
                 None => {
                     self.body = None;
                     if self.chunked {
@@ -131,13 +129,6 @@ fn end(out: &mut Vec<u8>, trailers: &http::HeaderMap) {
         out.extend_from_slice(b"\r\n");
     }
     out.extend_from_slice(b"\r\n");
-}
-
-fn failure(error: &LimitedBodyError<RequestBodyError>) -> Failure {
-    match error {
-        LimitedBodyError::Body(RequestBodyError::TooSlow) => Failure::ClientTooSlow,
-        error => Failure::ClientBody(error.to_string()),
-    }
 }
 
 #[cfg(test)]

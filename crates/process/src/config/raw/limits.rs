@@ -21,7 +21,8 @@ pub(crate) struct Limits {
     /// How long a kept connection may be idle. Keep it above the balancer's own (60s for most), so that it closes first.
     pub(crate) idle_timeout: Time,
 
-    /// How fast a request body must come, on average, once `body-grace` is over; then 408. `off` waits for ever.
+    /// How fast a request body must come, on average, once `body-grace` is over; then 408. Each stream of HTTP/2 by itself. `off` waits for
+    /// ever.
     pub(crate) body_min_rate: As<OrOff<ByteRate>>,
 
     /// How long a request body may be slower than `body-min-rate`.

@@ -14,9 +14,6 @@ mod shapes;
 mod telemetry;
 mod top;
 
-#[cfg(test)]
-pub(crate) use self::observe::PROBE_PATHS;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;

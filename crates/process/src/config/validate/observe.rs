@@ -3,15 +3,18 @@
 use super::top::Top;
 use std::net::{IpAddr, Ipv4Addr};
 
+use seaworthy::probes::PATHS;
+
 use super::{Review, plain};
 use crate::config::raw::{self, Root};
 use crate::config::tree;
 use crate::config::units::{Address, As, Bind, Kind as _, PublicProbes, UrlPath};
 use crate::config::validated::{Environment, Level, Log, LogFormat, Metrics, Probes, RequestId, Trust};
 
-/// The probes that are always on the ops listener.
-pub(crate) const PROBE_PATHS: [&str; 8] =
-    ["/health", "/health/live", "/health/ready", "/health/startup", "/healthz", "/livez", "/readyz", "/startupz"];
+/// The paths of the probes that are always there, for people.
+pub(super) fn probe_paths() -> String {
+    PATHS.map(|(path, _)| path).join(", ")
+}
 
 impl Review<'_> {
     pub(super) fn probes(&mut self, root: &Root, top: &Top) -> Probes {
@@ -26,9 +29,9 @@ impl Review<'_> {
         }
         if let PublicProbes::Paths(paths) = &raw.public.0 {
             for path in paths {
-                if !PROBE_PATHS.contains(&path.as_str()) && !raw.paths.contains_key(path) {
+                if !PATHS.iter().any(|(known, _)| known == path) && !raw.paths.contains_key(path) {
                     let message = format!("holds {path:?}, which is no probe");
-                    let hint = format!("name it in probes.paths, or choose from {}", PROBE_PATHS.join(", "));
+                    let hint = format!("name it in probes.paths, or choose from {}", probe_paths());
                     self.refuse(&["probes.public", "probes.paths"], message, hint);
                 }
             }

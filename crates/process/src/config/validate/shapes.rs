@@ -7,7 +7,7 @@ use seaworthy::core::health;
 use seaworthy::probes::Verdict;
 
 use super::Review;
-use super::observe::PROBE_PATHS;
+use super::observe::probe_paths;
 use super::top::Top;
 use crate::config::raw::{self, Root};
 use crate::config::tree;
@@ -33,7 +33,7 @@ impl Review<'_> {
         for (path, source) in &probes.shapes {
             let key = tree::join("probes.shapes", path);
             let Some(verdict) = verdict_at(probes, path) else {
-                let hint = format!("name it in probes.paths, or choose from {}", PROBE_PATHS.join(", "));
+                let hint = format!("name it in probes.paths, or choose from {}", probe_paths());
                 self.refuse(&[&key], "is the path of no probe", hint);
                 continue;
             };

@@ -1,6 +1,4 @@
-use std::sync::Mutex;
-
-use seaworthy::core::event::Nowhere;
+use seaworthy::core::event::{Memory, Nowhere};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
@@ -23,15 +21,6 @@ fn config(shape: &str) -> Config {
 
 fn sampler(sink: Arc<dyn Sink>) -> Sampler {
     Sampler::new(Samples::default(), Arc::new(Vec::new), sink)
-}
-
-#[derive(Default)]
-struct Memory(Mutex<Vec<String>>);
-
-impl Sink for Memory {
-    fn emit(&self, event: &Event) {
-        self.0.lock().unwrap().push(event.to_string());
-    }
 }
 
 /// Answers every connection with `answer`.
@@ -69,7 +58,7 @@ async fn what_the_program_says_is_known_while_it_says_it() {
     let garbage = program("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
     sampler.forward_to(Some(&garbage));
     until(&sampler.samples, |sample| sample.app.is_none()).await;
-    until(&sampler.samples, |_| memory.0.lock().unwrap().iter().any(|said| said.contains("it answers no JSON"))).await;
+    until(&sampler.samples, |_| memory.said().iter().any(|said| said.contains("it answers no JSON"))).await;
 }
 
 #[tokio::test]

@@ -1,12 +1,12 @@
 use std::convert::Infallible;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use http_body_util::Full;
-use seaworthy_core::event::{Event, Sink};
+use seaworthy_core::event::Memory;
 use tower::{Layer, Service, ServiceExt, service_fn};
 
 use super::*;
@@ -133,19 +133,12 @@ async fn a_layer_without_a_limit_changes_nothing() {
 
 #[tokio::test]
 async fn a_proxy_that_is_not_trusted_is_pointed_out_once() {
-    #[derive(Default)]
-    struct Memory(Mutex<Vec<String>>);
-    impl Sink for Memory {
-        fn emit(&self, event: &Event) {
-            self.0.lock().unwrap().push(event.to_string());
-        }
-    }
     let memory = Arc::new(Memory::default());
     let layer = RateLimitLayer::reporting(limit("1/h"), memory.clone());
     for _ in 0..4 {
         ask_with(&layer, "10.0.0.1", "/", &[("x-forwarded-for", "192.0.2.7")]).await;
     }
-    let said = memory.0.lock().unwrap();
+    let said = memory.said();
     assert_eq!(said.len(), 1);
     assert!(said[0].contains("10.0.0.1") && said[0].contains("trusted proxies"), "{said:?}");
 }

@@ -1,4 +1,11 @@
 //! Which of several forms a client asks for by name: the header `Accept` (RFC 9110, 12.5.1).
+//!
+//! ```
+//! use seaworthy_core::accept::Accept;
+//!
+//! let accept = Accept::parse("text/html, text/plain;q=0.5, */*;q=0.1");
+//! assert_eq!(accept.named(&["application/json", "text/plain"]), Some("text/plain"));
+//! ```
 
 /// One entry of the header.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -9,17 +16,19 @@ struct Range<'a> {
 
 /// What a client accepts.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Accept<'a>(Vec<Range<'a>>);
+pub struct Accept<'a>(Vec<Range<'a>>);
 
 impl<'a> Accept<'a> {
     /// Reads the header. Entries that are none are passed over, as parameters other than the weight are.
-    pub(super) fn parse(header: &'a str) -> Self {
+    #[must_use]
+    pub fn parse(header: &'a str) -> Self {
         Self(header.split(',').filter_map(Range::parse).collect())
     }
 
     /// The one of `offers` (media types, the favourite first) that the client likes best, of those that it names. `*/*`
-    /// names nothing: a client that takes everything gets what the config says.
-    pub(super) fn named<'o>(&self, offers: &[&'o str]) -> Option<&'o str> {
+    /// names nothing: a client that takes everything gets what is the default.
+    #[must_use]
+    pub fn named<'o>(&self, offers: &[&'o str]) -> Option<&'o str> {
         let mut best: Option<(&str, f32)> = None;
         for offer in offers {
             let range = self.0.iter().find(|range| range.media_type.eq_ignore_ascii_case(offer));
