@@ -254,6 +254,16 @@ async fn background_work_that_does_not_end_is_left_behind_by_name() {
 }
 
 #[tokio::test]
+async fn a_panic_of_background_work_is_said_when_it_happens() {
+    let mut running = run(service()).await;
+    let worker = running.life.spawn("mailer", |_work| async { panic!("no mail server") });
+    assert!(worker.stop().await.unwrap_err().to_string().contains("panicked: no mail server"));
+    assert!(running.said("background work \"mailer\" failed: panicked: no mail server"));
+    running.life.stop(Cause::Command);
+    running.ended().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_panic_costs_its_request_and_nothing_else() {
     let mut running = run(service()).await;
     let mut client = running.connect().await;

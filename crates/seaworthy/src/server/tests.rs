@@ -301,3 +301,20 @@ async fn a_body_that_drips_breaks_off_and_one_that_comes_does_not() {
         assert!(client.read_buf(&mut read).await.unwrap() > 0, "{}", String::from_utf8_lossy(&read));
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_request_that_is_cut_is_counted() {
+    // The last of them is dropped while somebody else counts already: one round would rarely show it.
+    for _ in 0..50 {
+        let (server, address, _) = start(ConnectionLimits::default()).await;
+        let mut clients = Vec::new();
+        for _ in 0..3 {
+            let mut client = connect(address, "GET /events HTTP/1.1\r\nhost: a\r\n\r\n").await;
+            read_until(&mut client, b"data: hello\n\n\r\n").await;
+            clients.push(client);
+        }
+        assert_eq!(server.in_flight(), 3);
+        let cut = server.cut().await;
+        assert_eq!((cut.count, cut.shown.len()), (3, 3));
+    }
+}
