@@ -81,6 +81,11 @@ impl Correlation {
         to
     }
 
+    /// The id of the request as text; empty where it has none.
+    pub(crate) fn id(&self) -> String {
+        self.request_id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned()
+    }
+
     /// Takes what is needed from a request.
     pub fn of<B>(request: &Request<B>) -> Self {
         let context = RequestContext::of(request.extensions());

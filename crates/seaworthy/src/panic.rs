@@ -145,7 +145,7 @@ where
 
 /// Reports a panic; the answer to whoever sent the request that met it.
 pub(crate) fn refuse<R: ProblemBody>(sink: &dyn Sink, panic: &(dyn Any + Send), to: &Correlation) -> Response<R> {
-    sink.emit(&Event::Panicked { message: message_of(panic), place: "request".to_owned() });
+    sink.emit(&Event::Panicked { message: message_of(panic), place: "request".to_owned(), request_id: to.id() });
     Refusal::new(Reason::Panicked).respond(to)
 }
 

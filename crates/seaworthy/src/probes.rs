@@ -10,6 +10,9 @@
 //! | `/health/dependencies` | what the service depends on, name by name |
 //! | `/metrics` | the exposition, where one was given |
 //!
+//! `/metrics?format=json` (or `Accept: application/json`) gives the health of all checks as a few numbers, `?format=openmetrics` the other
+//! text format.
+//!
 //! `?verbose` shows every check, `?exclude=NAME` leaves one out, `?format=kubernetes` (or `Accept: text/plain`) is what Kubernetes' own
 //! components answer. Texts of errors are shown to clients on loopback only; everybody else sees the class.
 //!

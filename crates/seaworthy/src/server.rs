@@ -35,6 +35,7 @@
 mod accept;
 mod body;
 mod connection;
+mod counts;
 mod entry;
 mod listener;
 mod port;

@@ -74,11 +74,11 @@ histogram! {
 }
 
 gauge! {
-    /// Open connections of clients.
+    /// Open connections of clients, for whoever serves them by other means: a [`Production`](crate::Production) counts its own.
     pub struct ActiveConnections("http_active_connections") { protocol: &str }
 }
 
 gauge! {
-    /// Open WebSockets.
+    /// Open WebSockets, for whoever serves them by other means: a [`Production`](crate::Production) counts its own.
     pub struct ActiveWebSockets("active_connections") {}
 }

@@ -102,8 +102,13 @@ impl Endpoints {
         let answer = match (Subject::of(path), &self.scrape) {
             (Some(subject), _) => self.probe(&subject, request),
             (None, Some(Scrape(scrape))) if path == "/metrics" => {
-                let (kind, body) = scrape(text(request.headers(), &header::ACCEPT));
-                Answer::verdict(true, kind, body)
+                match accepted(request.uri().query(), text(request.headers(), &header::ACCEPT)) {
+                    Some(accepted) => {
+                        let (kind, body) = scrape(accepted);
+                        Answer::verdict(true, kind, body)
+                    }
+                    None => Answer::refusal(Reason::BadRequest, "unknown format: use prometheus, openmetrics or json"),
+                }
             }
             (None, _) => Answer::refusal(Reason::NoRoute, "probes are at /health, /livez, /readyz and /startupz"),
         };
@@ -147,6 +152,18 @@ fn json(value: &impl serde::Serialize) -> Vec<u8> {
     let mut written = serde_json::to_vec(value).expect("tables with text for keys can be written as JSON");
     written.push(b'\n');
     written
+}
+
+/// In which format metrics are wanted, as an `Accept`: a person with a browser writes `?format=json`. `None` where there is no such format.
+fn accepted<'a>(query: Option<&str>, accept: &'a str) -> Option<&'a str> {
+    let format = form_urlencoded::parse(query.unwrap_or_default().as_bytes()).find(|(key, _)| key == "format");
+    match format.as_ref().map(|(_, format)| &**format) {
+        None => Some(accept),
+        Some("prometheus") => Some("text/plain"),
+        Some("openmetrics") => Some("application/openmetrics-text"),
+        Some("json") => Some("application/json"),
+        Some(_) => None,
+    }
 }
 
 /// A header as text; empty where there is none, or where it is none.

@@ -42,7 +42,7 @@ impl Watch {
         }));
         let report = async move {
             while let Some((message, place)) = told.recv().await {
-                sink.emit(&Event::Panicked { message, place });
+                sink.emit(&Event::Panicked { message, place, request_id: String::new() });
                 life.stop(Cause::Fault);
             }
         };

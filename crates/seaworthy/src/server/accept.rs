@@ -42,7 +42,7 @@ pub(crate) struct Setup<S> {
 /// A server that runs. Dropping it stops it at once.
 #[derive(Debug)]
 pub(crate) struct Server {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     close: Option<oneshot::Sender<()>>,
     accepting: JoinHandle<()>,
     sweeping: AbortHandle,
@@ -233,6 +233,7 @@ impl Door {
         let closed = |_| std::io::Error::other("the server is gone");
         if !self.evict {
             if !self.full.swap(true, Relaxed) {
+                self.shared.registry.note_limit();
                 let limit = u32::try_from(self.shared.limits.connections).unwrap_or(u32::MAX);
                 self.shared.sink.emit(&Event::ConnectionLimitHit { limit });
             }
