@@ -369,12 +369,14 @@ async fn all_that_makes_no_sense_is_said_at_once() {
         .timeout(Duration::ZERO)
         .drain(quick().grace(Duration::from_secs(1)))
         .build()
-        .unwrap_err()
-        .to_string();
+        .unwrap_err();
+    let (message, lines) = (refused.to_string(), format!("{refused:?}"));
     for part in
         ["the service has no name", "two checks are called \"db\"", "the drain needs", "the request timeout is 0s"]
     {
-        assert!(refused.contains(part), "{part} is not in {refused}");
+        assert!(message.contains(part), "{part} is not in {message}");
+        // What a `main` shows that returns the error.
+        assert!(lines.contains(&format!("\n- {part}")), "{part} is not in {lines}");
     }
 }
 
