@@ -20,7 +20,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     });
     let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port("PORT", 8080)?)).await?;
     Production::builder("hello-tonic", env!("CARGO_PKG_VERSION"))
-        .log(Logger::builder("hello-tonic").start()?)
+        .log(Logger::builder("hello-tonic").version(env!("CARGO_PKG_VERSION")).start()?)
         .metrics(Metrics::new("hello-tonic"))
         .admin((Ipv4Addr::UNSPECIFIED, port("ADMIN_PORT", 9090)?).into())
         .build()?

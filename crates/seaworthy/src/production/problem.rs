@@ -28,7 +28,7 @@ pub enum Problem {
     /// The grace leaves no time for requests.
     #[error(
         "the drain leaves no time for requests in flight: the grace is {grace:?}, of which the delay takes {delay:?} and the hooks' \
-         reserve {reserve:?}; raise the grace (and the platform's) or shorten a part"
+         reserve {reserve:.1?}; raise the grace (and the platform's) or shorten a part"
     )]
     Starved { grace: Duration, delay: Duration, reserve: Duration },
     /// WebSockets would be cut before they are told to close.
@@ -36,13 +36,13 @@ pub enum Problem {
     SpreadOutlastsDrain { spread: Duration, timeout: Duration },
     /// One phase may take longer than all of them have.
     #[error(
-        "phase {phase} may take {patience:?}, but {reserve:?} are left for all phases together: shorten it, or raise the drain's \
+        "phase {phase} may take {patience:?}, but {reserve:.1?} are left for all phases together: shorten it, or raise the drain's \
          reserve or grace"
     )]
     PhaseOutlastsReserve { phase: Phase, patience: Duration, reserve: Duration },
     /// All phases together may.
     #[error(
-        "the phases may take {sum:?} together, but {reserve:?} are left for them: shorten some, or raise the drain's reserve or \
+        "the phases may take {sum:?} together, but {reserve:.1?} are left for them: shorten some, or raise the drain's reserve or \
          grace"
     )]
     PhasesOutlastReserve { sum: Duration, reserve: Duration },
