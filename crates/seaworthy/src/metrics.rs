@@ -267,17 +267,19 @@ impl Metrics {
         page.finish()
     }
 
-    /// Answers `/metrics`: in the format that `Accept` asks for, and the health of all checks as JSON for `application/json`.
+    /// Answers `/metrics`: in the format that `Accept` asks for, and the health of all checks as JSON for `application/json`. Answers
+    /// `/breakers` as well, with the breakers that are [watched](Self::watch_breaker).
     #[must_use]
     pub fn scrape(&self) -> Scrape {
-        let metrics = self.clone();
-        Scrape::new(move |accept| {
+        let (metrics, watched) = (self.clone(), self.clone());
+        let scrape = Scrape::new(move |accept| {
             if accept.contains("application/json") && !accept.contains("text/plain") {
                 return ("application/json", metrics.summary().to_json().into());
             }
             let format = Format::accepted(accept);
             (format.media_type(), metrics.exposition(format).into())
-        })
+        });
+        scrape.with_breakers(move || watched.0.calls.breakers())
     }
 
     /// The health of all checks as a few numbers.

@@ -35,7 +35,6 @@
 mod accept;
 mod body;
 mod connection;
-mod counts;
 mod entry;
 mod listener;
 mod port;

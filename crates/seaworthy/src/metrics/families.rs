@@ -74,11 +74,11 @@ histogram! {
 }
 
 gauge! {
-    /// Open connections of clients, for whoever serves them by other means: a [`Production`](crate::Production) counts its own.
+    /// Open connections of clients.
     pub struct ActiveConnections("http_active_connections") { protocol: &str }
 }
 
 gauge! {
-    /// Open WebSockets, for whoever serves them by other means: a [`Production`](crate::Production) counts its own.
+    /// Open WebSockets.
     pub struct ActiveWebSockets("active_connections") {}
 }

@@ -64,7 +64,7 @@ impl<O: Observer + Send + 'static> Production<O> {
     {
         let Self { parts, observer } = self;
         let Parts { service, version, health, stack, connections, drain, hooks, phases, .. } = parts;
-        let Parts { mut sinks, admin, scrape, on_panic, rate, alerts, metrics, logger, mut telemetry, .. } = parts;
+        let Parts { mut sinks, admin, scrape, on_panic, rate, alerts, logger, mut telemetry, .. } = parts;
         let Some(Fitting { budget, spread }) = drain else { return Ok(()) };
         if let Some(error) = life.signals_error() {
             return Err(ServeError::Signals(error));
@@ -101,9 +101,6 @@ impl<O: Observer + Send + 'static> Production<O> {
         let service = Stack::new(stack, life.clone(), observer, guard).limited(rate).layer(app);
         let mut server =
             Server::start(Setup { listener, limits: connections, service, sink: sink.clone(), evict: false });
-        if let Some(metrics) = &metrics {
-            server.show_in(metrics);
-        }
         let shown = shown.map_or_else(|| "off".to_owned(), |at| at.to_string());
         sink.emit(&Event::Listening { public, admin: shown, control: "off".to_owned() });
         let became_ready = life.apply(Change::ProgramReady).is_some();

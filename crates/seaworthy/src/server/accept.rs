@@ -42,7 +42,7 @@ pub(crate) struct Setup<S> {
 /// A server that runs. Dropping it stops it at once.
 #[derive(Debug)]
 pub(crate) struct Server {
-    pub(super) shared: Arc<Shared>,
+    shared: Arc<Shared>,
     close: Option<oneshot::Sender<()>>,
     accepting: JoinHandle<()>,
     sweeping: AbortHandle,
@@ -120,7 +120,9 @@ impl Server {
         // Those that were cut before, since their clients took nothing, are not of this.
         drop(registry.take_cut());
         let connections = registry.all();
-        connections.iter().for_each(|connection| connection.order_cut());
+        for connection in &connections {
+            connection.order_cut();
+        }
         let ended = async {
             registry.empty().await;
             // A connection counts as gone when its socket is, and its requests are dropped a moment later, on another thread.
@@ -233,7 +235,6 @@ impl Door {
         let closed = |_| std::io::Error::other("the server is gone");
         if !self.evict {
             if !self.full.swap(true, Relaxed) {
-                self.shared.registry.note_limit();
                 let limit = u32::try_from(self.shared.limits.connections).unwrap_or(u32::MAX);
                 self.shared.sink.emit(&Event::ConnectionLimitHit { limit });
             }

@@ -1,7 +1,7 @@
 //! The connections that are open, and what it cost to cut some.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -34,8 +34,6 @@ pub(crate) struct Registry {
     connections: Mutex<Slab<Arc<Connection>>>,
     open: watch::Sender<usize>,
     cut: Mutex<Cut>,
-    /// Times no more connections were allowed.
-    limit_hits: AtomicU64,
     now: AtomicU32,
 }
 
@@ -45,7 +43,6 @@ impl Default for Registry {
             connections: Mutex::default(),
             open: watch::Sender::new(0),
             cut: Mutex::default(),
-            limit_hits: AtomicU64::new(0),
             now: AtomicU32::new(0),
         }
     }
@@ -103,16 +100,6 @@ impl Registry {
     pub(crate) async fn empty(&self) {
         // The sender lives as long as `self`.
         let _ = self.open.subscribe().wait_for(|open| *open == 0).await;
-    }
-
-    /// No more connections are allowed.
-    pub(super) fn note_limit(&self) {
-        self.limit_hits.fetch_add(1, Relaxed);
-    }
-
-    /// How often no more connections were allowed.
-    pub(super) fn limit_hits(&self) -> u64 {
-        self.limit_hits.load(Relaxed)
     }
 
     /// Tells the connection that has been idle for the longest to close.

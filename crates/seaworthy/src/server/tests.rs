@@ -165,10 +165,6 @@ async fn a_websocket_is_closed_between_two_frames() {
     let upgrade = "GET /websocket HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";
     let mut client = connect(address, upgrade).await;
     read_until(&mut client, b"ab").await;
-    let metrics = crate::metrics::Metrics::new("shop");
-    server.show_in(&metrics);
-    let page = || String::from_utf8(metrics.exposition(seaworthy_core::metric::Format::Text)).unwrap();
-    assert!(page().contains("\nactive_connections 1\n"), "{}", page());
     server.close_listener().await;
     server.finish(Duration::ZERO);
     // Its frame is half out. Whatever would be put in now would be read as data.
@@ -182,7 +178,6 @@ async fn a_websocket_is_closed_between_two_frames() {
     client.write_all(&[0x88, 0x80, 0, 0, 0, 0]).await.unwrap();
     drop(client);
     server.empty().await;
-    assert!(page().contains("\nactive_connections 0\n") && page().contains("{protocol=\"http1\"} 0\n"), "{}", page());
 }
 
 #[tokio::test]
