@@ -19,7 +19,7 @@ pub enum OnPanic {
     #[default]
     Continue,
     /// The drain begins, on a panic anywhere in the process: for services whose state cannot be trusted after one. Panics are
-    /// seen by a hook of the process, which calls the one that was there before.
+    /// seen by a hook of the process, which calls the one that was there before; those of requests are reported without their ids.
     Shutdown,
 }
 

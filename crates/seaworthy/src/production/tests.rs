@@ -423,7 +423,7 @@ async fn metrics_and_log_know_of_each_request_and_an_alert_of_what_went_wrong() 
     running.ended().await.unwrap();
     let log = std::fs::read_to_string(file.path()).unwrap();
     let panic = log.lines().find(|line| line.contains("\"event\":\"panicked\"")).unwrap();
-    assert!(panic.contains("\"request_id\":\""), "{panic}");
+    assert!(panic.contains("\"request_id\":\"") && panic.contains("src/production/tests.rs:"), "{panic}");
     assert!(log.contains("\"path\":\"/panic\"") && log.contains("Graceful shutdown complete"), "{log}");
     assert_eq!(*heard.lock().unwrap(), ["panicked"]);
 }
