@@ -8,6 +8,7 @@
 //! - `X-Request-ID`, `traceparent`, `tracestate` and `baggage` go on, as the service saw them: the id that was decided on, and the trace with
 //!   our own span as the parent where spans are exported.
 //! - What a call says itself stands.
+//! - A refusal that stands in for the answer, as that of an open breaker, carries the id too.
 //! - Nothing is passed on by itself: who is trusted with ids and baggage is the service's to say.
 //!
 //! Source: <https://www.w3.org/TR/trace-context/>, <https://www.w3.org/TR/baggage/>.
@@ -45,7 +46,9 @@
 use http::header::{Entry, HeaderName};
 use http::{HeaderMap, Request};
 
-/// The headers that say whose a request is.
+use crate::context::RequestContext;
+
+/// The headers that say whose a request is; the id first.
 static NAMES: [HeaderName; 4] = [
     HeaderName::from_static("x-request-id"),
     HeaderName::from_static("traceparent"),
@@ -88,6 +91,9 @@ impl Propagation {
                 }
             }
         }
+        let id = call.headers().get(&NAMES[0]).cloned();
+        let context = RequestContext::of_mut(call.extensions_mut());
+        context.request_id = context.request_id.take().or(id);
     }
 
     /// As headers.
@@ -126,6 +132,7 @@ mod tests {
         let names: Vec<_> = call.headers().keys().map(HeaderName::as_str).collect();
         assert_eq!(names, ["x-request-id", "traceparent", "tracestate"]);
         assert_eq!(call.headers().get_all("tracestate").iter().count(), 2);
+        assert_eq!(RequestContext::of(call.extensions()).unwrap().request_id.as_ref().unwrap(), "abc-1");
     }
 
     #[test]
