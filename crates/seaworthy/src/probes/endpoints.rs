@@ -18,7 +18,7 @@ use super::answer::{Answer, JSON, TEXT};
 use super::breakers;
 use super::facts::{Identity, Vitals};
 use super::format;
-use super::question::{Manner, PATHS, Shape, Subject};
+use super::question::{Manner, PATHS, Shape, Subject, accepted};
 use super::report::{Report, without};
 use crate::breaker::Breaker;
 use crate::context::RequestContext;
@@ -115,11 +115,11 @@ impl Endpoints {
             (Some(subject), _) => self.probe(&subject, request),
             (None, Some(Scrape { write, .. })) if path == "/metrics" => {
                 match accepted(request.uri().query(), text(request.headers(), &header::ACCEPT)) {
-                    Some(accepted) => {
+                    Ok(accepted) => {
                         let (kind, body) = write(accepted);
                         Answer::verdict(true, kind, body)
                     }
-                    None => Answer::refusal(Reason::BadRequest, "unknown format: use prometheus, openmetrics or json"),
+                    Err(error) => Answer::refusal(Reason::BadRequest, error.to_string()),
                 }
             }
             (None, Some(Scrape { breakers: Some(known), .. })) if breakers::are_at(path) => {
@@ -167,18 +167,6 @@ pub(super) fn json(value: &impl serde::Serialize) -> Vec<u8> {
     let mut written = serde_json::to_vec(value).expect("tables with text for keys can be written as JSON");
     written.push(b'\n');
     written
-}
-
-/// In which format metrics are wanted, as an `Accept`: a person with a browser writes `?format=json`. `None` where there is no such format.
-fn accepted<'a>(query: Option<&str>, accept: &'a str) -> Option<&'a str> {
-    let format = form_urlencoded::parse(query.unwrap_or_default().as_bytes()).find(|(key, _)| key == "format");
-    match format.as_ref().map(|(_, format)| &**format) {
-        None => Some(accept),
-        Some("prometheus") => Some("text/plain"),
-        Some("openmetrics") => Some("application/openmetrics-text"),
-        Some("json") => Some("application/json"),
-        Some(_) => None,
-    }
 }
 
 /// A header as text; empty where there is none, or where it is none.
