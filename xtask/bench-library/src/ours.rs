@@ -9,6 +9,7 @@ use seaworthy::core::event::Nowhere;
 use seaworthy::core::lifecycle::Change;
 use seaworthy::headers::Preset;
 use seaworthy::lifecycle::Lifecycle;
+use seaworthy::limit::rate::{RateLimit, RateLimitLayer};
 use seaworthy::log::{Format, LogObserver, Logger};
 use seaworthy::metrics::{Metrics, RequestObserver};
 use seaworthy::otlp::Sampler;
@@ -50,7 +51,9 @@ pub(crate) fn full() -> Result<Stacked> {
     let life = Lifecycle::new(Arc::new(Nowhere));
     life.apply(Change::ProgramReady);
     let trace = TraceContextLayer::default().begin(true);
-    let settings = Settings { headers: Preset::Api, trace, ..Settings::default() };
+    // More than anybody can ask for, so that nothing is refused: what is measured is the looking.
+    let rate = RateLimitLayer::new(RateLimit::new("1000000/s".parse()?));
+    let settings = Settings { headers: Preset::Api, trace, rate, ..Settings::default() };
     let stack = Stack::new(settings, life, observer()?, Arc::new(Nowhere));
     Ok(whole(stack.layer(ready(app().layer(RouteLabelLayer::default())))))
 }

@@ -36,4 +36,6 @@ mod tests;
 pub use limiter::Counts;
 pub use seaworthy_core::limit::{Algorithm, LimitError, Rate, RateError};
 pub use service::{RateLimitFuture, RateLimitLayer, RateLimited};
+pub(crate) use service::{Refused, Verdict};
 pub use settings::RateLimit;
+pub(crate) use stamp::Allowance;

@@ -29,7 +29,7 @@ use crate::body::RequestBody;
 use crate::health::Health;
 use crate::lifecycle::Lifecycle;
 use crate::limit::rate::RateLimitLayer;
-use crate::panic::{PanicGuardLayer, remember_places};
+use crate::panic::remember_places;
 use crate::phase::Phase;
 use crate::probes::{Endpoints, Identity, Scrape, Vitals};
 use crate::server::{Listener, ListenerError, Server, Setup};
@@ -63,7 +63,7 @@ impl<O: Observer + Send + 'static> Production<O> {
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
         let Self { parts, observer } = self;
-        let Parts { service, version, health, stack, connections, drain, hooks, phases, .. } = parts;
+        let Parts { service, version, health, mut stack, connections, drain, hooks, phases, .. } = parts;
         let Parts { mut sinks, admin, scrape, on_panic, rate, alerts, logger, mut telemetry, .. } = parts;
         let Some(Fitting { budget, spread }) = drain else { return Ok(()) };
         if let Some(error) = life.signals_error() {
@@ -94,12 +94,11 @@ impl<O: Observer + Send + 'static> Production<O> {
         })?;
         // Where every panic of the process is reported, the guard need not do it again.
         let guard: Arc<dyn Sink> = if watch.is_some() { Arc::new(Nowhere) } else { sink.clone() };
-        let panics = PanicGuardLayer::new(guard.clone());
-        // The guard of the stack stands outside of everything, where a request has no id yet. A panic of the handler is met
-        // inside, so that its 500 carries one, and the access event says 500.
-        let app = panics.layer(App::new(labelled(app), sink.clone()));
-        let rate = rate.map(|rate| RateLimitLayer::reporting(rate, sink.clone())).unwrap_or_default();
-        let service = Stack::new(stack, life.clone(), observer, guard).limited(rate).layer(app);
+        if let Some(rate) = rate {
+            stack.rate = RateLimitLayer::reporting(rate, sink.clone());
+        }
+        let app = App::new(labelled(app), sink.clone());
+        let service = Stack::new(stack, life.clone(), observer, guard).layer(app);
         let mut server =
             Server::start(Setup { listener, limits: connections, service, sink: sink.clone(), evict: false });
         let shown = shown.map_or_else(|| "off".to_owned(), |at| at.to_string());
