@@ -229,7 +229,8 @@ fn stack(
     proxy: &Proxy,
 ) -> StackService {
     // A panic is reported by the hook of the process, which knows its place.
-    let stack = Stack::new(settings.stack.clone(), lifecycle.clone(), observer.clone(), Arc::new(Nowhere));
+    let settings = StackSettings { cors: settings.stack.cors.unshared(), ..settings.stack.clone() };
+    let stack = Stack::new(settings, lifecycle.clone(), observer.clone(), Arc::new(Nowhere));
     stack.timer(alarms.clone()).layer(proxy.clone())
 }
 

@@ -61,7 +61,7 @@ pub use crate::__seaworthy_counter as counter;
 pub use crate::__seaworthy_gauge as gauge;
 pub use crate::__seaworthy_histogram as histogram;
 pub use crate::__seaworthy_label as label;
-pub use calls::{Called, write_breakers, write_retries};
+pub use calls::{Called, write_breakers, write_hedges, write_retries};
 pub use family::{Counters, Family, Gauges, Histograms};
 pub use instrument::{Buckets, Counter, Gauge, Held, Histogram, Instrument};
 pub use observer::RequestObserver;

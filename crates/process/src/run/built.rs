@@ -6,6 +6,7 @@ use seaworthy::core::address::Trusted;
 use seaworthy::cors::CorsLayer;
 use seaworthy::gate::Hold;
 use seaworthy::headers::Preset;
+use seaworthy::limit::rate::RateLimitLayer;
 use seaworthy::request_id::{Format, RequestIdLayer, Trust};
 use seaworthy::stack::Settings as StackSettings;
 use seaworthy::trace::TraceContextLayer;
@@ -66,9 +67,10 @@ fn stack_settings(config: &Config) -> StackSettings {
         },
         route_header: Some(ROUTE),
         headers: preset(config.headers.preset),
-        cors: CorsLayer::default(),
+        cors: config.cors.as_ref().map(CorsLayer::new).unwrap_or_default(),
         hold: Hold { start: config.start.hold, crash: config.start.hold_after_crash, pause: PAUSE },
         reject: config.drain.policy == DrainPolicy::Reject,
+        rate: RateLimitLayer::default(),
         body: config.limits.body_size.unwrap_or(u64::MAX),
         time: config.limits.request_timeout.unwrap_or(EVER),
     }

@@ -11,6 +11,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::{Kind, Span, Tracer};
+use crate::hedge::Hedged;
 use crate::retry::Attempts;
 
 static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -116,6 +117,9 @@ impl Ending {
         let attempts = answer.extensions().get().map_or(1, |Attempts(attempts)| *attempts);
         if attempts > 1 {
             span.set("http.request.resend_count", i64::from(attempts - 1));
+        }
+        if answer.extensions().get::<Hedged>().is_some() {
+            span.set("seaworthy.hedged", true);
         }
         if let Some(reason) = answer.extensions().get::<Reason>() {
             // It is ours: the service gave none.
