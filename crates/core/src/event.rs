@@ -202,10 +202,10 @@ macro_rules! events {
                 match self { $(Self::$variant { .. } => Level::$level,)+ }
             }
 
-            /// Gives each field beyond the message to `field`.
+            /// Gives each field beyond the message to `field`, but for those of which nothing is known: their text is empty.
             #[allow(unused_variables, reason = "not every fact has fields beyond its message")]
             pub fn each_field(&self, mut field: impl FnMut(&'static str, Value<'_>)) {
-                match self { $(Self::$variant $({ $($field),+ })? => { $($(field($label, Value::from($value));)+)? })+ }
+                match self { $(Self::$variant $({ $($field),+ })? => { $($(known(&mut field, $label, Value::from($value));)+)? })+ }
             }
         }
 
@@ -220,6 +220,13 @@ macro_rules! events {
             }
         }
     };
+}
+
+/// Gives a field of which something is known.
+fn known(field: &mut impl FnMut(&'static str, Value<'_>), name: &'static str, value: Value<'_>) {
+    if value != Value::Text("") {
+        field(name, value);
+    }
 }
 
 // name of the fact, its level, its message; then label => value for each field.
@@ -404,11 +411,11 @@ events! {
     WorkerLost { worker: u32 } = "worker_lost", Error, "worker {worker} was lost";
         "worker" => *worker;
     /// The service gave an error in the place of an answer.
-    ServiceFailed { error: String } = "service_failed", Error, "the service failed a request: {error}";
-        "error" => error.as_str();
-    /// A panic was caught.
-    Panicked { message: String, place: String } = "panicked", Error, "panic: {message}";
-        "place" => place.as_str();
+    ServiceFailed { error: String, request_id: String } = "service_failed", Error, "the service failed a request: {error}";
+        "error" => error.as_str(), "request_id" => request_id.as_str();
+    /// A panic was caught. The id is empty where no request met it.
+    Panicked { message: String, place: String, request_id: String } = "panicked", Error, "panic: {message}";
+        "place" => place.as_str(), "request_id" => request_id.as_str();
     /// Lines of the log were dropped because its output did not take them.
     LogLinesDropped { lines: u32 } = "log_lines_dropped", Warn, "{lines} log lines were dropped: stdout did not take them in time";
         "lines" => *lines;

@@ -8,6 +8,7 @@
 //!   [`stopping`](BackgroundWork::stopping) when they have ended. Work that only takes from a queue should end at the first word; work that
 //!   requests still hand something to, at the second.
 //! - Dropping it says that the work is done, on every way out: a panic of the work does not hold the shutdown up.
+//! - A panic of what [`Lifecycle::spawn`] runs is reported when it happens. The work is not begun anew: whether that is safe, only it knows.
 //!
 //! ```
 //! # async fn next_job() {} async fn handle(_: ()) {}
@@ -27,9 +28,13 @@
 //! ```
 
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 
+use seaworthy_core::event::{Event, Sink};
 use slab::Slab;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -169,7 +174,8 @@ impl Lifecycle {
         self.beacons().hold(self, name.into())
     }
 
-    /// Runs `work` as a task that the shutdown asks to end and waits for.
+    /// Runs `work` as a task that the shutdown asks to end and waits for. Its panic is reported to [`Lifecycle::sink`], as
+    /// [`Event::CommandFailed`].
     ///
     /// # Panics
     ///
@@ -182,7 +188,22 @@ impl Lifecycle {
         let name = name.into();
         let beacon = self.background_work(name.clone());
         let asked = beacon.asked.clone();
-        let task = tokio::spawn(work(beacon));
+        let task = tokio::spawn(reported(work(beacon), name.clone(), self.sink()));
         Worker { name, asked, task }
+    }
+}
+
+/// `work`, with a word about its panic: nobody may ever look at what its task came to.
+async fn reported<W: Future<Output = ()>>(work: W, name: String, sink: Arc<dyn Sink>) {
+    let mut work = pin!(work);
+    let ended = poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx))) {
+        Ok(polled) => polled.map(Ok),
+        Err(panic) => Poll::Ready(Err(panic)),
+    });
+    if let Err(panic) = ended.await {
+        let reason = format!("panicked: {}", message_of(panic.as_ref()));
+        sink.emit(&Event::CommandFailed { what: format!("background work {name:?}"), reason });
+        // Whoever waits for it by `Worker::stop` hears of it too.
+        resume_unwind(panic);
     }
 }

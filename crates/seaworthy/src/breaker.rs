@@ -55,6 +55,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+pub use seaworthy_core::backoff::Backoff;
 use seaworthy_core::breaker::{Breaker as Policed, Decision, Permit, Transition};
 pub use seaworthy_core::breaker::{
     Failures, Mode, OpenTime, Outcome, Percent, Policy, PolicyError, Rates, Slow, Snapshot, State, Totals, Window,
@@ -105,8 +106,8 @@ pub enum CallError<E> {
     /// It was not made.
     #[error(transparent)]
     Open(Open),
-    /// It was made, and failed.
-    #[error("{0}")]
+    /// It was made, and failed. Its message and its sources are those of the error.
+    #[error(transparent)]
     Failed(E),
 }
 

@@ -90,6 +90,11 @@ impl Default for Known {
 }
 
 impl Correlation {
+    /// The id of the request as text; empty where it has none.
+    pub(crate) fn id(&self) -> String {
+        self.request_id().and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned()
+    }
+
     /// Takes what is needed from a request.
     pub fn of<B>(request: &Request<B>) -> Self {
         let context = RequestContext::of(request.extensions());

@@ -44,7 +44,8 @@
 //! | limit clients, bodies and times | [`limit`], [`server::ConnectionLimits`] |
 //! | let pages of other origins read answers | [`cors`], [`production::Builder::cors`] |
 //! | count and log | [`metrics`], [`log`], [`access`] |
-//! | call others, with breakers and retries | [`breaker`], [`retry`], [`hedge`], [`bulkhead`] |
+//! | call others, with breakers and retries | [`breaker`], [`retry`], [`hedge`], [`bulkhead`], `client` (feature `client`) |
+//! | tell them whose call it is | [`propagation`] |
 //! | be told when something is wrong | [`alert`], [`sink`] |
 //! | test a service that does all this | [`testing`] (feature `testing`) |
 //!
@@ -87,6 +88,7 @@
 //! | `axum` | routes of a `Router` as labels of logs and metrics; the layers inside of a `Router` |
 //! | `client` | an HTTPS client with a pool |
 //! | `sqlx`, `deadpool`, `bb8` | pools of connections, watched |
+//! | `tracing` | the events of a service as lines of the log, with the id of their request |
 //! | `otlp`, `sentry`, `audit` | spans for a collector, reports for Sentry, an audit trail |
 //! | `testing` | a paused clock, fake checks, assertions on events |
 
@@ -127,6 +129,7 @@ pub mod pool;
 mod post;
 pub mod probes;
 pub mod production;
+pub mod propagation;
 pub mod refusal;
 pub mod request_id;
 pub mod retry;

@@ -50,7 +50,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::hash::Hash;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::time::Instant;
 
 use seaworthy_core::accept::Accept;
@@ -85,7 +85,7 @@ pub struct Metrics(Arc<Inner>);
 
 struct Inner {
     service: String,
-    version: String,
+    version: OnceLock<String>,
     max_series: usize,
     started: Instant,
     requests: Arc<Requests>,
@@ -134,7 +134,7 @@ pub enum FamilyError {
 }
 
 impl Metrics {
-    /// Metrics of a service without a version, with [`MAX_SERIES`] a family.
+    /// Metrics of a service, with [`MAX_SERIES`] a family.
     #[must_use]
     pub fn new(service: &str) -> Self {
         Self::builder(service).build()
@@ -143,8 +143,18 @@ impl Metrics {
     /// Metrics with settings of their own; `service` is what `build_info` shows.
     #[must_use]
     pub fn builder(service: &str) -> Builder {
-        let (version, started) = (String::new(), Instant::now());
-        Builder { service: service.to_owned(), version, max_series: MAX_SERIES, started }
+        Builder {
+            service: service.to_owned(),
+            version: OnceLock::new(),
+            max_series: MAX_SERIES,
+            started: Instant::now(),
+        }
+    }
+
+    /// The version of the service, where none was stated.
+    pub(crate) fn serve_version(&self, version: &str) {
+        // What was stated stands.
+        let _ = self.0.version.set(version.to_owned());
     }
 
     /// Counts requests, from any thread.
@@ -258,11 +268,12 @@ impl Metrics {
         page.finish()
     }
 
-    /// Answers `/metrics`: in the format that `Accept` asks for, and the health of all checks as JSON for `application/json`.
+    /// Answers `/metrics`: in the format that `Accept` asks for, and the health of all checks as JSON for `application/json`. Answers
+    /// `/breakers` as well, with the breakers that are [watched](Self::watch_breaker).
     #[must_use]
     pub fn scrape(&self) -> Scrape {
-        let metrics = self.clone();
-        Scrape::new(move |accept| {
+        let (metrics, watched) = (self.clone(), self.clone());
+        let scrape = Scrape::new(move |accept| {
             let named =
                 Accept::parse(accept).named(&["text/plain", "application/openmetrics-text", "application/json"]);
             if named == Some("application/json") {
@@ -270,7 +281,8 @@ impl Metrics {
             }
             let format = Format::accepted(accept);
             (format.media_type(), metrics.exposition(format).into())
-        })
+        });
+        scrape.with_breakers(move || watched.0.calls.breakers())
     }
 
     /// The health of all checks as a few numbers.
@@ -283,6 +295,7 @@ impl Metrics {
 
     fn build_info(&self, page: &mut Exposition) {
         let Inner { service, version, .. } = &*self.0;
+        let version = version.get().map_or("", String::as_str);
         let labels = [("version", env!("CARGO_PKG_VERSION")), ("service", service), ("service_version", version)];
         page.family("build_info", GaugeKind, "Always 1; the labels say what runs.").sample(&labels, 1_u64);
     }
@@ -318,16 +331,16 @@ impl fmt::Debug for Metrics {
 #[derive(Debug, Clone)]
 pub struct Builder {
     service: String,
-    version: String,
+    version: OnceLock<String>,
     max_series: usize,
     started: Instant,
 }
 
 impl Builder {
-    /// The version of the service, for `build_info`. Empty by default.
+    /// The version of the service, for `build_info`. By default that of the [`Production`](crate::Production) that shows them, else empty.
     #[must_use]
     pub fn version(mut self, version: &str) -> Self {
-        version.clone_into(&mut self.version);
+        self.version = OnceLock::from(version.to_owned());
         self
     }
 

@@ -37,6 +37,7 @@
 //! [`AccessLayer`](crate::access::AccessLayer), and [`close`](Exporter::close) it last.
 
 mod buffer;
+mod call;
 mod environment;
 mod export;
 mod grpc;
@@ -59,6 +60,7 @@ use seaworthy_core::event::Sink;
 use tokio::task::JoinHandle;
 
 pub use self::buffer::{SpanBuffer, Spans};
+pub use self::call::{CallSpan, CallSpanFuture, CallSpanLayer};
 pub use self::environment::{Environment, Found, Misread};
 pub use self::request::Shown;
 pub use self::settings::{Protocol, Settings, SettingsError};

@@ -3,6 +3,9 @@
 //! Only the request that panicked is lost; its connection is closed after the answer, because nobody knows how much of
 //! the body was read. A panic while a body is being streamed ends that stream.
 //!
+//! A panic that is caught does not say where in the source it happened; the hook of the process is told. [`Production`](crate::Production)
+//! puts one of its own before the one that is there. By the layer alone the place is `request`.
+//!
 //! # Example
 //!
 //! ```
@@ -26,9 +29,10 @@
 //! ```
 
 use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::task::{Context, Poll};
 
 use http::{Request, Response};
@@ -145,8 +149,43 @@ where
 
 /// Reports a panic; the answer to whoever sent the request that met it.
 pub(crate) fn refuse<R: ProblemBody>(sink: &dyn Sink, panic: &(dyn Any + Send), to: &Correlation) -> Response<R> {
-    sink.emit(&Event::Panicked { message: message_of(panic), place: "request".to_owned() });
+    let message = message_of(panic);
+    let place = place_of(&message).unwrap_or_else(|| "request".to_owned());
+    sink.emit(&Event::Panicked { message, place, request_id: to.id() });
     Refusal::new(Reason::Panicked).respond(to)
+}
+
+/// What a panic said, and where.
+struct Last {
+    message: String,
+    place: String,
+}
+
+thread_local! {
+    /// The last panic of this thread that nobody has asked for.
+    static LAST: RefCell<Option<Last>> = const { RefCell::new(None) };
+}
+
+/// Has panics reported with their places from now on, by a hook of the process that calls the one before it.
+pub(crate) fn remember_places() {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let before = take_hook();
+        set_hook(Box::new(move |info| {
+            let place = info.location().map_or_else(String::new, ToString::to_string);
+            let last = Last { message: message_of(info.payload()), place };
+            // A thread that is ending has no memory any more.
+            let _ = LAST.try_with(|memory| memory.replace(Some(last)));
+            before(info);
+        }));
+    });
+}
+
+/// Where the panic happened that was caught just now, if it is known.
+fn place_of(message: &str) -> Option<String> {
+    let last = LAST.try_with(RefCell::take).ok().flatten()?;
+    // One that was carried here from another thread was not the last of this one.
+    (last.message == message && !last.place.is_empty()).then_some(last.place)
 }
 
 /// The text that `panic!` was given.
@@ -175,5 +214,15 @@ mod tests {
         let get = |path: &str| Request::builder().uri(path).body(()).unwrap();
         assert_eq!(service.clone().oneshot(get("/panic")).await.unwrap().status(), 500);
         assert_eq!(service.oneshot(get("/")).await.unwrap().status(), 200);
+    }
+
+    #[test]
+    fn a_place_is_that_of_the_panic_that_was_caught() {
+        remember_places();
+        let caught = catch_unwind(|| panic!("here")).unwrap_err();
+        assert_eq!(place_of("somewhere else"), None, "it was carried here from another thread");
+        assert_eq!(place_of(&message_of(caught.as_ref())), None, "who asks takes it");
+        let caught = catch_unwind(|| panic!("here")).unwrap_err();
+        assert!(place_of(&message_of(caught.as_ref())).unwrap().contains("panic.rs:"));
     }
 }

@@ -9,6 +9,10 @@
 //! | `/health/check/NAME`, `/health/group/NAME` | one check, or all of a group |
 //! | `/health/dependencies` | what the service depends on, name by name |
 //! | `/metrics` | the exposition, where one was given |
+//! | `/breakers`, `/breakers/NAME` | the breakers that these metrics [watch](crate::metrics::Metrics::watch_breaker), and how they are |
+//!
+//! `/metrics?format=json` (or `Accept: application/json`) gives the health of all checks as a few numbers, `?format=openmetrics` the other
+//! text format.
 //!
 //! `?verbose` shows every check, `?exclude=NAME` leaves one out, `?format=kubernetes` (or `Accept: text/plain`) is what Kubernetes' own
 //! components answer. Texts of errors are shown to clients on loopback only; everybody else sees the class.
@@ -35,6 +39,7 @@
 //! Source: the Kubernetes page "Liveness, Readiness, and Startup Probes".
 
 mod answer;
+mod breakers;
 mod endpoints;
 mod facts;
 pub mod format;

@@ -14,7 +14,7 @@
 //!
 //! ```
 //! use std::sync::Arc;
-//! use seaworthy::core::{backoff::Backoff, event::Nowhere};
+//! use seaworthy::core::event::Nowhere;
 //! use seaworthy::retry::{Policy, Retry, retry};
 //!
 //! # tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(async {
@@ -40,6 +40,7 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+pub use seaworthy_core::backoff::Backoff;
 use seaworthy_core::event::{Event, Sink};
 use seaworthy_core::retry::Budget;
 pub use seaworthy_core::retry::{Answer, Attempt, BudgetPolicy, Policy, STATUSES, Verdict, Why, repeatable};

@@ -4,8 +4,9 @@
 //!
 //! - Phases run in their order; the hooks of one run at the same time.
 //! - A hook that fails, panics or is late is reported and stops nothing else: what comes after it is let go of all the same.
-//! - No phase outlasts the grace: each has what is left of it, less a second for the last words, or its own time where one was
-//!   stated.
+//! - No phase outlasts the grace: each has what is left of it, less a second for the last words and one for each phase behind it (or its
+//!   stated time), so that one that hangs leaves time to close the database; or its own time where one was stated.
+//! - [`Phase::Telemetry`] has a second, unless another time was stated.
 //! - A stop that is forced skips what has not begun, but for [`Phase::Telemetry`].
 //!
 //! A hook that blocks its thread instead of awaiting cannot be ended; on a runtime with several threads the others go on.
@@ -29,7 +30,7 @@
 //! # Ok::<(), seaworthy::production::BuildError>(())
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::error::Error;
 use std::fmt;
 use std::future::Future;
@@ -50,6 +51,9 @@ use crate::phase::Phase;
 
 /// What a hook, or background work, comes to. The error is reported and stops nothing.
 pub type HookResult = Result<(), Box<dyn Error + Send + Sync>>;
+
+/// What one phase that takes too long leaves to each of those behind it.
+const KEPT: Duration = Duration::from_secs(1);
 
 type Run = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = HookResult> + Send>> + Send>;
 
@@ -127,7 +131,9 @@ impl Shutdown {
 impl Terms {
     async fn run(&self, phases: BTreeMap<Phase, Vec<Hook>>) -> u32 {
         let mut failed = 0;
+        let mut behind: VecDeque<Phase> = phases.keys().copied().collect();
         for (phase, hooks) in phases {
+            behind.pop_front();
             if self.life.is_forced() && phase < Phase::Telemetry {
                 for hook in &hooks {
                     self.failed(&what(phase, hook.place), "skipped: the stop was forced");
@@ -135,21 +141,31 @@ impl Terms {
                 failed += hooks.len();
                 continue;
             }
-            failed += self.hold(phase, hooks).await;
+            failed += self.hold(phase, hooks, self.patience(phase, &behind)).await;
         }
         u32::try_from(failed).unwrap_or(u32::MAX)
     }
 
-    fn patience(&self, phase: Phase) -> Duration {
+    /// How long a phase may take, with those behind it still to be held.
+    fn patience(&self, phase: Phase, behind: &VecDeque<Phase>) -> Duration {
         let left = self.deadline.saturating_duration_since(Instant::now());
-        // The last words have the second that is kept for them.
-        let left = if phase < Phase::Telemetry { left.saturating_sub(FLUSH) } else { left.max(FLUSH) };
-        self.timeouts.get(&phase).map_or(left, |stated| left.min(*stated))
+        let stated = self.timeouts.get(&phase).copied();
+        if phase >= Phase::Telemetry {
+            // The last words have the second that is kept for them. Behind them the log is still to be flushed, within the grace.
+            return stated.unwrap_or(FLUSH).min(left.max(FLUSH));
+        }
+        let left = left.saturating_sub(FLUSH);
+        if let Some(stated) = stated {
+            return stated.min(left);
+        }
+        let kept = behind.iter().map(|phase| self.timeouts.get(phase).copied().unwrap_or(KEPT)).sum::<Duration>();
+        let others = u32::try_from(behind.len()).unwrap_or(u32::MAX);
+        // Where there is less than that, they share what there is.
+        left.saturating_sub(kept).max(left / others.saturating_add(1))
     }
 
     /// Holds one phase. Gives how much of it failed.
-    async fn hold(&self, phase: Phase, hooks: Vec<Hook>) -> usize {
-        let patience = self.patience(phase);
+    async fn hold(&self, phase: Phase, hooks: Vec<Hook>, patience: Duration) -> usize {
         let mut running = JoinSet::new();
         for Hook { place, run, .. } in hooks {
             let (sink, what) = (self.sink.clone(), what(phase, place));
@@ -221,3 +237,6 @@ async fn finish(sink: &dyn Sink, what: &str, run: Run, patience: Duration) -> bo
     sink.emit(&Event::CommandFailed { what: what.to_owned(), reason });
     false
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,7 +14,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let app = Router::new().route("/", get(|| async { "Hello, world!\n" }));
     let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port("PORT", 8080)?)).await?;
     Production::builder("hello-axum", env!("CARGO_PKG_VERSION"))
-        .log(Logger::builder("hello-axum").start()?)
+        .log(Logger::builder("hello-axum").version(env!("CARGO_PKG_VERSION")).start()?)
         .metrics(Metrics::new("hello-axum"))
         .security(Security::api())
         .admin((Ipv4Addr::UNSPECIFIED, port("ADMIN_PORT", 9090)?).into())

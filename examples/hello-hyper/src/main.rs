@@ -22,7 +22,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let life = Lifecycle::from_signals();
     let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port("PORT", 8080)?)).await?;
     Production::builder("hello-hyper", env!("CARGO_PKG_VERSION"))
-        .log(Logger::builder("hello-hyper").start()?)
+        .log(Logger::builder("hello-hyper").version(env!("CARGO_PKG_VERSION")).start()?)
         .metrics(Metrics::new("hello-hyper"))
         .security(Security::api())
         .admin((Ipv4Addr::UNSPECIFIED, port("ADMIN_PORT", 9090)?).into())

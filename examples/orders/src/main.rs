@@ -120,6 +120,7 @@ async fn main() -> anyhow::Result<()> {
         production = production.alert_hook(move |fact| pager.clone().page(fact));
     }
     let production = production.build()?;
+    let payments = payments.traced(production.tracer());
     let app = App { store, queue, payments, business, life: life.clone(), trail: production.trail() };
     production.serve(routes::router(app), Listener::try_from(public)?, life).await?;
     Ok(())

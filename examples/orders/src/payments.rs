@@ -13,6 +13,7 @@ use http::request::Parts;
 use http::{HeaderName, StatusCode};
 use seaworthy::audit::Entry;
 use seaworthy::context::RequestContext;
+use seaworthy::propagation::Propagation;
 use serde::{Deserialize, Serialize};
 use tracing::Instrument as _;
 
@@ -87,7 +88,8 @@ pub(crate) async fn pay(
 
 async fn charge(app: &App, id: String, new: NewPayment, request: &Parts) -> Result<Response, Problem> {
     let NewPayment { amount_cents, currency, product_type, invoice } = new;
-    let reference = app.payments.charge(&id, amount_cents, currency, request).await?;
+    let caller = Propagation::of_headers(&request.headers);
+    let reference = app.payments.charge(&id, amount_cents, currency, &caller).await?;
     let payment = Payment { id, amount_cents, currency, product_type, reference };
     if app.store.insert_payment(&payment).await? {
         app.business.earned(amount_cents, currency, product_type);

@@ -127,6 +127,34 @@ impl Default for Policy {
 }
 
 impl Policy {
+    /// Trips on so many failures within a time; the rest as by default.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use seaworthy_core::breaker::Policy;
+    ///
+    /// let policy = Policy::after_failures(3, Duration::from_secs(60))?.open_for(Duration::from_secs(10))?;
+    /// # Ok::<(), seaworthy_core::breaker::PolicyError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`PolicyError`] if no failure is needed, or more than are remembered, or if there is no time for one.
+    pub fn after_failures(count: u32, within: Duration) -> Result<Self, PolicyError> {
+        let count = NonZeroU32::new(count).ok_or(PolicyError::NoRule)?;
+        Self { failures: Some(Failures { count, within }), ..Self::default() }.checked()
+    }
+
+    /// How long it stays open; each opening without a close between lasts twice as long as the one before, up to eight times this.
+    ///
+    /// # Errors
+    ///
+    /// [`PolicyError`] if that is no time.
+    pub fn open_for(mut self, first: Duration) -> Result<Self, PolicyError> {
+        self.open.time = Backoff { first, longest: first.saturating_mul(8), ..self.open.time };
+        self.checked()
+    }
+
     fn of_failures(count: NonZeroU32, within: Duration, open_seconds: u64) -> Self {
         let first = Duration::from_secs(open_seconds);
         Self {

@@ -358,3 +358,13 @@ proptest! {
         prop_assert_eq!(breaker.state(), State::Closed);
     }
 }
+
+#[test]
+fn a_policy_is_said_in_two_numbers_and_one_that_makes_no_sense_is_not_made() {
+    let minute = Duration::from_mins(1);
+    let policy = Policy::after_failures(3, minute).unwrap().open_for(Duration::from_secs(30)).unwrap();
+    assert_eq!(policy, Policy::stripe());
+    assert_eq!(Policy::after_failures(0, minute), Err(PolicyError::NoRule));
+    assert_eq!(Policy::after_failures(3, Duration::ZERO), Err(PolicyError::EmptyWindow));
+    assert_eq!(Policy::default().open_for(Duration::ZERO), Err(PolicyError::OpenForNothing));
+}

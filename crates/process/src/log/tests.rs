@@ -187,7 +187,11 @@ fn an_error_is_an_object_and_its_secrets_are_not_shown() {
     let (logger, reader) = start(settings());
     let reason = "cannot reach postgres://app:hunter2@db/x".to_owned();
     logger.emit(&Event::CommandFailed { what: "migrate".to_owned(), reason });
-    logger.emit(&Event::Panicked { message: "oh\nno".to_owned(), place: "main.rs:1".to_owned() });
+    logger.emit(&Event::Panicked {
+        message: "oh\nno".to_owned(),
+        place: "main.rs:1".to_owned(),
+        request_id: String::new(),
+    });
     let lines = all(logger, reader);
     assert!(!lines[0].contains("hunter2"), "{}", lines[0]);
     assert_eq!(object(&lines[0])["error"]["type"], "command_failed");

@@ -9,6 +9,6 @@ use seaworthy::panic::message_of;
 pub(crate) fn report_to(sink: Arc<dyn Sink>) {
     std::panic::set_hook(Box::new(move |panic| {
         let place = panic.location().map_or_else(|| "unknown".to_owned(), ToString::to_string);
-        sink.emit(&Event::Panicked { message: message_of(panic.payload()), place });
+        sink.emit(&Event::Panicked { message: message_of(panic.payload()), place, request_id: String::new() });
     }));
 }

@@ -22,6 +22,10 @@ pub(super) struct Calls {
 }
 
 impl Calls {
+    pub(super) fn breakers(&self) -> Vec<Breaker> {
+        lock(&self.breakers).clone()
+    }
+
     pub(super) fn write(&self, page: &mut Exposition) {
         let breakers = lock(&self.breakers).clone();
         let called = breakers.iter().map(|breaker| Called {
@@ -40,7 +44,7 @@ impl Calls {
 }
 
 impl Metrics {
-    /// Shows a breaker, under its name as the label `service`. Two of one name would be two series of one name: give each its own.
+    /// Shows a breaker, under its name as the label `service`, and at `/breakers`. Two of one name would be two series of one name: give each its own.
     ///
     /// ```
     /// use seaworthy::Lifecycle;

@@ -123,6 +123,62 @@ async fn a_child_names_its_parent() {
 }
 
 #[tokio::test]
+async fn a_call_has_a_span_below_its_request_and_the_service_is_told() {
+    use tower::{Layer as _, ServiceExt as _, service_fn};
+
+    let collector = Arc::<Collector>::default();
+    let exporter = Exporter::start(settings(&collector.listen().await), Arc::new(Memory::default())).unwrap();
+    let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let hears = told.clone();
+    let service = service_fn(move |call: Request<()>| {
+        hears.lock().unwrap().push(call.headers()["traceparent"].to_str().unwrap().to_owned());
+        async move {
+            match call.uri().path() {
+                "/lost" => Err(std::io::Error::other("no route to 10.0.0.1")),
+                "/slow" => std::future::pending().await,
+                _ => Ok(Response::builder().status(404).body(()).unwrap()),
+            }
+        }
+    });
+    let client = CallSpanLayer::new(Some(exporter.tracer()), "stripe").layer(service);
+    let call = |path: &str| {
+        let uri = format!("https://api.stripe.com:8443{path}?token=geheim");
+        client.clone().oneshot(Request::get(uri).header("traceparent", parent).body(()).unwrap())
+    };
+    assert_eq!(call("/v1/charges").await.unwrap().status(), 404);
+    assert!(call("/lost").await.is_err());
+    assert!(tokio::time::timeout(SOON, call("/slow")).await.is_err());
+    exporter.close(Duration::from_secs(20)).await;
+    let spans = collector.spans.lock().unwrap();
+    let texts: Vec<_> = spans.iter().map(|span| String::from_utf8_lossy(span).into_owned()).collect();
+    assert_eq!(spans.len(), 3, "{texts:?}");
+    for (span, told) in spans.iter().zip(&*told.lock().unwrap()) {
+        let own = seaworthy_core::trace::Traceparent::parse(told.as_bytes()).unwrap();
+        assert_eq!(own.parent.bytes(), within(span, 2)[0]);
+        assert!(told.starts_with("00-0af7651916cd43dd8448eb211c80319c-"), "{told}");
+        assert_eq!(within(span, 4), [&[0xb7, 0xad, 0x6b, 0x71, 0x69, 0x20, 0x33, 0x31][..]]);
+    }
+    for said in ["stripe", "api.stripe.com", "GET"] {
+        assert!(texts.iter().all(|text| text.contains(said)), "{said} is not in {texts:?}");
+    }
+    assert!(!texts.iter().any(|text| text.contains("geheim") || text.contains("10.0.0.1")), "{texts:?}");
+    assert!(texts[0].contains("404") && texts[1].contains("_OTHER") && texts[2].contains("cancelled"), "{texts:?}");
+}
+
+#[tokio::test]
+async fn a_client_without_a_tracer_is_as_it_was() {
+    use tower::{Layer as _, ServiceExt as _, service_fn};
+
+    let service = service_fn(async |call: Request<()>| {
+        assert!(call.headers().is_empty());
+        Ok::<_, std::convert::Infallible>(Response::new(()))
+    });
+    let Ok(answer) = CallSpanLayer::new(None, "stripe").layer(service).oneshot(Request::new(())).await;
+    assert_eq!(answer.status(), 200);
+}
+
+#[tokio::test]
 async fn what_is_not_sampled_is_seen_only_if_it_fails() {
     let collector = Arc::<Collector>::default();
     let never = Sampler::from_name("always_off", 1.0).unwrap();

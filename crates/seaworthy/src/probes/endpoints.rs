@@ -16,18 +16,24 @@ use seaworthy_core::refusal::Reason;
 use tower_service::Service;
 
 use super::answer::{Answer, JSON, TEXT};
+use super::breakers;
 use super::facts::{Identity, Vitals};
 use super::format;
-use super::question::{Manner, PATHS, Subject};
+use super::question::{Manner, PATHS, Subject, accepted};
 use super::report::{Report, without};
 use super::shape::Shape;
+use crate::breaker::Breaker;
 use crate::context::RequestContext;
 use crate::health::Health;
 use crate::lifecycle::Lifecycle;
 
 /// What writes the metrics: given the header `Accept`, it gives the content type and the body.
 #[derive(Clone)]
-pub struct Scrape(Arc<Answerer>);
+pub struct Scrape {
+    write: Arc<Answerer>,
+    /// Those that the metrics show, where they show some.
+    breakers: Option<Arc<dyn Fn() -> Vec<Breaker> + Send + Sync>>,
+}
 
 /// From what is accepted to a media type and a page.
 type Answerer = dyn Fn(&str) -> (&'static str, Bytes) + Send + Sync;
@@ -35,7 +41,12 @@ type Answerer = dyn Fn(&str) -> (&'static str, Bytes) + Send + Sync;
 impl Scrape {
     /// Must not wait: it is called where probes are answered.
     pub fn new(scrape: impl Fn(&str) -> (&'static str, Bytes) + Send + Sync + 'static) -> Self {
-        Self(Arc::new(scrape))
+        Self { write: Arc::new(scrape), breakers: None }
+    }
+
+    /// Answers `/breakers` too.
+    pub(crate) fn with_breakers(self, breakers: impl Fn() -> Vec<Breaker> + Send + Sync + 'static) -> Self {
+        Self { breakers: Some(Arc::new(breakers)), ..self }
     }
 }
 
@@ -91,7 +102,8 @@ impl Endpoints {
 
     /// Whether `path` is one of them.
     pub fn has(&self, path: &str) -> bool {
-        Subject::of(path).is_some() || (path == "/metrics" && self.scrape.is_some())
+        let shown = |scrape: &Scrape| path == "/metrics" || (scrape.breakers.is_some() && breakers::are_at(path));
+        Subject::of(path).is_some() || self.scrape.as_ref().is_some_and(shown)
     }
 
     /// The answer, at once. Who asks is read from the [`RequestContext`].
@@ -103,9 +115,17 @@ impl Endpoints {
         let path = request.uri().path();
         let answer = match (Subject::of(path), &self.scrape) {
             (Some(subject), _) => self.probe(&subject, request),
-            (None, Some(Scrape(scrape))) if path == "/metrics" => {
-                let (kind, body) = scrape(text(request.headers(), &header::ACCEPT));
-                Answer::verdict(true, kind, body)
+            (None, Some(Scrape { write, .. })) if path == "/metrics" => {
+                match accepted(request.uri().query(), text(request.headers(), &header::ACCEPT)) {
+                    Ok(accepted) => {
+                        let (kind, body) = write(accepted);
+                        Answer::verdict(true, kind, body)
+                    }
+                    Err(error) => Answer::refusal(Reason::BadRequest, error.to_string()),
+                }
+            }
+            (None, Some(Scrape { breakers: Some(known), .. })) if breakers::are_at(path) => {
+                breakers::answer(path, &known())
             }
             (None, _) => Answer::refusal(Reason::NoRoute, "probes are at /health, /livez, /readyz and /startupz"),
         };
@@ -145,7 +165,7 @@ impl Endpoints {
     }
 }
 
-fn json(value: &impl serde::Serialize) -> Vec<u8> {
+pub(super) fn json(value: &impl serde::Serialize) -> Vec<u8> {
     let mut written = serde_json::to_vec(value).expect("tables with text for keys can be written as JSON");
     written.push(b'\n');
     written

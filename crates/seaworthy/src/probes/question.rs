@@ -73,6 +73,23 @@ pub struct Manner<'a, F> {
 #[error("format {0:?} is unknown")]
 pub struct UnknownFormat(String);
 
+/// A format of metrics that does not exist.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("format {0:?} is unknown: use prometheus, openmetrics or json")]
+pub(super) struct UnknownPage(String);
+
+/// What is accepted of metrics: what the query says, or else the header.
+pub(super) fn accepted<'a>(query: Option<&str>, accept: &'a str) -> Result<&'a str, UnknownPage> {
+    let mut pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+    let Some((_, format)) = pairs.find(|(key, _)| key == "format") else { return Ok(accept) };
+    match &*format {
+        "json" => Ok("application/json"),
+        "prometheus" | "text" => Ok("text/plain"),
+        "openmetrics" => Ok("application/openmetrics-text"),
+        _ => Err(UnknownPage(format.into_owned())),
+    }
+}
+
 impl<'a, F> Manner<'a, F> {
     /// Reads a query; `by_name` knows the formats that there are. What is unknown in it is passed over: probes are often called with a
     /// parameter against caches.
@@ -124,6 +141,15 @@ mod tests {
         assert!(manner("deep=true").unwrap().verbose);
         assert_eq!(manner("").unwrap().format, None);
         assert_eq!(manner("format=xml").unwrap_err().to_string(), r#"format "xml" is unknown"#);
+    }
+
+    #[test]
+    fn the_query_says_more_about_metrics_than_the_header() {
+        assert_eq!(accepted(None, "text/plain"), Ok("text/plain"));
+        assert_eq!(accepted(Some("_=1&format=json"), "text/plain"), Ok("application/json"));
+        assert_eq!(accepted(Some("format=openmetrics"), ""), Ok("application/openmetrics-text"));
+        let refused = accepted(Some("format=xml"), "").unwrap_err().to_string();
+        assert_eq!(refused, r#"format "xml" is unknown: use prometheus, openmetrics or json"#);
     }
 
     #[test]

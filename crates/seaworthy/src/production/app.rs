@@ -86,7 +86,7 @@ where
             Err(error) => {
                 let error: Box<dyn Error + Send + Sync> = error.into();
                 let error = Redactor::default().text(&error.to_string()).into_owned();
-                this.sink.emit(&Event::ServiceFailed { error });
+                this.sink.emit(&Event::ServiceFailed { error, request_id: this.to.id() });
                 Poll::Ready(Ok(Refusal::new(Reason::ServiceFailed).respond(this.to)))
             }
         }

@@ -14,7 +14,6 @@ use std::time::Duration;
 use ipnet::IpNet;
 use seaworthy_core::address::Trusted;
 use seaworthy_core::event::{Event, Sink};
-use seaworthy_core::metric::Format;
 
 use super::Production;
 use super::admin::Place;
@@ -261,15 +260,12 @@ impl<O> Builder<O> {
     /// ```
     /// use seaworthy::{Production, metrics::Metrics};
     ///
-    /// let metrics = Metrics::builder("orders").version("1.0.0").build();
-    /// Production::builder("orders", "1.0.0").metrics(metrics);
+    /// Production::builder("orders", "1.0.0").metrics(Metrics::new("orders"));
     /// ```
     pub fn metrics(mut self, metrics: Metrics) -> Builder<(O, RequestObserver)> {
-        let (page, observer) = (metrics.clone(), metrics.observer());
-        self.parts.scrape = Some(Scrape::new(move |accept| {
-            let format = Format::accepted(accept);
-            (format.media_type(), page.exposition(format).into())
-        }));
+        let observer = metrics.observer();
+        metrics.serve_version(&self.parts.version);
+        self.parts.scrape = Some(metrics.scrape());
         self.parts.sinks.push(Arc::new(metrics.clone()));
         self.parts.metrics = Some(metrics);
         self.observer(observer)

@@ -19,7 +19,7 @@ pub enum OnPanic {
     #[default]
     Continue,
     /// The drain begins, on a panic anywhere in the process: for services whose state cannot be trusted after one. Panics are
-    /// seen by a hook of the process, which calls the one that was there before.
+    /// seen by a hook of the process, which calls the one that was there before; those of requests are reported without their ids.
     Shutdown,
 }
 
@@ -42,7 +42,7 @@ impl Watch {
         }));
         let report = async move {
             while let Some((message, place)) = told.recv().await {
-                sink.emit(&Event::Panicked { message, place });
+                sink.emit(&Event::Panicked { message, place, request_id: String::new() });
                 life.stop(Cause::Fault);
             }
         };

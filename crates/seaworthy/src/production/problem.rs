@@ -28,7 +28,7 @@ pub enum Problem {
     /// The grace leaves no time for requests.
     #[error(
         "the drain leaves no time for requests in flight: the grace is {grace:?}, of which the delay takes {delay:?} and the hooks' \
-         reserve {reserve:?}; raise the grace (and the platform's) or shorten a part"
+         reserve {reserve:.1?}; raise the grace (and the platform's) or shorten a part"
     )]
     Starved { grace: Duration, delay: Duration, reserve: Duration },
     /// WebSockets would be cut before they are told to close.
@@ -36,13 +36,13 @@ pub enum Problem {
     SpreadOutlastsDrain { spread: Duration, timeout: Duration },
     /// One phase may take longer than all of them have.
     #[error(
-        "phase {phase} may take {patience:?}, but {reserve:?} are left for all phases together: shorten it, or raise the drain's \
+        "phase {phase} may take {patience:?}, but {reserve:.1?} are left for all phases together: shorten it, or raise the drain's \
          reserve or grace"
     )]
     PhaseOutlastsReserve { phase: Phase, patience: Duration, reserve: Duration },
     /// All phases together may.
     #[error(
-        "the phases may take {sum:?} together, but {reserve:?} are left for them: shorten some, or raise the drain's reserve or \
+        "the phases may take {sum:?} together, but {reserve:.1?} are left for them: shorten some, or raise the drain's reserve or \
          grace"
     )]
     PhasesOutlastReserve { sum: Duration, reserve: Duration },
@@ -75,8 +75,8 @@ pub enum Problem {
     NoConnections,
 }
 
-/// All settings that make no sense.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// All settings that make no sense. Its `Debug` is what a `main` prints that returns it: a line for each of them.
+#[derive(Clone, PartialEq, Eq)]
 pub struct BuildError {
     problems: Vec<Problem>,
 }
@@ -104,10 +104,20 @@ impl fmt::Display for BuildError {
     }
 }
 
+impl fmt::Debug for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [problem] = &*self.problems else {
+            f.write_str("the service makes no sense:")?;
+            return self.problems.iter().try_for_each(|problem| write!(f, "\n- {problem}"));
+        };
+        fmt::Display::fmt(problem, f)
+    }
+}
+
 impl std::error::Error for BuildError {}
 
-/// Why [`Production::serve`](super::Production::serve) did not end well.
-#[derive(Debug, thiserror::Error)]
+/// Why [`Production::serve`](super::Production::serve) did not end well. Its `Debug` is what a `main` prints that returns it: the message.
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ServeError {
     /// Nothing was served: the process could not have been asked to stop.
@@ -126,6 +136,12 @@ pub enum ServeError {
         /// Somebody did not want to wait.
         forced: bool,
     },
+}
+
+impl fmt::Debug for ServeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 struct Forced {

@@ -29,6 +29,7 @@ use crate::body::RequestBody;
 use crate::health::Health;
 use crate::lifecycle::Lifecycle;
 use crate::limit::rate::RateLimitLayer;
+use crate::panic::remember_places;
 use crate::phase::Phase;
 use crate::probes::{Endpoints, Identity, Scrape, Vitals};
 use crate::server::{Listener, ListenerError, Server, Setup};
@@ -79,6 +80,7 @@ impl<O: Observer + Send + 'static> Production<O> {
         let listener = listener.into();
         let admin = admin.map(super::admin::Place::bind).transpose()?;
         life.report_to(&sink);
+        remember_places();
         let watch = (on_panic == OnPanic::Shutdown).then(|| Watch::start(life.clone(), sink.clone()));
         health.start(sink.clone());
         let pulse = Pulse::start();

@@ -254,6 +254,16 @@ async fn background_work_that_does_not_end_is_left_behind_by_name() {
 }
 
 #[tokio::test]
+async fn a_panic_of_background_work_is_said_when_it_happens() {
+    let mut running = run(service()).await;
+    let worker = running.life.spawn("mailer", |_work| async { panic!("no mail server") });
+    assert!(worker.stop().await.unwrap_err().to_string().contains("panicked: no mail server"));
+    assert!(running.said("background work \"mailer\" failed: panicked: no mail server"));
+    running.life.stop(Cause::Command);
+    running.ended().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_panic_costs_its_request_and_nothing_else() {
     let mut running = run(service()).await;
     let mut client = running.connect().await;
@@ -359,12 +369,14 @@ async fn all_that_makes_no_sense_is_said_at_once() {
         .timeout(Duration::ZERO)
         .drain(quick().grace(Duration::from_secs(1)))
         .build()
-        .unwrap_err()
-        .to_string();
+        .unwrap_err();
+    let (message, lines) = (refused.to_string(), format!("{refused:?}"));
     for part in
         ["the service has no name", "two checks are called \"db\"", "the drain needs", "the request timeout is 0s"]
     {
-        assert!(refused.contains(part), "{part} is not in {refused}");
+        assert!(message.contains(part), "{part} is not in {message}");
+        // What a `main` shows that returns the error.
+        assert!(lines.contains(&format!("\n- {part}")), "{part} is not in {lines}");
     }
 }
 
@@ -403,9 +415,15 @@ async fn metrics_and_log_know_of_each_request_and_an_alert_of_what_went_wrong() 
     assert!(answer(&mut client).await.starts_with("HTTP/1.1 500"));
     let page = probe(at, "/metrics").await;
     assert!(page.contains("http_requests_total{") && page.contains("500"), "{page}");
+    assert!(page.contains("service=\"orders\",service_version=\"1.2.3\""), "{page}");
+    let page = probe(at, "/metrics?format=json").await;
+    assert!(page.contains("application/json") && page.contains("\"checks_total\":0"), "{page}");
+    assert!(probe(at, "/metrics?format=xml").await.starts_with("HTTP/1.0 400"));
     running.life.stop(Cause::Command);
     running.ended().await.unwrap();
     let log = std::fs::read_to_string(file.path()).unwrap();
+    let panic = log.lines().find(|line| line.contains("\"event\":\"panicked\"")).unwrap();
+    assert!(panic.contains("\"request_id\":\"") && panic.contains("src/production/tests.rs:"), "{panic}");
     assert!(log.contains("\"path\":\"/panic\"") && log.contains("Graceful shutdown complete"), "{log}");
     assert_eq!(*heard.lock().unwrap(), ["panicked"]);
 }

@@ -119,12 +119,15 @@ impl Report {
 
     fn of_kind(event: &Event, severity: Severity, kind: &str, mut fingerprint: Vec<String>) -> Self {
         fingerprint.insert(0, kind.to_owned());
-        let mut extra = Map::new();
-        event.each_field(|name, value| {
-            extra.insert(name.to_owned(), field(value));
+        let (mut extra, mut request_id) = (Map::new(), None);
+        event.each_field(|name, value| match (name, value) {
+            ("request_id", Value::Text(id)) => request_id = Some(id.to_owned()),
+            _ => {
+                extra.insert(name.to_owned(), field(value));
+            }
         });
         let (kind, message) = (kind.to_owned(), event.to_string());
-        Self { severity, kind, message, fingerprint, request_id: None, extra }
+        Self { severity, kind, message, fingerprint, request_id, extra }
     }
 
     /// The fields that are its own in an event, redacted.
@@ -195,6 +198,15 @@ mod tests {
         assert_eq!(forced.severity, Severity::Error);
         assert_eq!(forced.extra["requests_cut"], 2);
         assert_ne!(forced.fingerprint, report(Outcome::Graceful).fingerprint);
+    }
+
+    #[test]
+    fn a_panic_names_its_request_and_one_without_names_none() {
+        let panicked =
+            |id: &str| Event::Panicked { message: "oh".into(), place: "request".into(), request_id: id.into() };
+        let tags = |id| Report::of(&panicked(id)).unwrap().fields(&Redactor::default())["tags"].clone();
+        assert_eq!(tags("abc-1"), json!({ "request_id": "abc-1" }));
+        assert_eq!(tags(""), json!({}));
     }
 
     #[test]

@@ -24,6 +24,9 @@ const BREATH: Duration = Duration::from_millis(100);
 /// How long the tasks of connections that were cut have to say which requests that cost.
 const CUTTING: Duration = Duration::from_millis(500);
 
+/// How often it is looked whether they have.
+const MOMENT: Duration = Duration::from_millis(1);
+
 /// What a server is made of.
 pub(crate) struct Setup<S> {
     pub(crate) listener: Listener,
@@ -103,10 +106,23 @@ impl Server {
 
     /// Closes everything, and says which requests that cost.
     pub(crate) async fn cut(&self) -> Cut {
-        self.shared.registry.each(|connection| connection.order(Order::Cut));
+        let registry = &self.shared.registry;
+        // Those that were cut before, since their clients took nothing, are not of this.
+        drop(registry.take_cut());
+        let connections = registry.all();
+        for connection in &connections {
+            connection.order(Order::Cut);
+        }
+        let ended = async {
+            registry.empty().await;
+            // A connection counts as gone when its socket is, and its requests are dropped a moment later, on another thread.
+            while connections.iter().any(|connection| connection.requests() > 0) {
+                sleep(MOMENT).await;
+            }
+        };
         // A service that blocks its thread never gets to end.
-        let _ = timeout(CUTTING, self.shared.registry.empty()).await;
-        self.shared.registry.take_cut()
+        let _ = timeout(CUTTING, ended).await;
+        registry.take_cut()
     }
 
     /// Not all at once, so that not all of them come back elsewhere at once.

@@ -1,13 +1,20 @@
 //! The port that the environment names.
 
 use std::env::{self, VarError};
+use std::fmt;
 
-/// A port that is none.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+/// A port that is none. Its `Debug` is what a `main` prints that returns it: the message.
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{variable} is {value:?}, which is no port: use a number from 0 to 65535, where 0 lets the system choose")]
 pub struct PortError {
     variable: String,
     value: String,
+}
+
+impl fmt::Debug for PortError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 /// The port in the environment variable called `variable`, or `default` where it is unset or empty.

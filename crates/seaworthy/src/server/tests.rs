@@ -261,3 +261,20 @@ async fn what_is_not_http_is_refused_and_reported() {
     server.empty().await;
     assert_eq!(memory.said(), ["the request is malformed"]);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_request_that_is_cut_is_counted() {
+    // The last of them is dropped while somebody else counts already: one round would rarely show it.
+    for _ in 0..50 {
+        let (server, address, _) = start(ConnectionLimits::default()).await;
+        let mut clients = Vec::new();
+        for _ in 0..3 {
+            let mut client = connect(address, "GET /events HTTP/1.1\r\nhost: a\r\n\r\n").await;
+            read_until(&mut client, b"data: hello\n\n\r\n").await;
+            clients.push(client);
+        }
+        assert_eq!(server.in_flight(), 3);
+        let cut = server.cut().await;
+        assert_eq!((cut.count, cut.shown.len()), (3, 3));
+    }
+}

@@ -6,29 +6,29 @@ use std::time::Duration;
 use anyhow::Context as _;
 use axum::body::Body;
 use bytes::Bytes;
-use http::request::Parts as Incoming;
-use http::{HeaderName, Method, Request, Uri, header};
+use http::{Method, Request, Uri, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use seaworthy::Lifecycle;
 use seaworthy::breaker::{Breaker, Policy, State};
 use seaworthy::bulkhead;
 use seaworthy::client::{Cause, Client, Parts, Stack, Timeouts, Transport};
-use seaworthy::context::RequestContext;
 use seaworthy::core::backoff::Backoff;
 use seaworthy::core::refusal::Reason;
 use seaworthy::health::{CheckError, CheckResult};
 use seaworthy::metrics::Metrics;
+use seaworthy::otlp::{CallSpanLayer, Tracer};
+use seaworthy::propagation::Propagation;
 use seaworthy::retry::{self, BudgetPolicy};
 use serde::{Deserialize, Serialize};
-use tower::ServiceExt as _;
+use tower::{Layer as _, ServiceExt as _};
 use url::Url;
 
 use super::IDEMPOTENCY_KEY;
 use crate::labels::Currency;
 use crate::problem::Problem;
 
-/// What goes on with the call: who asked first, and in which trace.
-const CARRIED: [HeaderName; 2] = [HeaderName::from_static("x-request-id"), HeaderName::from_static("traceparent")];
+/// What the calls are called in events, metrics and spans.
+const NAME: &str = "stripe";
 
 /// The largest answer that is read, and the largest request that is kept to be sent again, in bytes.
 const LARGEST: usize = 64 * 1024;
@@ -40,6 +40,8 @@ const CALLS: NonZeroU32 = NonZeroU32::new(16).expect("it is not 0");
 #[derive(Clone)]
 pub(crate) struct Payments {
     client: Client<Full<Bytes>>,
+    /// A span of each call, once it is known who carries them.
+    spans: CallSpanLayer,
     breaker: Breaker,
     /// For the check of health, which is no payment: neither is it refused by the breaker, nor does it close it.
     plain: Transport<Full<Bytes>>,
@@ -65,7 +67,7 @@ impl Payments {
         let timeouts = Parts { attempt: Some(seconds(1)), total: Some(seconds(4)), ..Parts::default() };
         let backoff = Backoff { first: Duration::from_millis(100), factor: 2, longest: seconds(1) };
         let retries = retry::Policy { retries: 2, backoff, ..retry::Policy::default() };
-        let stack = Stack::new("stripe", Policy::stripe(), life.sink())
+        let stack = Stack::new(NAME, Policy::stripe(), life.sink())
             .timeouts(Timeouts::new(timeouts)?)
             .retries(retries, BudgetPolicy::default(), LARGEST as u64)
             .bulkhead(bulkhead::Policy { concurrency: CALLS, queue: CALLS.get(), ..bulkhead::Policy::default() });
@@ -76,11 +78,17 @@ impl Payments {
         let uri = |path: &str| format!("{base}/{path}").parse().context("PAYMENTS_URL");
         Ok(Self {
             client: stack.over(&transport)?,
+            spans: CallSpanLayer::new(None, NAME),
             breaker: stack.breaker().clone(),
             plain: transport.build()?,
             charges: uri("v1/charges")?,
             health: uri("health")?,
         })
+    }
+
+    /// The same, whose calls have spans. Checks know the payments before the service is built, and with it who carries spans.
+    pub(crate) fn traced(self, tracer: Option<Tracer>) -> Self {
+        Self { spans: CallSpanLayer::new(tracer, NAME), ..self }
     }
 
     /// Asks for a payment and gives what the provider calls it. It may be asked for again: whoever knows the key makes it once.
@@ -89,22 +97,14 @@ impl Payments {
         key: &str,
         amount: u32,
         currency: Currency,
-        caller: &Incoming,
+        caller: &Propagation,
     ) -> Result<String, Problem> {
         let body = serde_json::to_vec(&Charge { amount, currency }).map_err(|_| Problem::upstream("it has no JSON"))?;
         let mut request = Request::builder().method(Method::POST).uri(self.charges.clone());
         request = request.header(header::CONTENT_TYPE, "application/json").header(IDEMPOTENCY_KEY, key);
-        for name in CARRIED {
-            if let Some(value) = caller.headers.get(&name) {
-                request = request.header(name, value);
-            }
-        }
-        if let Some(context) = RequestContext::of(&caller.extensions) {
-            // A refusal of the layers carries the id of the request that it is an answer to.
-            request = request.extension(context.clone());
-        }
-        let request = request.body(Full::from(body)).map_err(|_| Problem::invalid("the key is no header"))?;
-        let Ok(answer) = self.client.clone().oneshot(request).await;
+        let mut request = request.body(Full::from(body)).map_err(|_| Problem::invalid("the key is no header"))?;
+        caller.onto(&mut request);
+        let Ok(answer) = self.spans.layer(self.client.clone()).oneshot(request).await;
         let (head, body) = answer.into_parts();
         if let Some(reason) = head.extensions.get::<Reason>() {
             let cause = head.extensions.get::<Cause>().map(|Cause(error)| error.to_string());

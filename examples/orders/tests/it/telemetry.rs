@@ -27,6 +27,10 @@ fn spans_reports_and_the_trail_tell_of_a_payment_and_of_the_end() {
     let paid = orders.post_with("/payments", &traceparent, "{}").json();
     let span = collector.log.line("the span of the payment", |line| line["name"] == "POST /payments");
     assert_eq!((&span["trace_id"], &span["resource"]["service.name"]), (&TRACE.into(), &"orders".into()), "{span}");
+    let call = collector
+        .log
+        .line("the span of the call to the provider", |line| line["attributes"]["peer.service"] == "stripe");
+    assert_eq!((&call["trace_id"], &call["parent"]), (&TRACE.into(), &span["span_id"]), "{call}");
 
     orders.payments("fail");
     assert_eq!(orders.post("/payments", "").status, 502);
