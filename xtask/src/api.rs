@@ -108,9 +108,9 @@ fn chosen(api: &PublicApi) -> Vec<String> {
     };
     let lines = api.items().map(|item| (item, item.to_string()));
     let chosen = lines.filter(|(item, line)| !methods_of_traits(item, line) && tells(line));
-    let mut seen = BTreeSet::new();
-    // What is reached on two ways is listed on both, but its implementations are the same.
-    chosen.map(|(_, line)| line).filter(|line| !line.starts_with("impl") || seen.insert(line.clone())).collect()
+    let mut seen = HashSet::new();
+    // What is reached in two ways is listed twice, but what belongs to it is the same.
+    chosen.map(|(_, line)| line).filter(|line| seen.insert(line.clone())).collect()
 }
 
 /// Whether it is the head of an implementation of a trait.

@@ -142,6 +142,7 @@ pub enum Traffic {
 
 /// Why a drain began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Cause {
     Sigterm,
     Sigint,

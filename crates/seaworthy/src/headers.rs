@@ -44,6 +44,7 @@ use tower_service::Service;
 
 /// Which headers an answer of the service gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Preset {
     /// `nosniff` and `Referrer-Policy`, which break nothing.
     #[default]

@@ -83,6 +83,7 @@ struct State {
 
 /// What can be told of a [`Hedge`]. They only grow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct Counts {
     /// Calls that had a second attempt.
     pub begun: u64,

@@ -89,6 +89,12 @@
 //! | `sqlx`, `deadpool`, `bb8` | pools of connections, watched |
 //! | `otlp`, `sentry`, `audit` | spans for a collector, reports for Sentry, an audit trail |
 //! | `testing` | a paused clock, fake checks, assertions on events |
+//!
+//! # What stays
+//!
+//! Versions follow Semantic Versioning. Enums and structs that will grow are `non_exhaustive`. Types that are made of layers, as
+//! [`RequestBody`] and [`stack::Stacked`] are, should be named by these names: what they stand for changes when a layer does. What is
+//! hidden from these pages is there for the `seaworthy` binary, and may change with every version.
 
 #![warn(missing_docs)]
 
@@ -147,5 +153,10 @@ pub use health::Health;
 pub use lifecycle::Lifecycle;
 pub use phase::Phase;
 pub use production::Production;
-pub use seaworthy_core as core;
 pub use security::Security;
+
+/// What is decided without I/O, and what it is decided from: facts, states, reasons, policies. Other policies stand where they are used,
+/// as [`breaker::Policy`] does.
+pub mod core {
+    pub use seaworthy_core::{address, backoff, event, health, lifecycle, metric, redact, refusal, trace};
+}

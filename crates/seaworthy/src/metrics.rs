@@ -30,6 +30,7 @@
 //! [`Sink`] that [`Metrics`] is.
 
 mod calls;
+#[doc(hidden)]
 pub mod cell;
 mod facts;
 pub mod families;
@@ -39,6 +40,7 @@ mod instrument;
 mod macros;
 mod observer;
 mod process;
+#[doc(hidden)]
 pub mod requests;
 #[cfg(any(feature = "audit", feature = "otlp", feature = "sentry"))]
 mod telemetry;
@@ -61,10 +63,12 @@ pub use crate::__seaworthy_counter as counter;
 pub use crate::__seaworthy_gauge as gauge;
 pub use crate::__seaworthy_histogram as histogram;
 pub use crate::__seaworthy_label as label;
+#[doc(hidden)]
 pub use calls::{Called, write_breakers, write_retries};
 pub use family::{Counters, Family, Gauges, Histograms};
 pub use instrument::{Buckets, Counter, Gauge, Held, Histogram, Instrument};
 pub use observer::RequestObserver;
+#[doc(hidden)]
 pub use process::{Usage, boot, most_files};
 
 use crate::health::Health;
@@ -140,7 +144,6 @@ impl Metrics {
     }
 
     /// Metrics with settings of their own; `service` is what `build_info` shows.
-    #[must_use]
     pub fn builder(service: &str) -> Builder {
         let (version, started) = (String::new(), Instant::now());
         Builder { service: service.to_owned(), version, max_series: MAX_SERIES, started }
@@ -154,6 +157,7 @@ impl Metrics {
 
     /// What is counted of requests, for a server that gives each of its threads a [`requests::RequestShard`].
     #[must_use]
+    #[doc(hidden)]
     pub fn requests(&self) -> &Arc<Requests> {
         &self.0.requests
     }
@@ -200,6 +204,7 @@ impl Metrics {
     }
 
     /// Shows under `family` how many observations `beyond` says were beyond a limit of series.
+    #[doc(hidden)]
     pub fn watch_limit(&self, family: &'static str, beyond: impl Fn() -> u64 + Send + Sync + 'static) {
         lock(&self.0.limits).push((family, Arc::new(beyond)));
     }
@@ -313,6 +318,7 @@ impl fmt::Debug for Metrics {
 
 /// Makes [`Metrics`].
 #[derive(Debug, Clone)]
+#[must_use = "there are no metrics before `build`"]
 pub struct Builder {
     service: String,
     version: String,
@@ -322,21 +328,18 @@ pub struct Builder {
 
 impl Builder {
     /// The version of the service, for `build_info`. Empty by default.
-    #[must_use]
     pub fn version(mut self, version: &str) -> Self {
         version.clone_into(&mut self.version);
         self
     }
 
     /// How many series a family has at most; [`MAX_SERIES`] by default.
-    #[must_use]
     pub fn max_series(mut self, most: usize) -> Self {
         self.max_series = most;
         self
     }
 
     /// When the process began; now by default.
-    #[must_use]
     pub fn started(mut self, started: Instant) -> Self {
         self.started = started;
         self
@@ -369,6 +372,7 @@ impl Builder {
 
 /// How many label sets a family has, of all threads.
 #[derive(Debug)]
+#[doc(hidden)]
 pub struct Limit<K> {
     known: Mutex<SeriesLimit<K>>,
     /// Observations that found no series.

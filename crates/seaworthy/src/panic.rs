@@ -150,6 +150,7 @@ pub(crate) fn refuse<R: ProblemBody>(sink: &dyn Sink, panic: &(dyn Any + Send), 
 }
 
 /// The text that `panic!` was given.
+#[doc(hidden)]
 pub fn message_of(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "(no message)".to_owned())

@@ -37,6 +37,7 @@
 mod answer;
 mod endpoints;
 mod facts;
+#[doc(hidden)]
 pub mod format;
 mod question;
 mod report;
@@ -44,5 +45,7 @@ mod report;
 mod tests;
 
 pub use endpoints::{Endpoints, Scrape};
+#[doc(hidden)]
 pub use facts::{Facts, Identity, Moment, Vitals};
+#[doc(hidden)]
 pub use report::{Report, Verdict, holds, together, without};

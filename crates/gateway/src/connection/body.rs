@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use seaworthy::core::pace::Pace;
+use seaworthy_core::pace::Pace;
 
 use super::state::Connection;
 use crate::clock::{TICK, Ticks};

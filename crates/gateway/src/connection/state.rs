@@ -6,7 +6,7 @@ use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::task::Waker;
 
-use seaworthy::core::pace::Pace;
+use seaworthy_core::pace::Pace;
 
 use super::super::tunnel::UpstreamHalf;
 

@@ -12,7 +12,7 @@
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use seaworthy::core::pace::MinRate;
+use seaworthy_core::pace::MinRate;
 
 use super::Worker;
 use crate::clock::{TICK, ticks};

@@ -19,6 +19,7 @@ const SHARDS: usize = 64;
 
 /// What a rate limit has done since the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Counts {
     /// Requests that were refused, or would have been.
     pub refused: u64,
