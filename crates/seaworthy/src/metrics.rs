@@ -32,6 +32,7 @@
 mod calls;
 #[doc(hidden)]
 pub mod cell;
+mod connections;
 mod facts;
 pub mod families;
 mod family;
@@ -40,6 +41,7 @@ mod instrument;
 mod macros;
 mod observer;
 mod process;
+mod refusals;
 #[doc(hidden)]
 pub mod requests;
 #[cfg(any(feature = "audit", feature = "otlp", feature = "sentry"))]
@@ -65,6 +67,8 @@ pub use crate::__seaworthy_histogram as histogram;
 pub use crate::__seaworthy_label as label;
 #[doc(hidden)]
 pub use calls::{Called, write_breakers, write_retries};
+#[doc(hidden)]
+pub use connections::{CLIENT_ERRORS, Connections, client_error};
 pub use family::{Counters, Family, Gauges, Histograms};
 pub use instrument::{Buckets, Counter, Gauge, Held, Histogram, Instrument};
 pub use observer::RequestObserver;
@@ -75,8 +79,10 @@ use crate::health::Health;
 use crate::log::Logger;
 use crate::probes::Scrape;
 use calls::Calls;
+use connections::Servers;
 use facts::Facts;
 use family::Written;
+use refusals::Refusals;
 use requests::Requests;
 
 /// How many series a family has at most when nobody says.
@@ -100,6 +106,8 @@ struct Inner {
     limits: Mutex<Vec<(&'static str, Beyond)>>,
     health: Mutex<Option<Health>>,
     calls: Calls,
+    servers: Servers,
+    refusals: Refusals,
 }
 
 type Beyond = Arc<dyn Fn() -> u64 + Send + Sync>;
@@ -232,18 +240,21 @@ impl Metrics {
     /// Everything as it is now.
     #[must_use]
     pub fn exposition(&self, format: Format) -> Vec<u8> {
-        self.exposition_with(format, |_| {})
+        self.exposition_with(format, process::write_memory)
     }
 
     /// Everything, with what `write` adds to it: behind our own families and before those of the service, which give way
     /// where names clash.
     pub fn exposition_with(&self, format: Format, write: impl FnOnce(&mut Exposition)) -> Vec<u8> {
         let mut page = Exposition::new(format);
+        self.0.refusals.catch_up();
         self.0.requests.write(&mut page);
         self.0.facts.write(&mut page, Instant::now());
         self.build_info(&mut page);
         process::write(&mut page);
         self.0.calls.write(&mut page);
+        self.0.servers.write(&mut page);
+        self.0.refusals.write(&mut page);
         write(&mut page);
         // Copied out, so that a collector may register a family.
         let collectors = lock(&self.0.collectors).clone();
@@ -352,7 +363,8 @@ impl Builder {
         let requests = Requests::new(max_series);
         let observer = RequestObserver::new(&requests);
         let (facts, families, collectors, last, limits, health, calls) = Default::default();
-        Metrics(Arc::new(Inner {
+        let (servers, refusals) = Default::default();
+        let metrics = Metrics(Arc::new(Inner {
             service,
             version,
             max_series,
@@ -366,7 +378,11 @@ impl Builder {
             limits,
             health,
             calls,
-        }))
+            servers,
+            refusals,
+        }));
+        metrics.watch_credentials().expect("no other family is there yet");
+        metrics
     }
 }
 

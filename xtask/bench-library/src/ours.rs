@@ -50,7 +50,9 @@ pub(crate) fn full() -> Result<Stacked> {
     let life = Lifecycle::new(Arc::new(Nowhere));
     life.apply(Change::ProgramReady);
     let trace = TraceContextLayer::default().begin(true);
-    let settings = Settings { headers: Preset::Api, trace, ..Settings::default() };
+    let mut settings = Settings::default();
+    settings.headers = Preset::Api;
+    settings.trace = trace;
     let stack = Stack::new(settings, life, observer()?, Arc::new(Nowhere));
     Ok(whole(stack.layer(ready(app().layer(RouteLabelLayer::default())))))
 }

@@ -134,6 +134,9 @@ impl AsyncWrite for ClientStream {
         }
         let mut scratch = [0; 4096];
         loop {
+            if this.state.given_up.get() {
+                return Poll::Ready(Ok(()));
+            }
             let mut buffer = ReadBuf::new(&mut scratch);
             // An error here only says that the client is gone already.
             if ready!(Pin::new(&mut this.socket).poll_read(cx, &mut buffer)).is_err() || buffer.filled().is_empty() {

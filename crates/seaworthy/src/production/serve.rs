@@ -29,10 +29,11 @@ use crate::body::RequestBody;
 use crate::health::Health;
 use crate::lifecycle::Lifecycle;
 use crate::limit::rate::RateLimitLayer;
+use crate::metrics::Metrics;
 use crate::panic::PanicGuardLayer;
 use crate::phase::Phase;
 use crate::probes::{Endpoints, Identity, Scrape, Vitals};
-use crate::server::{Listener, ListenerError, Server, Setup};
+use crate::server::{Counts, Listener, ListenerError, Server, Setup};
 use crate::shutdown::Shutdown;
 use crate::sink::Fanout;
 use crate::stack::Stack;
@@ -64,7 +65,7 @@ impl<O: Observer + Send + 'static> Production<O> {
     {
         let Self { parts, observer } = self;
         let Parts { service, version, health, stack, connections, drain, hooks, phases, .. } = parts;
-        let Parts { mut sinks, admin, scrape, on_panic, rate, alerts, logger, mut telemetry, .. } = parts;
+        let Parts { mut sinks, admin, scrape, on_panic, rate, alerts, metrics, logger, mut telemetry, .. } = parts;
         let Some(Fitting { budget, spread }) = drain else { return Ok(()) };
         if let Some(error) = life.signals_error() {
             return Err(ServeError::Signals(error));
@@ -98,9 +99,18 @@ impl<O: Observer + Send + 'static> Production<O> {
         // inside, so that its 500 carries one, and the access event says 500.
         let app = panics.layer(App::new(labelled(app), sink.clone()));
         let rate = rate.map(|rate| RateLimitLayer::reporting(rate, sink.clone())).unwrap_or_default();
+        if let Some(metrics) = &metrics
+            && let Err(error) = metrics.watch_rate_limit(&rate)
+        {
+            sink.emit(&Event::Warning { text: format!("what the rate limit refuses is not in the metrics: {error}") });
+        }
         let service = Stack::new(stack, life.clone(), observer, guard).limited(rate).layer(app);
+        let counts = Counts::new(metrics.as_ref().map(Metrics::observer));
         let mut server =
-            Server::start(Setup { listener, limits: connections, service, sink: sink.clone(), evict: false });
+            Server::start(Setup { listener, limits: connections, service, sink: sink.clone(), counts, evict: false });
+        if let Some(metrics) = &metrics {
+            metrics.watch_connections(server.connections());
+        }
         let shown = shown.map_or_else(|| "off".to_owned(), |at| at.to_string());
         sink.emit(&Event::Listening { public, admin: shown, control: "off".to_owned() });
         let became_ready = life.apply(Change::ProgramReady).is_some();

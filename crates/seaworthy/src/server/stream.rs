@@ -8,7 +8,6 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
-use seaworthy_core::event::Event;
 use seaworthy_core::refusal::Reason;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::OwnedSemaphorePermit;
@@ -45,6 +44,9 @@ impl Open {
 
 impl Drop for Open {
     fn drop(&mut self) {
+        if self.state.is_websocket() {
+            self.shared.counts.websocket_ended(self.state.is_cut());
+        }
         self.shared.registry.remove(self.key);
     }
 }
@@ -89,10 +91,8 @@ impl ClientStream {
         match state.phase() {
             Phase::Idle if state.closes_if_idle() => Poll::Ready(Ok(())),
             Phase::Head if state.is_timed_out() => {
-                let client = state.peer.map_or_else(|| "unix".to_owned(), |peer| peer.ip().to_string());
-                let problem = "the request head took too long to arrive".to_owned();
-                let status = Reason::RequestTooSlow.status();
-                self.open.shared.sink.emit(&Event::ClientError { client, problem, status });
+                let (problem, status) = ("the request head took too long to arrive", Reason::RequestTooSlow.status());
+                self.open.shared.client_error(state, problem, status);
                 // A client that sends so slowly may not read either; what fits into the socket's buffer is enough.
                 let _ = self.socket.try_write(TIMED_OUT);
                 Poll::Ready(Ok(()))
@@ -234,6 +234,10 @@ impl AsyncWrite for ClientStream {
         }
         let mut scratch = [0; 4096];
         loop {
+            // HTTP ends by itself then, and says what was wrong: whoever leaves its refused connection open is reported too.
+            if this.open.state.is_cut() {
+                return Poll::Ready(Ok(()));
+            }
             let mut buffer = ReadBuf::new(&mut scratch);
             // An error here only says that the client is gone already.
             if ready!(Pin::new(&mut this.socket).poll_read(cx, &mut buffer)).is_err() || buffer.filled().is_empty() {
