@@ -93,8 +93,8 @@ pub fn write(page: &mut Exposition, snapshot: &Snapshot, uptime: Duration, most:
     let mut family = page.family("health_check_failures_total", Counter, "Runs that failed, by class.");
     for check in checks {
         // All of them from the beginning, so that the first failure is an increase. Stale is no outcome of a run.
-        for class in Class::ALL.into_iter().filter(|class| *class != Class::Stale) {
-            family.sample(&[("name", &check.name), ("class", class.name())], check.failures[class as usize]);
+        for class in Class::ALL.iter().copied().filter(|class| *class != Class::Stale) {
+            family.sample(&[("name", &check.name), ("class", class.name())], check.failures.of(class));
         }
     }
     let mut family = page.family("health_check_info", Gauge, "Always 1; the labels say what is asked, and for whom.");

@@ -17,7 +17,7 @@ use tower_service::Service;
 use super::answer::{Answer, JSON, TEXT};
 use super::facts::{Identity, Vitals};
 use super::format;
-use super::question::{Manner, PATHS, Shape, Subject};
+use super::question::{Manner, PATHS, Shape, Subject, accepted};
 use super::report::{Report, without};
 use crate::context::RequestContext;
 use crate::health::Health;
@@ -103,8 +103,13 @@ impl Endpoints {
         let answer = match (Subject::of(path), &self.scrape) {
             (Some(subject), _) => self.probe(&subject, request),
             (None, Some(Scrape(scrape))) if path == "/metrics" => {
-                let (kind, body) = scrape(text(request.headers(), &header::ACCEPT));
-                Answer::verdict(true, kind, body)
+                match accepted(request.uri().query(), text(request.headers(), &header::ACCEPT)) {
+                    Ok(accepted) => {
+                        let (kind, body) = scrape(accepted);
+                        Answer::verdict(true, kind, body)
+                    }
+                    Err(error) => Answer::refusal(Reason::BadRequest, error.to_string()),
+                }
             }
             (None, _) => Answer::refusal(Reason::NoRoute, "probes are at /health, /livez, /readyz and /startupz"),
         };

@@ -65,6 +65,23 @@ pub(super) struct Manner<'a> {
 #[error("format {0:?} is unknown: use default or kubernetes")]
 pub(super) struct UnknownFormat(String);
 
+/// A format of metrics that does not exist.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("format {0:?} is unknown: use prometheus, openmetrics or json")]
+pub(super) struct UnknownPage(String);
+
+/// What is accepted of metrics: what the query says, or else the header.
+pub(super) fn accepted<'a>(query: Option<&str>, accept: &'a str) -> Result<&'a str, UnknownPage> {
+    let mut pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+    let Some((_, format)) = pairs.find(|(key, _)| key == "format") else { return Ok(accept) };
+    match &*format {
+        "json" => Ok("application/json"),
+        "prometheus" | "text" => Ok("text/plain"),
+        "openmetrics" => Ok("application/openmetrics-text"),
+        _ => Err(UnknownPage(format.into_owned())),
+    }
+}
+
 impl<'a> Manner<'a> {
     /// What is unknown in the query is passed over: probes are often called with a parameter against caches.
     pub(super) fn of(query: Option<&'a str>, accept: &str) -> Result<Self, UnknownFormat> {
@@ -110,6 +127,15 @@ mod tests {
         assert!(!Manner::of(Some("verbose=0"), "").unwrap().verbose);
         let refused = Manner::of(Some("format=xml"), "").unwrap_err().to_string();
         assert_eq!(refused, r#"format "xml" is unknown: use default or kubernetes"#);
+    }
+
+    #[test]
+    fn the_query_says_more_about_metrics_than_the_header() {
+        assert_eq!(accepted(None, "text/plain"), Ok("text/plain"));
+        assert_eq!(accepted(Some("_=1&format=json"), "text/plain"), Ok("application/json"));
+        assert_eq!(accepted(Some("format=openmetrics"), ""), Ok("application/openmetrics-text"));
+        let refused = accepted(Some("format=xml"), "").unwrap_err().to_string();
+        assert_eq!(refused, r#"format "xml" is unknown: use prometheus, openmetrics or json"#);
     }
 
     #[test]

@@ -14,7 +14,6 @@ use std::time::Duration;
 use ipnet::IpNet;
 use seaworthy_core::address::Trusted;
 use seaworthy_core::event::{Event, Sink};
-use seaworthy_core::metric::Format;
 
 use super::Production;
 use super::admin::Place;
@@ -255,8 +254,8 @@ impl<O> Builder<O> {
         self.sink(Arc::new(sink::from_fn(function)))
     }
 
-    /// Counts requests and facts, and answers `/metrics` where probes are answered. What checks find is shown too, and how many lines
-    /// of the log were lost.
+    /// Counts requests, connections and facts, and answers `/metrics` where probes are answered. What checks find is shown too, whom the rate
+    /// limit refuses, and how many lines of the log were lost.
     ///
     /// ```
     /// use seaworthy::{Production, metrics::Metrics};
@@ -265,11 +264,8 @@ impl<O> Builder<O> {
     /// Production::builder("orders", "1.0.0").metrics(metrics);
     /// ```
     pub fn metrics(mut self, metrics: Metrics) -> Builder<(O, RequestObserver)> {
-        let (page, observer) = (metrics.clone(), metrics.observer());
-        self.parts.scrape = Some(Scrape::new(move |accept| {
-            let format = Format::accepted(accept);
-            (format.media_type(), page.exposition(format).into())
-        }));
+        let observer = metrics.observer();
+        self.parts.scrape = Some(metrics.scrape());
         self.parts.sinks.push(Arc::new(metrics.clone()));
         self.parts.metrics = Some(metrics);
         self.observer(observer)
