@@ -13,6 +13,7 @@ mod documents;
 mod drain;
 mod egress;
 mod examples;
+mod families;
 mod init;
 mod migrate;
 mod observe;
