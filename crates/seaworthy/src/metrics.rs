@@ -364,7 +364,7 @@ impl Builder {
         let observer = RequestObserver::new(&requests);
         let (facts, families, collectors, last, limits, health, calls) = Default::default();
         let (servers, refusals) = Default::default();
-        let metrics = Metrics(Arc::new(Inner {
+        Metrics(Arc::new(Inner {
             service,
             version,
             max_series,
@@ -380,9 +380,7 @@ impl Builder {
             calls,
             servers,
             refusals,
-        }));
-        metrics.watch_credentials().expect("no other family is there yet");
-        metrics
+        }))
     }
 }
 

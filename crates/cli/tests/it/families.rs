@@ -16,8 +16,9 @@ use crate::bed::{Seaworthy, get};
 const BINARY_ONLY: [&str; 5] =
     ["upstream_", "app_", "seaworthy_config_", "seaworthy_idle_races_total", "seaworthy_workers_lost_total"];
 
-/// What nothing in the binary is limited by.
-const LIBRARY_ONLY: [&str; 3] = ["rate_limit_hits_total", "rate_limit_keys", "seaworthy_rate_limit_overflows_total"];
+/// What the binary refuses nobody by.
+const LIBRARY_ONLY: [&str; 4] =
+    ["auth_failures_total", "rate_limit_hits_total", "rate_limit_keys", "seaworthy_rate_limit_overflows_total"];
 
 /// Names, each with its kind.
 fn families(page: &str) -> BTreeSet<&str> {

@@ -2,6 +2,7 @@
 //! by itself, stand together.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, Weak};
 
 use seaworthy_core::metric::Exposition;
@@ -25,6 +26,8 @@ counter! {
 pub(super) struct Refusals {
     /// Not kept: what they report to may be these metrics.
     rates: Mutex<Vec<Weak<Limiter>>>,
+    /// Whether those for want of credentials are shown.
+    credentials: AtomicBool,
     mirrors: Mutex<Vec<Mirror>>,
 }
 
@@ -103,9 +106,13 @@ impl Metrics {
         Ok(())
     }
 
-    /// Shows which requests were refused for want of credentials.
-    pub(super) fn watch_credentials(&self) -> Result<(), FamilyError> {
+    /// Shows which requests were refused for want of credentials. Not in every page of metrics: the gateway's stands beside that of a
+    /// program, which may well count this by itself.
+    pub(crate) fn watch_credentials(&self) -> Result<(), FamilyError> {
         let failures = AuthFailures::register(self)?;
+        if self.0.refusals.credentials.swap(true, Ordering::Relaxed) {
+            return Ok(());
+        }
         for reason in UNKNOWN {
             let requests = self.0.requests.clone();
             self.0.refusals.mirror(failures.with(reason.name()), move || Some(requests.refused(reason)));

@@ -98,10 +98,12 @@ impl<O: Observer + Send + 'static> Production<O> {
         // inside, so that its 500 carries one, and the access event says 500.
         let app = panics.layer(App::new(labelled(app), sink.clone()));
         let rate = rate.map(|rate| RateLimitLayer::reporting(rate, sink.clone())).unwrap_or_default();
-        if let Some(metrics) = &metrics
-            && let Err(error) = metrics.watch_rate_limit(&rate)
-        {
-            sink.emit(&Event::Warning { text: format!("what the rate limit refuses is not in the metrics: {error}") });
+        if let Some(metrics) = &metrics {
+            for error in
+                [metrics.watch_credentials(), metrics.watch_rate_limit(&rate)].into_iter().filter_map(Result::err)
+            {
+                sink.emit(&Event::Warning { text: format!("some refusals are not in the metrics: {error}") });
+            }
         }
         let service = Stack::new(stack, life.clone(), observer, guard).limited(rate).layer(app);
         let counts = Counts::new(metrics.as_ref().map(Metrics::observer));

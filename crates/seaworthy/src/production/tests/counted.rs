@@ -119,6 +119,8 @@ fn what_the_service_refuses_by_itself_stands_in_the_same_families() {
     let metrics = Metrics::new("orders");
     AuthFailures::register(&metrics).unwrap().with("bad_signature").inc();
     RateLimitHits::register(&metrics).unwrap().with("/webhooks").inc();
+    metrics.watch_credentials().unwrap();
+    metrics.watch_credentials().unwrap();
     let login = RateLimitLayer::new(RateLimit::new("5/min".parse().unwrap()).name("/login"));
     metrics.watch_rate_limit(&login).unwrap();
     metrics.watch_rate_limit(&login.clone()).unwrap();
