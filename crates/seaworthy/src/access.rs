@@ -50,6 +50,7 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderName, HeaderValue, Request, Response, Version};
 use http_body::Body;
@@ -61,10 +62,11 @@ use tower_service::Service;
 pub use body::{AnswerBody, CountedBody};
 pub use learnt::{Learnt, Upstreamed};
 
+pub(crate) use learnt::Head;
 use learnt::{Asked, LearntInner};
 
 use crate::clock;
-use crate::context::RequestContext;
+use crate::context::{Correlation, RequestContext};
 
 /// The status of a request whose client left before there was one. nginx coined it.
 const CLIENT_LEFT: u16 = 499;
@@ -111,9 +113,9 @@ impl<O: Observer> AccessLayer<O> {
         self
     }
 
-    /// Begins to watch over `request`. Its body is to be [`Record::counted`].
-    pub(crate) fn begin<B>(&self, request: &mut Request<B>) -> Record<O> {
-        Record::begin(request, self.observer.clone(), self.route_header.as_ref())
+    /// Begins to watch over a request with this head. Its body is to be [`Record::counted`].
+    pub(crate) fn begin(&self, context: &mut RequestContext, head: &Head<'_>) -> Record<O> {
+        Record::begin(context, head, self.observer.clone(), self.route_header.as_ref())
     }
 }
 
@@ -147,9 +149,12 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let record = self.layer.begin(&mut request);
-        let request = request.map(|body| record.counted(body));
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let (mut head, body) = request.into_parts();
+        let Parts { method, uri, version, headers, extensions, .. } = &mut head;
+        let head_of_it = Head { method, uri, version: *version, headers };
+        let record = self.layer.begin(RequestContext::of_mut(extensions), &head_of_it);
+        let request = Request::from_parts(head, record.counted(body));
         AccessFuture { answer: self.inner.call(request), record: Some(record) }
     }
 }
@@ -175,21 +180,30 @@ struct Answered {
 }
 
 impl<O: Observer> Record<O> {
-    fn begin<B>(request: &mut Request<B>, observer: O, route_header: Option<&HeaderName>) -> Self {
+    fn begin(context: &mut RequestContext, head: &Head<'_>, observer: O, route_header: Option<&HeaderName>) -> Self {
         observer.started();
         let learnt = Learnt(Arc::new(LearntInner {
-            asked: Asked::of(request, route_header),
+            asked: Asked::of(context, head, route_header),
             bytes_in: AtomicU64::new(0),
             upstream: OnceLock::new(),
             route: OnceLock::new(),
             told_route: OnceLock::new(),
         }));
-        RequestContext::of_mut(request.extensions_mut()).learnt = Some(learnt.clone());
+        context.learnt = Some(learnt.clone());
         Self { observer, learnt, answered: None, bytes_out: 0, whole: false }
     }
 
     pub(crate) fn counted<B: Body>(&self, body: B) -> CountedBody<B> {
         CountedBody::new(body, &self.learnt)
+    }
+
+    /// To whom a refusal goes.
+    pub(crate) fn correlation(&self) -> Correlation {
+        Correlation::kept(&self.learnt)
+    }
+
+    pub(crate) fn request_id(&self) -> Option<&HeaderValue> {
+        self.learnt.request_id()
     }
 
     /// The head of the answer is there.
@@ -198,7 +212,7 @@ impl<O: Observer> Record<O> {
         self.answered = Some(Answered {
             status: answer.status().as_u16(),
             refusal: answer.extensions().get().copied(),
-            first_byte: asked.started.elapsed(),
+            first_byte: clock::now().saturating_duration_since(asked.started),
         });
         if let Some(header) = &asked.route_header
             && let Some(route) = answer.headers_mut().remove(header)
@@ -212,7 +226,8 @@ impl<O: Observer> Record<O> {
 impl<O: Observer> Drop for Record<O> {
     fn drop(&mut self) {
         let LearntInner { asked, bytes_in, upstream, route, told_route } = &*self.learnt.0;
-        let duration = asked.started.elapsed();
+        let now = clock::now();
+        let duration = now.saturating_duration_since(asked.started);
         let answered = self.answered;
         self.observer.finished(&RequestFinished {
             request_id: asked.request_id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or_default(),
@@ -232,7 +247,7 @@ impl<O: Observer> Drop for Record<O> {
             user_agent: asked.user_agent.as_ref().map(HeaderValue::as_bytes),
             bytes_in: bytes_in.load(Ordering::Relaxed),
             bytes_out: self.bytes_out,
-            ended: clock::time_of_day(asked.started + duration),
+            ended: clock::time_of_day(now),
             duration,
             first_byte: answered.map_or(duration, |answered| answered.first_byte),
             upstream: upstream.get().map(|upstream| UpstreamFacts {

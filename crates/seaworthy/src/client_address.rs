@@ -37,16 +37,12 @@ impl ClientAddressLayer {
         Self(Arc::new(trusted))
     }
 
-    /// Says in the context of `request` whose it is.
-    pub(crate) fn mark<B>(&self, request: &mut Request<B>) {
-        let Some(context) = request.extensions_mut().get_mut::<RequestContext>() else { return };
+    /// Says in the context of a request with `headers` whose it is.
+    pub(crate) fn mark(&self, context: &mut RequestContext, headers: &HeaderMap) {
         let Some(peer) = context.peer else { return };
         context.peer_trusted = self.0.contains(peer.ip());
-        context.client = Some(peer.ip().to_canonical());
-        if context.peer_trusted {
-            let client = behind(&self.0, peer.ip(), request.headers());
-            RequestContext::of_mut(request.extensions_mut()).client = Some(client);
-        }
+        let client = if context.peer_trusted { behind(&self.0, peer.ip(), headers) } else { peer.ip().to_canonical() };
+        context.client = Some(client);
     }
 }
 
@@ -77,9 +73,12 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        self.layer.mark(&mut request);
-        self.inner.call(request)
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let (mut head, body) = request.into_parts();
+        if let Some(context) = head.extensions.get_mut() {
+            self.layer.mark(context, &head.headers);
+        }
+        self.inner.call(Request::from_parts(head, body))
     }
 }
 

@@ -13,17 +13,17 @@ thread_local! {
 /// The time of day at `now`, which has just been: read once a second and thread, and reckoned in between. A clock that was set, or a
 /// machine that slept, shows up to a second late.
 pub(crate) fn time_of_day(now: Instant) -> SystemTime {
-    let read = READ.get().filter(|(at, _)| now.saturating_duration_since(*at) < RECKONED);
-    let (at, time) = read.unwrap_or_else(|| {
-        let read = (now, SystemTime::now());
-        READ.set(Some(read));
-        read
-    });
-    // From before it was read too: a request may have ended on another thread.
-    match now.checked_duration_since(at) {
-        Some(since) => time + since,
-        None => time.checked_sub(at.saturating_duration_since(now)).unwrap_or(time),
+    if let Some((at, time)) = READ.get() {
+        match now.checked_duration_since(at) {
+            Some(since) if since < RECKONED => return time + since,
+            Some(_) => {}
+            // From before it was read: a request may have ended on another thread.
+            None => return time.checked_sub(at.saturating_duration_since(now)).unwrap_or(time),
+        }
     }
+    let time = SystemTime::now();
+    READ.set(Some((now, time)));
+    time
 }
 
 /// Now, as tokio has it, so that a paused clock moves everything. The same as [`Instant::now`], unless a test has paused time.

@@ -14,7 +14,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
-use http::{Extensions, HeaderValue, Method, Request, header};
+use http::{Extensions, HeaderMap, HeaderValue, Method, Request, header};
 use seaworthy_core::trace::{RequestSpan, TraceId};
 
 use crate::access::Learnt;
@@ -57,6 +57,11 @@ impl RequestContext {
         extensions.get()
     }
 
+    /// Looks whether it is gRPC, once, because every layer that may refuse wants to know.
+    pub(crate) fn know_protocol(&mut self, method: &Method, headers: &HeaderMap) {
+        self.grpc.get_or_insert_with(|| is_grpc(method, headers));
+    }
+
     /// The context of a request; an empty one is inserted where there is none yet.
     pub fn of_mut(extensions: &mut Extensions) -> &mut Self {
         extensions.get_or_insert_default()
@@ -65,46 +70,77 @@ impl RequestContext {
 
 /// What a refusal needs to know of the request that it answers. Cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub struct Correlation {
-    pub(crate) request_id: Option<HeaderValue>,
-    /// gRPC clients read no status and no body: they are refused by trailers.
-    pub(crate) grpc: bool,
+pub struct Correlation(Known);
+
+#[derive(Debug, Clone)]
+enum Known {
+    /// It is kept for the access event anyway, and one count is less than a copy.
+    Kept(Learnt),
+    Taken {
+        request_id: Option<HeaderValue>,
+        grpc: bool,
+    },
+}
+
+impl Default for Known {
+    fn default() -> Self {
+        Self::Taken { request_id: None, grpc: false }
+    }
 }
 
 impl Correlation {
-    /// As [`Correlation::of`], and leaves word for those that ask next.
-    pub(crate) fn note<B>(request: &mut Request<B>) -> Self {
-        let to = Self::of(request);
-        if let Some(context) = request.extensions_mut().get_mut::<RequestContext>() {
-            context.grpc = Some(to.grpc);
-        }
-        to
-    }
-
     /// Takes what is needed from a request.
     pub fn of<B>(request: &Request<B>) -> Self {
         let context = RequestContext::of(request.extensions());
+        if let Some(learnt) = context.and_then(|context| context.learnt.as_ref()) {
+            return Self::kept(learnt);
+        }
         let request_id = context.and_then(|context| context.request_id.clone());
-        let grpc = context.and_then(|context| context.grpc).unwrap_or_else(|| is_grpc(request));
-        Self { request_id, grpc }
+        let grpc = context.and_then(|context| context.grpc);
+        Self::taken(request_id, grpc.unwrap_or_else(|| is_grpc(request.method(), request.headers())))
+    }
+
+    pub(crate) fn kept(learnt: &Learnt) -> Self {
+        Self(Known::Kept(learnt.clone()))
+    }
+
+    pub(crate) fn taken(request_id: Option<HeaderValue>, grpc: bool) -> Self {
+        Self(Known::Taken { request_id, grpc })
+    }
+
+    pub(crate) fn request_id(&self) -> Option<&HeaderValue> {
+        match &self.0 {
+            Known::Kept(learnt) => learnt.request_id(),
+            Known::Taken { request_id, .. } => request_id.as_ref(),
+        }
+    }
+
+    /// gRPC clients read no status and no body: they are refused by trailers.
+    pub(crate) fn is_grpc(&self) -> bool {
+        match &self.0 {
+            Known::Kept(learnt) => learnt.is_grpc(),
+            Known::Taken { grpc, .. } => *grpc,
+        }
     }
 }
 
-/// Asked once, by the layer that gives the request its id, because every layer that may refuse wants to know.
 /// A call is a POST (gRPC over HTTP/2, "Requests"), so that most requests are not searched for it.
-pub(crate) fn is_grpc<B>(request: &Request<B>) -> bool {
-    let kind = || request.headers().get(header::CONTENT_TYPE);
-    *request.method() == Method::POST && kind().is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
+pub(crate) fn is_grpc(method: &Method, headers: &HeaderMap) -> bool {
+    let kind = || headers.get(header::CONTENT_TYPE);
+    *method == Method::POST && kind().is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::request_id::RequestIdLayer;
 
     #[test]
     fn a_call_of_grpc_is_known_by_method_and_content_type() {
-        let grpc =
-            |method, kind| is_grpc(&Request::builder().method(method).header("content-type", kind).body(()).unwrap());
+        let grpc = |method, kind| {
+            let request = Request::builder().method(method).header("content-type", kind).body(()).unwrap();
+            Correlation::of(&request).is_grpc()
+        };
         assert!(grpc("POST", "application/grpc+proto"));
         assert!(!grpc("POST", "application/json") && !grpc("GET", "application/grpc"));
     }
@@ -112,9 +148,8 @@ mod tests {
     #[test]
     fn what_was_seen_once_is_not_looked_for_again() {
         let mut request = Request::post("/").header("content-type", "application/grpc").body(()).unwrap();
-        RequestContext::of_mut(request.extensions_mut());
-        assert!(Correlation::note(&mut request).grpc);
+        RequestIdLayer::default().identify(&mut request);
         request.headers_mut().clear();
-        assert!(Correlation::of(&request).grpc);
+        assert!(Correlation::of(&request).is_grpc());
     }
 }

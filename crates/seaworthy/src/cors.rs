@@ -130,21 +130,51 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let Some(written) = &self.layer.written else {
-            return CorsFuture { sharing: Sharing::Off { answer: self.inner.call(request) } };
-        };
-        let headers = request.headers();
-        let origin = headers.get(ORIGIN);
-        if origin.is_some()
-            && request.method() == Method::OPTIONS
-            && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
-        {
-            return CorsFuture { sharing: Sharing::Preflight { headers: Some(written.preflight(headers)) } };
+        match self.layer.ask(request.method(), request.headers()) {
+            Asked::Nothing => CorsFuture { sharing: Sharing::Off { answer: self.inner.call(request) } },
+            Asked::Preflight(headers) => CorsFuture { sharing: Sharing::Preflight { headers: Some(headers) } },
+            Asked::Answer(origin) => {
+                let layer = self.layer.clone();
+                CorsFuture { sharing: Sharing::On { answer: self.inner.call(request), origin, layer } }
+            }
         }
-        let origin = origin.cloned();
-        let written = written.clone();
-        CorsFuture { sharing: Sharing::On { answer: self.inner.call(request), origin, written } }
     }
+}
+
+/// What a request wants to know of sharing.
+pub(crate) enum Asked {
+    /// Nothing, since nothing is shared.
+    Nothing,
+    /// Whether it may be made: answered by these headers.
+    Preflight(HeaderMap),
+    /// Whether a page of this origin, if it is one's, may read the answer.
+    Answer(Option<HeaderValue>),
+}
+
+impl CorsLayer {
+    pub(crate) fn ask(&self, method: &Method, headers: &HeaderMap) -> Asked {
+        let Some(written) = &self.written else { return Asked::Nothing };
+        let origin = headers.get(ORIGIN);
+        if origin.is_some() && method == Method::OPTIONS && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD) {
+            return Asked::Preflight(written.preflight(headers));
+        }
+        Asked::Answer(origin.cloned())
+    }
+
+    /// Tells a page of `origin` in `headers` of the answer whether it may read it.
+    pub(crate) fn share(&self, origin: Option<&HeaderValue>, headers: &mut HeaderMap) {
+        if let Some(written) = &self.written {
+            written.share(origin, headers);
+        }
+    }
+}
+
+/// The answer to a preflight.
+pub(crate) fn preflight<R: ProblemBody>(headers: HeaderMap) -> Response<R> {
+    let mut answer = Response::new(R::from_problem(Bytes::new()));
+    *answer.status_mut() = StatusCode::NO_CONTENT;
+    *answer.headers_mut() = headers;
+    answer
 }
 
 impl Written {
@@ -205,7 +235,7 @@ pin_project_lite::pin_project! {
     #[project = SharingProjection]
     enum Sharing<F> {
         Off { #[pin] answer: F },
-        On { #[pin] answer: F, origin: Option<HeaderValue>, written: Arc<Written> },
+        On { #[pin] answer: F, origin: Option<HeaderValue>, layer: CorsLayer },
         Preflight { headers: Option<HeaderMap> },
     }
 }
@@ -226,16 +256,14 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().sharing.project() {
             SharingProjection::Off { answer } => answer.poll(cx),
-            SharingProjection::On { answer, origin, written } => {
+            SharingProjection::On { answer, origin, layer } => {
                 let mut answer = ready!(answer.poll(cx))?;
-                written.share(origin.as_ref(), answer.headers_mut());
+                layer.share(origin.as_ref(), answer.headers_mut());
                 Poll::Ready(Ok(answer))
             }
             SharingProjection::Preflight { headers } => {
-                let mut answer = Response::new(R::from_problem(Bytes::new()));
-                *answer.status_mut() = StatusCode::NO_CONTENT;
-                *answer.headers_mut() = headers.take().expect("a future is not polled after it was ready");
-                Poll::Ready(Ok(answer))
+                let headers = headers.take().expect("a future is not polled after it was ready");
+                Poll::Ready(Ok(preflight(headers)))
             }
         }
     }

@@ -107,7 +107,7 @@ impl GateLayer {
         }
     }
 
-    fn decide(&self) -> Decision {
+    pub(crate) fn decide(&self) -> Decision {
         let admission = self.lifecycle.admission();
         match admission.traffic {
             Traffic::Farewell if self.reject => Decision::Refuse(Reason::Draining),
@@ -124,7 +124,8 @@ impl GateLayer {
     }
 }
 
-enum Decision {
+/// What becomes of a request that comes now.
+pub(crate) enum Decision {
     Serve,
     Hold(Duration, Reason),
     Refuse(Reason),
@@ -159,31 +160,50 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let told_by_header = request.version() < Version::HTTP_2;
-        let farewell = told_by_header.then(|| self.layer.lifecycle.clone());
+        let farewell = is_told_by_header(&request).then(|| self.layer.clone());
         let state = match self.layer.decide() {
-            // Returned from here, since a future that goes through a variable of several values is copied once more.
-            Decision::Serve => {
-                return GateFuture { state: Waiting::Answer { answer: self.inner.call(request) }, farewell };
-            }
-            Decision::Refuse(reason) => Waiting::Refused { reason, to: Correlation::of(&request) },
+            Decision::Serve => Waiting::Answer { answer: self.inner.call(request) },
+            Decision::Refuse(reason) => Waiting::Refused { refusal: refusal(reason), to: Correlation::of(&request) },
             Decision::Hold(patience, reason) => {
-                // The service that was made ready goes along with the request; a fresh clone takes its place.
-                let clone = self.inner.clone();
-                let inner = std::mem::replace(&mut self.inner, clone);
-                let since = Instant::now();
-                let changed = self.layer.lifecycle.changed();
-                let (layer, held) = (self.layer.clone(), Some(Held { inner, request, reason, since }));
-                Waiting::Held {
-                    hold: Box::pin(Holding { held, layer, changed, deadline: sleep_until(since + patience) }),
-                }
+                Waiting::Held { held: self.layer.keep(&mut self.inner, request, patience, reason) }
             }
         };
         GateFuture { state, farewell }
     }
 }
 
-struct Held<S, Q> {
+/// Whether who sent it learns of a drain by a header of the answer.
+pub(crate) fn is_told_by_header<B>(request: &Request<B>) -> bool {
+    request.version() < Version::HTTP_2
+}
+
+impl GateLayer {
+    /// Keeps a request that may pass later.
+    pub(crate) fn keep<S, Q>(&self, inner: &mut S, request: Q, patience: Duration, reason: Reason) -> Held<S, Q>
+    where
+        S: Clone,
+    {
+        // The service that was made ready goes along with the request; a fresh clone takes its place.
+        let clone = inner.clone();
+        let inner = std::mem::replace(inner, clone);
+        let since = Instant::now();
+        let changed = self.lifecycle.changed();
+        let kept = Some(Kept { inner, request, reason, since });
+        Held(Box::pin(Holding { kept, layer: self.clone(), changed, deadline: sleep_until(since + patience) }))
+    }
+
+    /// Tells who [learns it by a header](is_told_by_header) to leave, where that is so by now.
+    pub(crate) fn say_farewell<R>(&self, answer: &mut Response<R>) {
+        if self.lifecycle.state().leaving() {
+            answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+    }
+}
+
+/// A request at the gate. In a box, since a request that need not wait shall not be as large as one that does.
+pub(crate) struct Held<S, Q>(Pin<Box<Holding<S, Q>>>);
+
+struct Kept<S, Q> {
     inner: S,
     request: Q,
     reason: Reason,
@@ -192,7 +212,7 @@ struct Held<S, Q> {
 
 pin_project_lite::pin_project! {
     struct Holding<S, Q> {
-        held: Option<Held<S, Q>>,
+        kept: Option<Kept<S, Q>>,
         layer: GateLayer,
         #[pin]
         changed: OwnedNotified,
@@ -201,33 +221,40 @@ pin_project_lite::pin_project! {
     }
 }
 
+/// What became of a request that was held.
+pub(crate) enum Released<F> {
+    Passed(F),
+    Refused(Refusal, Correlation),
+}
+
+/// What is said to whom the gate turns away.
+pub(crate) fn refusal(reason: Reason) -> Refusal {
+    Refusal::new(reason).retry_after(RETRY_AFTER)
+}
+
 pin_project_lite::pin_project! {
     /// The answer of [`Gate`].
     pub struct GateFuture<S: Service<Q>, Q> {
         #[pin]
         state: Waiting<S, Q>,
         // Who is told of a drain by a header is told when the answer is ready.
-        farewell: Option<Lifecycle>,
+        farewell: Option<GateLayer>,
     }
 }
 
 pin_project_lite::pin_project! {
     #[project = WaitingProjection]
     enum Waiting<S: Service<Q>, Q> {
-        // In a box, since a request that need not wait shall not be as large as one that does.
-        Held { hold: Pin<Box<Holding<S, Q>>> },
+        Held { held: Held<S, Q> },
         Answer { #[pin] answer: S::Future },
-        Refused { reason: Reason, to: Correlation },
+        Refused { refusal: Refusal, to: Correlation },
     }
 }
 
-impl<S, B, R> Holding<S, Request<B>>
-where
-    S: Service<Request<B>, Response = Response<R>>,
-{
+impl<S: Service<Request<B>>, B> Held<S, Request<B>> {
     /// What becomes of the request; nothing yet while it is to wait.
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Waiting<S, Request<B>>> {
-        let mut this = self.project();
+    pub(crate) fn poll_release(&mut self, cx: &mut Context<'_>) -> Poll<Released<S::Future>> {
+        let mut this = self.0.as_mut().project();
         let late = this.deadline.poll(cx).is_ready();
         loop {
             if this.changed.as_mut().poll(cx).is_pending() && !late {
@@ -235,17 +262,18 @@ where
             }
             // Set before the state is asked, so that no change is missed in between.
             this.changed.set(this.layer.lifecycle.changed());
-            let Some(Held { mut inner, request, reason, since }) = this.held.take() else { return Poll::Pending };
-            return Poll::Ready(match this.layer.decide() {
-                Decision::Serve => Waiting::Answer { answer: inner.call(request) },
-                Decision::Refuse(reason) => Waiting::Refused { reason, to: Correlation::of(&request) },
+            let Some(Kept { mut inner, request, reason, since }) = this.kept.take() else { return Poll::Pending };
+            let refused = match this.layer.decide() {
+                Decision::Serve => return Poll::Ready(Released::Passed(inner.call(request))),
+                Decision::Refuse(reason) => reason,
                 // A stop that comes meanwhile ends the waiting; a pause after a start prolongs nothing.
                 Decision::Hold(patience, reason) if !late && since.elapsed() < patience => {
-                    *this.held = Some(Held { inner, request, reason, since });
+                    *this.kept = Some(Kept { inner, request, reason, since });
                     continue;
                 }
-                Decision::Hold(..) => Waiting::Refused { reason, to: Correlation::of(&request) },
-            });
+                Decision::Hold(..) => reason,
+            };
+            return Poll::Ready(Released::Refused(refusal(refused), Correlation::of(&request)));
         }
     }
 }
@@ -266,23 +294,22 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         loop {
-            match this.state.as_mut().project() {
-                WaitingProjection::Answer { answer } => {
-                    let mut answer = ready!(answer.poll(cx))?;
-                    if this.farewell.as_ref().is_some_and(|lifecycle| lifecycle.state().leaving()) {
-                        answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-                    }
-                    return Poll::Ready(Ok(answer));
-                }
-                WaitingProjection::Refused { reason, to } => {
-                    let refusal = Refusal::new(*reason).retry_after(RETRY_AFTER);
-                    return Poll::Ready(Ok(refusal.respond(to)));
-                }
-                WaitingProjection::Held { hold } => {
-                    let next = ready!(hold.as_mut().poll_next(cx));
+            let mut answer = match this.state.as_mut().project() {
+                WaitingProjection::Answer { answer } => ready!(answer.poll(cx))?,
+                WaitingProjection::Refused { refusal, to } => refusal.respond(to),
+                WaitingProjection::Held { held } => {
+                    let next = match ready!(held.poll_release(cx)) {
+                        Released::Passed(answer) => Waiting::Answer { answer },
+                        Released::Refused(refusal, to) => Waiting::Refused { refusal, to },
+                    };
                     this.state.set(next);
+                    continue;
                 }
+            };
+            if let Some(layer) = this.farewell {
+                layer.say_farewell(&mut answer);
             }
+            return Poll::Ready(Ok(answer));
         }
     }
 }

@@ -32,15 +32,18 @@
 //!
 //! Sources: OWASP Secure Headers Project; Mozilla HTTP Observatory; the README of Helmet 8.
 
+mod template;
+
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use http::header;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
-use seaworthy_core::refusal::Reason;
+use http::{HeaderName, HeaderValue, Request, Response};
 use tower_layer::Layer;
 use tower_service::Service;
+
+pub(crate) use template::Templates;
 
 /// Which headers an answer of the service gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -146,22 +149,19 @@ impl Preset {
 }
 
 /// Wraps services in [`SecurityHeaders`].
-#[derive(Debug, Clone, Copy, Default)]
-pub struct SecurityHeadersLayer(Preset);
+#[derive(Debug, Clone)]
+pub struct SecurityHeadersLayer(Arc<Templates>);
+
+impl Default for SecurityHeadersLayer {
+    fn default() -> Self {
+        Self::new(Preset::default())
+    }
+}
 
 impl SecurityHeadersLayer {
-    /// Adds the headers of `preset` to answers of the service.
+    /// Adds what `preset` says.
     pub fn new(preset: Preset) -> Self {
-        Self(preset)
-    }
-
-    /// Adds headers to `answer`, and takes off what nobody need know.
-    pub(crate) fn mark<R>(self, answer: &mut Response<R>) {
-        let ours = answer.extensions().get::<Reason>().is_some();
-        let preset = if ours { Preset::Strict } else { self.0 };
-        if preset != Preset::Off {
-            add(preset, answer.headers_mut());
-        }
+        Self(Arc::new(Templates::new(preset, &[])))
     }
 }
 
@@ -169,7 +169,7 @@ impl<S> Layer<S> for SecurityHeadersLayer {
     type Service = SecurityHeaders<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        SecurityHeaders { inner, layer: *self }
+        SecurityHeaders { inner, layer: self.clone() }
     }
 }
 
@@ -193,7 +193,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        SecurityHeadersFuture { answer: self.inner.call(request), layer: self.layer }
+        SecurityHeadersFuture { answer: self.inner.call(request), layer: self.layer.clone() }
     }
 }
 
@@ -216,37 +216,16 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let mut answer = ready!(this.answer.poll(cx))?;
-        this.layer.mark(&mut answer);
+        this.layer.0.put([], &mut answer);
         Poll::Ready(Ok(answer))
-    }
-}
-
-fn add(preset: Preset, headers: &mut HeaderMap) {
-    let ours = preset.headers();
-    // One look at the few that are there, in place of a search for each of ours.
-    let (mut set, mut telling) = (0_u32, false);
-    for name in headers.keys() {
-        if let Some(index) = ours.iter().position(|(known, _)| known == name) {
-            set |= 1 << index;
-        }
-        telling |= *name == header::SERVER || *name == X_POWERED_BY;
-    }
-    if telling {
-        headers.remove(header::SERVER);
-        headers.remove(&X_POWERED_BY);
-    }
-    // With room for the id, so that the map grows once.
-    headers.reserve(ours.len() + 1);
-    for (index, (name, value)) in ours.iter().enumerate() {
-        if set & 1 << index == 0 {
-            headers.insert(name, value.clone());
-        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http::{HeaderMap, header};
+    use seaworthy_core::refusal::Reason;
     use std::convert::Infallible;
     use tower::{ServiceBuilder, ServiceExt, service_fn};
 

@@ -66,7 +66,7 @@ impl Refusal {
     #[must_use]
     pub fn respond<B: ProblemBody>(&self, to: &Correlation) -> Response<B> {
         let row = self.reason.row();
-        let mut answer = if to.grpc { self.grpc() } else { self.problem(to) };
+        let mut answer = if to.is_grpc() { self.grpc() } else { self.problem(to) };
         let headers = answer.headers_mut();
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
@@ -95,7 +95,7 @@ impl Refusal {
             escape_json(&self.detail, &mut body);
             body.push('"');
         }
-        if let Some(id) = to.request_id.as_ref().and_then(|id| id.to_str().ok()) {
+        if let Some(id) = to.request_id().and_then(|id| id.to_str().ok()) {
             body.push_str(r#","request_id":""#);
             escape_json(id, &mut body);
             body.push('"');
@@ -146,7 +146,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_problem_says_what_why_and_for_which_request() {
-        let to = Correlation { request_id: Some(HeaderValue::from_static("abc-1")), grpc: false };
+        let to = Correlation::taken(Some(HeaderValue::from_static("abc-1")), false);
         let answer = Refusal::new(Reason::BodyTooLarge).detail("at most 1 \"MiB\"").respond(&to);
         assert_eq!(answer.headers()[header::CONTENT_TYPE], "application/problem+json");
         assert_eq!(answer.headers()[header::CONNECTION], "close");
@@ -159,7 +159,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_grpc_client_is_refused_in_its_own_terms() {
-        let to = Correlation { request_id: None, grpc: true };
+        let to = Correlation::taken(None, true);
         let answer = Refusal::new(Reason::UpstreamTimeout).respond::<Full<Bytes>>(&to);
         assert_eq!(answer.status(), 200);
         assert_eq!(answer.headers()["grpc-status"], "4");

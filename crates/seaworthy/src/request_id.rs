@@ -27,18 +27,20 @@
 //! ```
 
 use std::future::Future;
+use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use http::header::Entry;
-use http::{HeaderName, HeaderValue, Request, Response};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use seaworthy_core::trace;
 use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::clock;
-use crate::context::{RequestContext, is_grpc};
+use crate::context::RequestContext;
 use crate::value;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -129,27 +131,39 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let id = self.layer.identify(&mut request);
-        let mark = self.layer.mark(id);
-        RequestIdFuture { answer: self.inner.call(request), mark: Some(mark) }
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let (mut head, body) = request.into_parts();
+        let Parts { method, headers, extensions, .. } = &mut head;
+        let context = RequestContext::of_mut(extensions);
+        context.know_protocol(method, headers);
+        let id = self.layer.mark(context, headers);
+        let mark = Mark { header: self.layer.header.clone(), id };
+        RequestIdFuture { answer: self.inner.call(Request::from_parts(head, body)), mark: Some(mark) }
     }
 }
 
 impl RequestIdLayer {
-    /// For the answer to the request that got `id`.
-    pub(crate) fn mark(&self, id: HeaderValue) -> Mark {
-        Mark { header: self.header.clone(), id }
+    /// In which header it stands.
+    pub(crate) fn name(&self) -> &HeaderName {
+        &self.header
     }
 
     /// Gives `request` its id, and returns it: for a request that goes out, whose answer carries an id of its own.
     pub fn identify<B>(&self, request: &mut Request<B>) -> HeaderValue {
+        let mut extensions = mem::take(request.extensions_mut());
+        let context = RequestContext::of_mut(&mut extensions);
+        context.know_protocol(request.method(), request.headers());
+        let id = self.mark(context, request.headers_mut());
+        *request.extensions_mut() = extensions;
+        id
+    }
+
+    /// Gives a request with this head its id, and says in its context which one.
+    pub(crate) fn mark(&self, context: &mut RequestContext, headers: &mut HeaderMap) -> HeaderValue {
         let Self { header, trust, format } = self;
-        let now = Instant::now();
-        let context = RequestContext::of(request.extensions());
-        let grpc = context.and_then(|context| context.grpc);
-        let believed = *trust == Trust::Anyone || context.is_some_and(|context| context.peer_trusted);
-        let id = match request.headers_mut().entry(header) {
+        let now = clock::now();
+        let believed = *trust == Trust::Anyone || context.peer_trusted;
+        let id = match headers.entry(header) {
             Entry::Occupied(sent) if believed && is_harmless(sent.get().as_bytes()) => sent.get().clone(),
             // Replaces all that the client sent, several headers of the name too.
             entry => {
@@ -161,9 +175,7 @@ impl RequestIdLayer {
                 id
             }
         };
-        let grpc = grpc.unwrap_or_else(|| is_grpc(request));
-        let context = RequestContext::of_mut(request.extensions_mut());
-        (context.request_id, context.grpc) = (Some(id.clone()), Some(grpc));
+        context.request_id = Some(id.clone());
         // Read once, for the id and for whoever says how long it took.
         context.started.get_or_insert(now);
         id
@@ -172,15 +184,9 @@ impl RequestIdLayer {
 
 /// What the answer to a request will carry.
 #[derive(Debug)]
-pub(crate) struct Mark {
+struct Mark {
     header: HeaderName,
     id: HeaderValue,
-}
-
-impl Mark {
-    pub(crate) fn put<R>(self, answer: &mut Response<R>) {
-        answer.headers_mut().insert(self.header, self.id);
-    }
 }
 
 pin_project_lite::pin_project! {
@@ -202,8 +208,8 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let mut answer = ready!(this.answer.poll(cx))?;
-        if let Some(mark) = this.mark.take() {
-            mark.put(&mut answer);
+        if let Some(Mark { header, id }) = this.mark.take() {
+            answer.headers_mut().insert(header, id);
         }
         Poll::Ready(Ok(answer))
     }

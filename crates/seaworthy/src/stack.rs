@@ -1,9 +1,10 @@
 //! All layers in the one order that is right, outermost first:
 //!
-//! panic guard → client address → request id → trace context → access event → security headers → CORS → gate → [rate limit](Stack::limited) →
-//! body limit → time limit → the service.
+//! client address → request id → trace context → access event → security headers → CORS → gate → rate limit → body limit → time limit →
+//! panic guard → the service.
 //!
-//! What is inside can refuse, and what is outside gives every refusal an id, headers and an access event.
+//! What is inside can refuse, and what is outside gives every refusal an id, headers and an access event. A layer of one's own stands
+//! between this one and the service.
 //!
 //! # Example
 //!
@@ -31,7 +32,8 @@
 //! # });
 //! ```
 
-mod front;
+mod service;
+mod shared;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,22 +41,20 @@ use std::time::Duration;
 use http::HeaderName;
 use seaworthy_core::address::Trusted;
 use seaworthy_core::event::Sink;
-use tower_layer::{Identity, Layer};
+use tower_layer::Layer;
 
 use crate::access::{AccessLayer, Observer};
-use crate::client_address::ClientAddressLayer;
-use crate::cors::{Cors, CorsLayer};
-use crate::gate::{Gate, GateLayer, Hold};
-use crate::headers::{Preset, SecurityHeadersLayer};
+use crate::cors::CorsLayer;
+use crate::gate::Hold;
+use crate::headers::Preset;
 use crate::lifecycle::Lifecycle;
-use crate::limit::body::{BodyLimit, BodyLimitLayer};
-use crate::limit::time::{TimeLimit, TimeLimitLayer, TokioTimer};
-use crate::panic::PanicGuardLayer;
+use crate::limit::rate::RateLimitLayer;
+use crate::limit::time::{TimeLimitLayer, TokioTimer};
 use crate::request_id::RequestIdLayer;
 use crate::trace::TraceContextLayer;
-use front::FrontLayer;
+use shared::Shared;
 
-pub use front::{Front, FrontFuture};
+pub use service::{Stacked, StackedFuture};
 
 /// What the layers of a [`Stack`] are set to.
 #[derive(Debug, Clone)]
@@ -76,6 +76,8 @@ pub struct Settings {
     pub hold: Hold,
     /// Refuse during a drain instead of serving with a farewell.
     pub reject: bool,
+    /// How many requests a client may make; any number by default.
+    pub rate: RateLimitLayer,
     /// Most bytes of a request body.
     pub body: u64,
     /// Longest time to the head of an answer.
@@ -93,80 +95,48 @@ impl Default for Settings {
             cors: CorsLayer::default(),
             hold: Hold::default(),
             reject: false,
+            rate: RateLimitLayer::default(),
             body: 100 * 1024 * 1024,
             time: Duration::from_mins(1),
         }
     }
 }
 
-/// All layers, in order. `L` is what limits requests before their bodies are looked at; by default nothing.
+/// All layers, in order. What they wrap share what the layers share.
 #[derive(Debug, Clone)]
-pub struct Stack<O, T = TokioTimer, L = Identity> {
-    front: FrontLayer<O>,
-    cors: CorsLayer,
-    gate: GateLayer,
-    limit: L,
-    body: BodyLimitLayer,
+pub struct Stack<O, T = TokioTimer> {
+    access: AccessLayer<O>,
+    shared: Arc<Shared>,
     time: TimeLimitLayer<T>,
 }
-
-/// A service behind all layers.
-pub type Stacked<S, O, T = TokioTimer, L = Identity> =
-    Front<Cors<Gate<<L as Layer<BodyLimit<TimeLimit<S, T>>>>::Service>>, O>;
 
 impl<O: Observer> Stack<O> {
     /// All of them, as `lifecycle` lets requests through; `observer` is told of each request and `sink` of panics.
     pub fn new(settings: Settings, lifecycle: Lifecycle, observer: O, sink: Arc<dyn Sink>) -> Self {
-        let Settings { trusted, request_id, trace, route_header, headers, cors, hold, reject, body, time } = settings;
         let access = AccessLayer::new(observer);
-        let front = FrontLayer {
-            panic: PanicGuardLayer::new(sink),
-            client: ClientAddressLayer::new(trusted),
-            request_id,
-            trace,
-            access: match route_header {
-                Some(header) => access.route_header(header),
+        Self {
+            access: match &settings.route_header {
+                Some(header) => access.route_header(header.clone()),
                 None => access,
             },
-            headers: SecurityHeadersLayer::new(headers),
-        };
-        Self {
-            front,
-            cors,
-            gate: GateLayer::new(lifecycle).hold(hold).reject(reject),
-            limit: Identity::new(),
-            body: BodyLimitLayer::new(body),
-            time: TimeLimitLayer::new(time),
+            time: TimeLimitLayer::new(settings.time),
+            shared: Arc::new(Shared::new(settings, lifecycle, sink)),
         }
     }
 }
 
-impl<O, T, L> Stack<O, T, L> {
+impl<O, T> Stack<O, T> {
     /// Goes by another timer than tokio's.
-    pub fn timer<U>(self, timer: U) -> Stack<O, U, L> {
-        let Self { front, cors, gate, limit, body, time } = self;
-        Stack { front, cors, gate, limit, body, time: time.timer(timer) }
-    }
-
-    /// Puts `limit` behind the gate and in front of the body limit: what it refuses carries an id and all headers, and nothing
-    /// of its body has been read.
-    #[must_use]
-    pub fn limited<M>(self, limit: M) -> Stack<O, T, M> {
-        let Self { front, cors, gate, limit: _, body, time } = self;
-        Stack { front, cors, gate, limit, body, time }
+    pub fn timer<U>(self, timer: U) -> Stack<O, U> {
+        let Self { access, shared, time } = self;
+        Stack { access, shared, time: time.timer(timer) }
     }
 }
 
-impl<S, O, T, L> Layer<S> for Stack<O, T, L>
-where
-    O: Clone,
-    T: Clone,
-    L: Layer<BodyLimit<TimeLimit<S, T>>>,
-{
-    type Service = Stacked<S, O, T, L>;
+impl<S, O: Clone, T: Clone> Layer<S> for Stack<O, T> {
+    type Service = Stacked<S, O, T>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        let inner = self.gate.layer(self.limit.layer(self.body.layer(self.time.layer(inner))));
-        self.front.layer(self.cors.layer(inner))
+        Stacked { inner, stack: self.clone() }
     }
 }

@@ -89,10 +89,9 @@ impl TraceContextLayer {
 }
 
 impl TraceContextLayer {
-    /// Sees to it that `request` carries a trace, where that is wanted, and says in its context which one.
-    pub(crate) fn mark<B>(self, request: &mut Request<B>) {
-        if let (Some(trace), span) = self.join(request.headers_mut()) {
-            let context = RequestContext::of_mut(request.extensions_mut());
+    /// Sees to it that a request with `headers` carries a trace, where that is wanted, and says in its context which one.
+    pub(crate) fn mark(self, context: &mut RequestContext, headers: &mut HeaderMap) {
+        if let (Some(trace), span) = self.join(headers) {
             (context.trace_id, context.span) = (Some(trace), span);
         }
     }
@@ -167,9 +166,10 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        self.layer.mark(&mut request);
-        self.inner.call(request)
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let (mut head, body) = request.into_parts();
+        self.layer.mark(RequestContext::of_mut(&mut head.extensions), &mut head.headers);
+        self.inner.call(Request::from_parts(head, body))
     }
 }
 

@@ -9,6 +9,7 @@ use seaworthy::core::event::Nowhere;
 use seaworthy::core::lifecycle::Change;
 use seaworthy::headers::Preset;
 use seaworthy::lifecycle::Lifecycle;
+use seaworthy::limit::rate::{RateLimit, RateLimitLayer};
 use seaworthy::log::{Format, LogObserver, Logger};
 use seaworthy::metrics::{Metrics, RequestObserver};
 use seaworthy::otlp::Sampler;
@@ -53,6 +54,8 @@ pub(crate) fn full() -> Result<Stacked> {
     let mut settings = Settings::default();
     settings.headers = Preset::Api;
     settings.trace = trace;
+    // More than anybody can ask for, so that nothing is refused: what is measured is the looking.
+    settings.rate = RateLimitLayer::new(RateLimit::new("1000000/s".parse()?));
     let stack = Stack::new(settings, life, observer()?, Arc::new(Nowhere));
     Ok(whole(stack.layer(ready(app().layer(RouteLabelLayer::default())))))
 }

@@ -6,10 +6,11 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use http::uri::PathAndQuery;
-use http::{HeaderName, HeaderValue, Method, Request, Version, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version, header};
 use seaworthy_core::trace::{RequestSpan, TraceId};
 
-use crate::context::RequestContext;
+use crate::clock;
+use crate::context::{RequestContext, is_grpc};
 use crate::trace;
 
 /// What a proxy says of its upstream's part.
@@ -74,9 +75,26 @@ impl Learnt {
         let _ = self.0.route.set(Route::Matched(path));
     }
 
+    pub(crate) fn request_id(&self) -> Option<&HeaderValue> {
+        self.0.asked.request_id.as_ref()
+    }
+
+    pub(crate) fn is_grpc(&self) -> bool {
+        self.0.asked.grpc
+    }
+
     pub(super) fn bytes_in(&self, count: u64) {
         self.0.bytes_in.fetch_add(count, Ordering::Relaxed);
     }
+}
+
+/// The head of a request, but for what is in its extensions.
+#[derive(Debug)]
+pub(crate) struct Head<'r> {
+    pub(crate) method: &'r Method,
+    pub(crate) uri: &'r Uri,
+    pub(crate) version: Version,
+    pub(crate) headers: &'r HeaderMap,
 }
 
 /// What the head of a request said, and what the layers outside of this one found.
@@ -91,22 +109,24 @@ pub(super) struct Asked {
     pub(super) span: Option<RequestSpan>,
     pub(super) request_id: Option<HeaderValue>,
     pub(super) client: Option<IpAddr>,
+    pub(super) grpc: bool,
     pub(super) route_header: Option<HeaderName>,
 }
 
 impl Asked {
-    pub(super) fn of<B>(request: &Request<B>, route_header: Option<&HeaderName>) -> Self {
-        let context = RequestContext::of(request.extensions());
+    pub(super) fn of(context: &RequestContext, head: &Head<'_>, route_header: Option<&HeaderName>) -> Self {
+        let Head { method, uri, version, headers } = *head;
         Self {
-            started: context.and_then(|context| context.started).unwrap_or_else(Instant::now),
-            method: request.method().clone(),
-            target: request.uri().path_and_query().cloned(),
-            version: request.version(),
-            user_agent: request.headers().get(header::USER_AGENT).cloned(),
-            trace_id: context.and_then(|context| context.trace_id).or_else(|| trace::sent(request.headers())),
-            span: context.and_then(|context| context.span),
-            request_id: context.and_then(|context| context.request_id.clone()),
-            client: context.and_then(|context| context.client),
+            started: context.started.unwrap_or_else(clock::now),
+            method: method.clone(),
+            target: uri.path_and_query().cloned(),
+            version,
+            user_agent: headers.get(header::USER_AGENT).cloned(),
+            trace_id: context.trace_id.or_else(|| trace::sent(headers)),
+            span: context.span,
+            request_id: context.request_id.clone(),
+            client: context.client,
+            grpc: context.grpc.unwrap_or_else(|| is_grpc(method, headers)),
             route_header: route_header.cloned(),
         }
     }

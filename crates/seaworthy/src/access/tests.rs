@@ -104,7 +104,7 @@ async fn a_refusal_is_reported_with_its_reason() {
     let seen = Seen::default();
     let service = ServiceBuilder::new().layer(AccessLayer::new(seen.clone())).service(service_fn(
         |request: Request<CountedBody<Full<Bytes>>>| async move {
-            let to = crate::context::Correlation::of(&request);
+            let to = Correlation::of(&request);
             Ok::<_, Infallible>(Refusal::new(Reason::Overloaded).respond::<Full<Bytes>>(&to))
         },
     ));

@@ -54,7 +54,7 @@ impl<S> Layer<S> for BodyLimitLayer {
     type Service = BodyLimit<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        BodyLimit { inner, limit: self.0 }
+        BodyLimit { inner, layer: *self }
     }
 }
 
@@ -62,7 +62,7 @@ impl<S> Layer<S> for BodyLimitLayer {
 #[derive(Debug, Clone)]
 pub struct BodyLimit<S> {
     inner: S,
-    limit: u64,
+    layer: BodyLimitLayer,
 }
 
 impl<S, B, R> Service<Request<B>> for BodyLimit<S>
@@ -80,28 +80,20 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let (size, limit) = (request.body().size_hint(), self.limit);
-        let watched = |tardiness| {
-            let to = Correlation::of(&request);
-            Arc::new(Watched { to, limit, exceeded: AtomicBool::new(false), tardiness })
-        };
-        if size.lower() > limit {
-            return BodyLimitFuture { answer: None, watched: Some(watched(None)) };
+        let watched = self.layer.watch(&request.body().size_hint(), RequestContext::of(request.extensions()));
+        let to = watched.as_ref().map_or_else(Correlation::default, |_| Correlation::of(&request));
+        if watched.as_ref().is_some_and(|watched| watched.complaint().is_some()) {
+            return BodyLimitFuture { answer: None, watched, to };
         }
-        let tardiness = RequestContext::of(request.extensions()).and_then(|context| context.tardiness.clone());
-        // A length that is known and fits cannot be exceeded: HTTP frames it.
-        let open = tardiness.is_some() || size.upper().is_none_or(|most| most > limit);
-        let watched = open.then(|| watched(tardiness));
-        let body = |body| LimitedBody { body: Some(body), left: limit, watched: watched.clone() };
-        let request = request.map(body);
-        BodyLimitFuture { answer: Some(self.inner.call(request)), watched }
+        let (head, body) = request.into_parts();
+        let request = Request::from_parts(head, self.layer.limited(body, watched.as_ref()));
+        BodyLimitFuture { answer: Some(self.inner.call(request)), watched, to }
     }
 }
 
-/// A request whose body may turn out to be too large, or too slow.
+/// A request whose body may turn out to be too large, or too slow. In common with the body.
 #[derive(Debug)]
-struct Watched {
-    to: Correlation,
+pub(crate) struct Watched {
     limit: u64,
     exceeded: AtomicBool,
     tardiness: Option<Tardiness>,
@@ -109,11 +101,30 @@ struct Watched {
 
 impl Watched {
     /// Why the request is refused whatever the service answers, if it is.
-    fn complaint(&self) -> Option<Reason> {
+    pub(crate) fn complaint(&self) -> Option<Refusal> {
         if self.exceeded.load(Ordering::Relaxed) {
-            return Some(Reason::BodyTooLarge);
+            let detail = format!("at most {} bytes are accepted", self.limit);
+            return Some(Refusal::new(Reason::BodyTooLarge).detail(detail));
         }
-        self.tardiness.as_ref().is_some_and(Tardiness::is_noticed).then_some(Reason::RequestTooSlow)
+        let slow = self.tardiness.as_ref().is_some_and(Tardiness::is_noticed);
+        slow.then(|| Refusal::new(Reason::RequestTooSlow))
+    }
+}
+
+impl BodyLimitLayer {
+    /// `None` where a body of this size can be neither too large nor too slow: a length that is known and fits cannot be exceeded,
+    /// since HTTP frames it.
+    pub(crate) fn watch(self, size: &SizeHint, context: Option<&RequestContext>) -> Option<Arc<Watched>> {
+        let Self(limit) = self;
+        let tardiness = context.and_then(|context| context.tardiness.as_ref());
+        let fits = tardiness.is_none() && size.upper().is_some_and(|most| most <= limit);
+        let exceeded = AtomicBool::new(size.lower() > limit);
+        (!fits).then(|| Arc::new(Watched { limit, exceeded, tardiness: tardiness.cloned() }))
+    }
+
+    /// The body of a request as its service gets it.
+    pub(crate) fn limited<B>(self, body: B, watched: Option<&Arc<Watched>>) -> LimitedBody<B> {
+        LimitedBody { body: Some(body), left: self.0, watched: watched.cloned() }
     }
 }
 
@@ -123,8 +134,8 @@ pin_project_lite::pin_project! {
     pub struct BodyLimitFuture<F> {
         #[pin]
         answer: Option<F>,
-        // In common with the body. `None` where it can be neither too large nor too slow.
         watched: Option<Arc<Watched>>,
+        to: Correlation,
     }
 }
 
@@ -141,19 +152,10 @@ where
             Some(answer) => Some(ready!(answer.poll(cx))),
             None => None,
         };
-        match (answer, this.watched) {
-            (Some(answer), None) => Poll::Ready(answer),
-            (answer, Some(watched)) => match (answer, watched.complaint()) {
-                (Some(answer), None) => Poll::Ready(answer),
-                (_, Some(Reason::RequestTooSlow)) => {
-                    Poll::Ready(Ok(Refusal::new(Reason::RequestTooSlow).respond(&watched.to)))
-                }
-                (_, _) => {
-                    let detail = format!("at most {} bytes are accepted", watched.limit);
-                    Poll::Ready(Ok(Refusal::new(Reason::BodyTooLarge).detail(detail).respond(&watched.to)))
-                }
-            },
-            // What is not served is watched.
+        match (this.watched.as_ref().and_then(|watched| watched.complaint()), answer) {
+            (Some(refusal), _) => Poll::Ready(Ok(refusal.respond(this.to))),
+            (None, Some(answer)) => Poll::Ready(answer),
+            // What is not served has a complaint.
             (None, None) => Poll::Pending,
         }
     }

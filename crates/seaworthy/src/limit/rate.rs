@@ -37,4 +37,6 @@ pub use limiter::Counts;
 pub(crate) use limiter::Limiter;
 pub use seaworthy_core::limit::{Algorithm, LimitError, Rate, RateError};
 pub use service::{RateLimitFuture, RateLimitLayer, RateLimited};
+pub(crate) use service::{Refused, Verdict};
 pub use settings::RateLimit;
+pub(crate) use stamp::Allowance;

@@ -113,7 +113,6 @@ pin_project_lite::pin_project! {
     pub struct TimeLimitFuture<F, T: Timer> {
         #[pin]
         answer: F,
-        // Made when the answer was not there at once, so that a quick one costs no timer.
         #[pin]
         deadline: Option<T::Sleep>,
         layer: TimeLimitLayer<T>,
@@ -136,15 +135,23 @@ where
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
+        let this = self.project();
         if let Poll::Ready(answer) = this.answer.poll(cx) {
             return Poll::Ready(answer);
         }
-        if this.deadline.is_none() {
-            this.deadline.set(Some(this.layer.timer.sleep(this.layer.limit)));
+        this.layer.poll_late(this.deadline, cx).map(|refusal| Ok(refusal.respond(this.to)))
+    }
+}
+
+impl<T: Timer> TimeLimitLayer<T> {
+    /// Asked when the answer is not there yet: what is said when it is too late for it. The `deadline` is made with the first question,
+    /// so that a quick answer costs no timer.
+    pub(crate) fn poll_late(&self, mut deadline: Pin<&mut Option<T::Sleep>>, cx: &mut Context<'_>) -> Poll<Refusal> {
+        if deadline.is_none() {
+            deadline.set(Some(self.timer.sleep(self.limit)));
         }
-        match this.deadline.as_pin_mut().map(|deadline| deadline.poll(cx)) {
-            Some(Poll::Ready(())) => Poll::Ready(Ok(Refusal::new(Reason::UpstreamTimeout).respond(this.to))),
+        match deadline.as_pin_mut().map(|deadline| deadline.poll(cx)) {
+            Some(Poll::Ready(())) => Poll::Ready(Refusal::new(Reason::UpstreamTimeout)),
             Some(Poll::Pending) | None => Poll::Pending,
         }
     }

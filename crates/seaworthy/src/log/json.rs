@@ -83,11 +83,13 @@ impl<'o> Line<'o> {
     #[inline]
     pub(super) fn decimals(&mut self, duration: Duration) {
         self.digits(duration.as_secs());
-        self.0.push(b'.');
-        // A million more, so that there are six digits behind the first.
+        // A million more, so that there are six digits behind the first, whose place is the point's.
         let mut digits = itoa::Buffer::new();
-        let digits = digits.format(1_000_000 + duration.subsec_micros());
-        self.0.extend_from_slice(&digits.as_bytes()[1..]);
+        if let Some(digits) = digits.format(1_000_000 + duration.subsec_micros()).as_bytes().first_chunk::<7>() {
+            let mut text = *digits;
+            text[0] = b'.';
+            self.0.extend_from_slice(&text);
+        }
     }
 
     /// Text behind its name and its first quote.

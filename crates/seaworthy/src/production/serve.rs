@@ -29,7 +29,6 @@ use crate::health::Health;
 use crate::lifecycle::Lifecycle;
 use crate::limit::rate::RateLimitLayer;
 use crate::metrics::Metrics;
-use crate::panic::PanicGuardLayer;
 use crate::phase::Phase;
 use crate::probes::{Endpoints, Identity, Scrape, Vitals};
 use crate::server::{Counts, Listener, ListenerError, Server, Setup};
@@ -63,7 +62,7 @@ impl<O: Observer + Send + 'static> Production<O> {
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
         let Self { parts, observer } = self;
-        let Parts { service, version, health, stack, connections, drain, hooks, phases, .. } = parts;
+        let Parts { service, version, health, mut stack, connections, drain, hooks, phases, .. } = parts;
         let Parts { mut sinks, admin, scrape, on_panic, rate, alerts, metrics, logger, mut telemetry, .. } = parts;
         let Some(Fitting { budget, spread }) = drain else { return Ok(()) };
         if let Some(error) = life.signals_error() {
@@ -93,19 +92,17 @@ impl<O: Observer + Send + 'static> Production<O> {
         })?;
         // Where every panic of the process is reported, the guard need not do it again.
         let guard: Arc<dyn Sink> = if watch.is_some() { Arc::new(Nowhere) } else { sink.clone() };
-        let panics = PanicGuardLayer::new(guard.clone());
-        // The guard of the stack stands outside of everything, where a request has no id yet. A panic of the handler is met
-        // inside, so that its 500 carries one, and the access event says 500.
-        let app = panics.layer(App::new(labelled(app), sink.clone()));
-        let rate = rate.map(|rate| RateLimitLayer::reporting(rate, sink.clone())).unwrap_or_default();
+        if let Some(rate) = rate {
+            stack.rate = RateLimitLayer::reporting(rate, sink.clone());
+        }
         if let Some(metrics) = &metrics {
-            for error in
-                [metrics.watch_credentials(), metrics.watch_rate_limit(&rate)].into_iter().filter_map(Result::err)
-            {
+            let watched = [metrics.watch_credentials(), metrics.watch_rate_limit(&stack.rate)];
+            for error in watched.into_iter().filter_map(Result::err) {
                 sink.emit(&Event::Warning { text: format!("some refusals are not in the metrics: {error}") });
             }
         }
-        let service = Stack::new(stack, life.clone(), observer, guard).limited(rate).layer(app);
+        let app = App::new(labelled(app), sink.clone());
+        let service = Stack::new(stack, life.clone(), observer, guard).layer(app);
         let counts = Counts::new(metrics.as_ref().map(Metrics::observer));
         let mut server =
             Server::start(Setup { listener, limits: connections, service, sink: sink.clone(), counts, evict: false });

@@ -6,11 +6,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use http::{HeaderMap, Request};
+use http::{HeaderMap, HeaderValue};
 use seaworthy_core::event::{Event, Nowhere, Sink};
 use seaworthy_core::limit::{Decision, Key, Keyed};
 
 use super::settings::RateLimit;
+use super::stamp;
 use crate::clock;
 use crate::context::RequestContext;
 
@@ -29,6 +30,8 @@ pub struct Counts {
 
 pub(crate) struct Limiter {
     pub(super) settings: RateLimit,
+    /// What it allows at most, as headers say it.
+    pub(super) most: HeaderValue,
     shards: Box<[Mutex<Keyed<RandomState>>]>,
     hasher: RandomState,
     /// For the other half of hashed keys.
@@ -51,25 +54,30 @@ impl Limiter {
             warned: AtomicBool::new(false),
             sink: sink.unwrap_or_else(|| Arc::new(Nowhere)),
             hasher,
+            most: stamp::constant(settings.limit.most()),
             settings,
         }
     }
 
     /// `None` where no limit is about the request.
-    pub(super) fn decide<B>(&self, request: &Request<B>) -> Option<Decision> {
-        if self.settings.paths.have(request.uri().path()) {
+    pub(super) fn decide(
+        &self,
+        path: &str,
+        context: Option<&RequestContext>,
+        headers: &HeaderMap,
+        now: Instant,
+    ) -> Option<Decision> {
+        if self.settings.paths.have(path) {
             return None;
         }
-        let context = RequestContext::of(request.extensions());
         let client = context.and_then(|context| context.client);
         if client.is_some_and(|client| self.settings.networks.iter().any(|network| network.contains(&client))) {
             return None;
         }
-        let decision =
-            self.of_key(self.key(client, request.headers()), clock::now().saturating_duration_since(self.began));
+        let decision = self.of_key(self.key(client, headers), now.saturating_duration_since(self.began));
         if !decision.allowed {
             self.refused.fetch_add(1, Relaxed);
-            self.warn(request.headers(), context.is_some_and(|context| context.peer_trusted), client);
+            self.warn(headers, context.is_some_and(|context| context.peer_trusted), client);
         }
         Some(decision)
     }

@@ -5,8 +5,9 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
+use std::time::Instant;
 
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 use seaworthy_core::event::Sink;
 use seaworthy_core::limit::Decision;
 use seaworthy_core::refusal::Reason;
@@ -15,8 +16,9 @@ use tower_service::Service;
 
 use super::limiter::{Counts, Limiter};
 use super::settings::RateLimit;
-use super::stamp;
-use crate::context::Correlation;
+use super::stamp::{self, Allowance};
+use crate::clock;
+use crate::context::{Correlation, RequestContext};
 use crate::refusal::{ProblemBody, Refusal};
 
 /// Wraps services in [`RateLimited`]. Clones, and all services that they wrap, share the allowances.
@@ -59,7 +61,7 @@ impl<S> Layer<S> for RateLimitLayer {
     type Service = RateLimited<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        RateLimited { inner, limiter: self.0.clone() }
+        RateLimited { inner, layer: self.clone() }
     }
 }
 
@@ -67,7 +69,7 @@ impl<S> Layer<S> for RateLimitLayer {
 #[derive(Debug, Clone)]
 pub struct RateLimited<S> {
     inner: S,
-    limiter: Option<Arc<Limiter>>,
+    layer: RateLimitLayer,
 }
 
 impl<S, B, R> Service<Request<B>> for RateLimited<S>
@@ -84,34 +86,66 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let decided = self.limiter.as_ref().and_then(|limiter| Some((limiter.decide(&request)?, limiter)));
-        let Some((decision, limiter)) = decided else {
-            return RateLimitFuture { answer: Some(self.inner.call(request)), stamp: None };
+        let (path, context) = (request.uri().path(), RequestContext::of(request.extensions()));
+        let allowance = match self.layer.decide(path, context, request.headers(), clock::now()) {
+            Verdict::Unlimited => None,
+            Verdict::Allowed(allowance) => Some(allowance),
+            Verdict::Refused(refused) => {
+                let refused = Some((refused, Correlation::of(&request)));
+                return RateLimitFuture { state: State::Refused { refused } };
+            }
         };
-        let stamp = |to| Some(Stamp { limiter: limiter.clone(), decision, to });
-        if decision.allowed || limiter.settings.dry_run {
-            let stamp = stamp(None);
-            RateLimitFuture { answer: Some(self.inner.call(request)), stamp }
-        } else {
-            RateLimitFuture { answer: None, stamp: stamp(Some(Correlation::of(&request))) }
+        RateLimitFuture { state: State::Served { answer: self.inner.call(request), allowance } }
+    }
+}
+
+/// What becomes of a request.
+pub(crate) enum Verdict {
+    Unlimited,
+    /// What its client may still ask for, which the answer tells.
+    Allowed(Allowance),
+    Refused(Refused),
+}
+
+impl RateLimitLayer {
+    /// Counts a request with this head, and says what becomes of it.
+    pub(crate) fn decide(
+        &self,
+        path: &str,
+        context: Option<&RequestContext>,
+        headers: &HeaderMap,
+        now: Instant,
+    ) -> Verdict {
+        let Some(limiter) = &self.0 else { return Verdict::Unlimited };
+        match limiter.decide(path, context, headers, now) {
+            None => Verdict::Unlimited,
+            Some(decision) if decision.allowed || limiter.settings.dry_run => {
+                Verdict::Allowed(Allowance::of(&limiter.most, &decision))
+            }
+            Some(decision) => Verdict::Refused(Refused { limiter: limiter.clone(), decision }),
         }
     }
 }
 
-/// What is written onto an answer.
-struct Stamp {
+/// One request too many.
+pub(crate) struct Refused {
     limiter: Arc<Limiter>,
     decision: Decision,
-    /// Who is refused.
-    to: Option<Correlation>,
 }
 
 pin_project_lite::pin_project! {
     /// The answer of [`RateLimited`].
     pub struct RateLimitFuture<F> {
         #[pin]
-        answer: Option<F>,
-        stamp: Option<Stamp>,
+        state: State<F>,
+    }
+}
+
+pin_project_lite::pin_project! {
+    #[project = StateProjection]
+    enum State<F> {
+        Served { #[pin] answer: F, allowance: Option<Allowance> },
+        Refused { refused: Option<(Refused, Correlation)> },
     }
 }
 
@@ -129,33 +163,31 @@ where
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        let answer = match this.answer.as_pin_mut() {
-            Some(answer) => Some(ready!(answer.poll(cx))?),
-            None => None,
-        };
-        Poll::Ready(Ok(match (answer, this.stamp.take()) {
-            (Some(answer), None) => answer,
-            (Some(mut answer), Some(stamp)) => {
-                stamp::allowance(answer.headers_mut(), &stamp.limiter.settings.limit, &stamp.decision);
-                answer
+        match self.project().state.project() {
+            StateProjection::Served { answer, allowance } => {
+                let mut answer = ready!(answer.poll(cx))?;
+                if let Some(allowance) = allowance.take() {
+                    allowance.put(answer.headers_mut());
+                }
+                Poll::Ready(Ok(answer))
             }
-            (None, Some(stamp)) => stamp.refuse(),
-            // Polled again after its end, which futures may answer as they like.
-            (None, None) => return Poll::Pending,
-        }))
+            StateProjection::Refused { refused } => {
+                let (refused, to) = refused.take().expect("a future is not polled after it was ready");
+                Poll::Ready(Ok(refused.respond(&to)))
+            }
+        }
     }
 }
 
-impl Stamp {
-    fn refuse<R: ProblemBody>(self) -> Response<R> {
+impl Refused {
+    pub(crate) fn respond<R: ProblemBody>(&self, to: &Correlation) -> Response<R> {
         let (limit, decision) = (&self.limiter.settings.limit, &self.decision);
         let rate = limit.rate();
         let detail = format!("at most {} requests in {} seconds", rate.count(), rate.period().as_secs());
         let refusal =
             Refusal::new(Reason::RateLimited).detail(detail).retry_after(stamp::seconds(decision.retry_after).max(1));
-        let mut answer = refusal.respond(&self.to.unwrap_or_default());
-        stamp::allowance(answer.headers_mut(), limit, decision);
+        let mut answer = refusal.respond(to);
+        Allowance::of(&self.limiter.most, decision).put(answer.headers_mut());
         stamp::policy(answer.headers_mut(), limit, decision);
         answer
     }

@@ -1,10 +1,13 @@
 //! The headers that tell a client of its allowance.
 
-use std::sync::LazyLock;
+use std::collections::BTreeMap;
+use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use seaworthy_core::limit::{Decision, Limit};
+
+use crate::value;
 
 static LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
 static REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
@@ -24,7 +27,10 @@ static NUMBERS: LazyLock<Vec<HeaderValue>> = LazyLock::new(|| {
 
 fn number(number: u32) -> HeaderValue {
     let common = usize::try_from(number).ok().and_then(|place| NUMBERS.get(place));
-    common.cloned().unwrap_or_else(|| HeaderValue::from(number))
+    // Digits are a value.
+    let uncommon =
+        || value::of(itoa::Buffer::new().format(number).as_bytes()).unwrap_or_else(|_| HeaderValue::from(number));
+    common.cloned().unwrap_or_else(uncommon)
 }
 
 /// Whole seconds, rounded up: who waits as long as he is told must not be refused again.
@@ -33,11 +39,42 @@ pub(super) fn seconds(duration: Duration) -> u32 {
     u32::try_from(whole).unwrap_or(u32::MAX)
 }
 
-/// On every answer.
-pub(super) fn allowance(headers: &mut HeaderMap, limit: &Limit, decision: &Decision) {
-    headers.insert(&LIMIT, number(limit.most()));
-    headers.insert(&REMAINING, number(decision.remaining));
-    headers.insert(&RESET, number(seconds(decision.reset)));
+/// A number that stands on every answer: its text is kept for as long as the process lives, once, however many limits say it.
+pub(super) fn constant(number: u32) -> HeaderValue {
+    static TEXTS: Mutex<BTreeMap<u32, &'static str>> = Mutex::new(BTreeMap::new());
+    let mut texts = TEXTS.lock().unwrap_or_else(PoisonError::into_inner);
+    HeaderValue::from_static(texts.entry(number).or_insert_with(|| number.to_string().leak()))
+}
+
+/// What every answer tells.
+#[derive(Debug, Clone)]
+pub(crate) struct Allowance {
+    /// How much there is at most.
+    most: HeaderValue,
+    remaining: u32,
+    /// In how many seconds there is all of it again.
+    reset: u32,
+}
+
+impl Allowance {
+    /// The names of its headers.
+    pub(crate) const NAMES: [&HeaderName; 3] = [&LIMIT, &REMAINING, &RESET];
+
+    /// `most` is the [`constant`] of the limit.
+    pub(super) fn of(most: &HeaderValue, decision: &Decision) -> Self {
+        Self { most: most.clone(), remaining: decision.remaining, reset: seconds(decision.reset) }
+    }
+
+    /// Their values, in the order of the names.
+    pub(crate) fn values(self) -> [HeaderValue; 3] {
+        [self.most, number(self.remaining), number(self.reset)]
+    }
+
+    pub(super) fn put(self, headers: &mut HeaderMap) {
+        for (name, value) in Self::NAMES.into_iter().zip(self.values()) {
+            headers.insert(name, value);
+        }
+    }
 }
 
 /// On refusals, by the draft of the IETF. One that was made of numbers is a header value.
