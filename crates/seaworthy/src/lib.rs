@@ -92,9 +92,9 @@
 //!
 //! # What stays
 //!
-//! Versions follow Semantic Versioning. Enums and structs that will grow are `non_exhaustive`. Types that are made of layers, as
-//! [`RequestBody`] and [`stack::Stacked`] are, should be named by these names: what they stand for changes when a layer does. What is
-//! hidden from these pages is there for the `seaworthy` binary, and may change with every version.
+//! Versions follow Semantic Versioning. Enums and structs that will grow are `non_exhaustive`. [`RequestBody`] should be called by this name:
+//! what it stands for changes when a layer does. What is hidden from these pages is there for the `seaworthy` binary, and may change
+//! with every version.
 
 #![warn(missing_docs)]
 
