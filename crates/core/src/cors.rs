@@ -6,6 +6,8 @@
 //!   (`http://localhost:*`), or with all others by `*`.
 //! - `*` and credentials together cannot be: any page could act as whoever is logged in. Browsers refuse it, too, but only when it is too
 //!   late to tell anybody. The origin `null` cannot be listed either, since every sandboxed frame has it.
+//! - `*` for methods or for headers that pages may read cannot be together with credentials either: there it is the name of a method or
+//!   of a header like any other, which nobody has. `*` for headers of requests can, since those are named one by one.
 //! - An explicit default port and capitals are taken as what browsers make of them.
 //!
 //! # In production
@@ -51,7 +53,9 @@ pub enum CorsError {
     AnybodyBesideOthers,
     #[error("\"*\" with credentials would let any page act as whoever is logged in: name the origins that may")]
     AnybodyWithCredentials,
-    #[error("{0:?} is no method: write it as requests have it, such as \"PUT\"")]
+    #[error("\"*\" among the {0} with credentials would be one of that very name: name those that are meant")]
+    EachWithCredentials(&'static str),
+    #[error("{0:?} is no method: write it as requests have it, in capitals, such as \"PUT\"")]
     Method(String),
     #[error("{0:?} is no name of a header: use letters, digits and hyphens")]
     Header(String),
@@ -118,14 +122,18 @@ impl Policy {
         })
     }
 
-    /// Which methods. Default: [`METHODS`].
+    /// Which methods; `*` for any. Default: [`METHODS`].
     ///
     /// # Errors
     ///
-    /// [`CorsError::Method`] if one is none.
+    /// [`CorsError::Method`] if one is none, [`CorsError::EachWithCredentials`] if any is allowed with credentials.
     pub fn methods<M: AsRef<str>>(mut self, methods: impl IntoIterator<Item = M>) -> Result<Self, CorsError> {
         self.methods = tokens(methods, CorsError::Method)?;
-        Ok(self)
+        // Methods are compared as they are, and browsers send those that they know in capitals.
+        if let Some(method) = self.methods.iter().find(|method| method.bytes().any(|byte| byte.is_ascii_lowercase())) {
+            return Err(CorsError::Method(method.clone()));
+        }
+        self.coherent()
     }
 
     /// Which headers of requests; `*` for whatever a page asks for. Default: [`HEADERS`].
@@ -139,27 +147,37 @@ impl Policy {
         Ok(self)
     }
 
-    /// Which headers of answers a page may read, besides those that it always may. Default: [`EXPOSED`].
+    /// Which headers of answers a page may read, besides those that it always may; `*` for all. Default: [`EXPOSED`].
     ///
     /// # Errors
     ///
-    /// [`CorsError::Header`] if one is none.
+    /// [`CorsError::Header`] if one is none, [`CorsError::EachWithCredentials`] if all are with credentials.
     pub fn exposed<H: AsRef<str>>(mut self, headers: impl IntoIterator<Item = H>) -> Result<Self, CorsError> {
         self.exposed = tokens(headers, CorsError::Header)?;
-        Ok(self)
+        self.coherent()
     }
 
     /// Whether pages may act as whoever is logged in: with cookies, or with certificates. Default: no.
     ///
     /// # Errors
     ///
-    /// [`CorsError::AnybodyWithCredentials`] if every origin is allowed.
+    /// [`CorsError::AnybodyWithCredentials`] if every origin is allowed, [`CorsError::EachWithCredentials`] if every method is, or if
+    /// all headers of answers may be read.
     pub fn credentials(mut self, credentials: bool) -> Result<Self, CorsError> {
-        if credentials && self.origins.is_none() {
-            return Err(CorsError::AnybodyWithCredentials);
-        }
         self.credentials = credentials;
-        Ok(self)
+        self.coherent()
+    }
+
+    /// What `*` may not stand beside (Fetch, "CORS protocol and credentials").
+    fn coherent(self) -> Result<Self, CorsError> {
+        let each = |names: &[String]| names.iter().any(|name| name == "*");
+        match self {
+            Self { credentials: false, .. } => Ok(self),
+            Self { origins: None, .. } => Err(CorsError::AnybodyWithCredentials),
+            Self { ref methods, .. } if each(methods) => Err(CorsError::EachWithCredentials("methods")),
+            Self { ref exposed, .. } if each(exposed) => Err(CorsError::EachWithCredentials("exposed headers")),
+            Self { .. } => Ok(self),
+        }
     }
 
     /// How long a browser may remember what it was allowed, in whole seconds. Chrome remembers it for two hours at most, Firefox for a
@@ -252,9 +270,23 @@ mod tests {
     }
 
     #[test]
+    fn a_star_that_would_be_a_mere_name_is_refused_in_whichever_order_it_comes() {
+        let policy = || Policy::new(["https://a.example"]).unwrap();
+        let with = || policy().credentials(true).unwrap();
+        let any_method = Err(CorsError::EachWithCredentials("methods"));
+        assert_eq!(with().methods(["*"]), any_method);
+        assert_eq!(policy().methods(["*"]).unwrap().credentials(true), any_method);
+        let all_read = Err(CorsError::EachWithCredentials("exposed headers"));
+        assert_eq!(with().exposed(["x-a", "*"]), all_read);
+        assert_eq!(policy().exposed(["*"]).unwrap().credentials(true), all_read);
+        assert!(with().headers(["*"]).is_ok(), "they are named one by one");
+    }
+
+    #[test]
     fn names_that_no_request_can_have_are_refused_and_quoted() {
         let policy = || Policy::new(["https://a.example"]).unwrap();
         assert_eq!(policy().methods(["PUT", "GET, POST"]).unwrap_err(), CorsError::Method("GET, POST".to_owned()));
+        assert_eq!(policy().methods(["put"]).unwrap_err(), CorsError::Method("put".to_owned()));
         assert_eq!(policy().headers(["x y"]).unwrap_err(), CorsError::Header("x y".to_owned()));
         assert_eq!(policy().exposed([""]).unwrap_err(), CorsError::Header(String::new()));
         assert_eq!(policy().headers(["x-a", "*"]).unwrap().header_list(), None);

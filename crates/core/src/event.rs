@@ -363,9 +363,9 @@ events! {
     /// Calls of the program to a service go through us, here.
     EgressListening { service: String, place: String } = "egress_listening", Info, "calls to {service} go through {place}";
         "peer_service" => service.as_str(), "place" => place.as_str();
-    /// The program called a service through us: it was answered, or refused by us.
-    EgressCalled { service: String, method: String, status: u16, refusal: Option<Reason>, attempts: u32, took: Duration, breaker: BreakerState, request_id: String } = "egress_called", Info, "called {service}: {status}{}", Because(*refusal);
-        "peer_service" => service.as_str(), "method" => method.as_str(), "status" => *status, "refusal" => refusal.map_or("", Reason::name), "attempts" => *attempts, "duration" => *took, "breaker" => breaker.name(), "request_id" => request_id.as_str();
+    /// The program called a service through us: it was answered, by a second attempt where it is `hedged`, or refused by us.
+    EgressCalled { service: String, method: String, status: u16, refusal: Option<Reason>, attempts: u32, hedged: bool, took: Duration, breaker: BreakerState, request_id: String } = "egress_called", Info, "called {service}: {status}{}", Because(*refusal);
+        "peer_service" => service.as_str(), "method" => method.as_str(), "status" => *status, "refusal" => refusal.map_or("", Reason::name), "attempts" => *attempts, "hedged" => *hedged, "duration" => *took, "breaker" => breaker.name(), "request_id" => request_id.as_str();
     /// The program called a service through us, and it gave no answer.
     EgressFailed { service: String, method: String, reason: Reason, error: String, attempts: u32, took: Duration, breaker: BreakerState, request_id: String } = "egress_failed", Warn, "called {service}: {error}";
         "peer_service" => service.as_str(), "method" => method.as_str(), "reason" => reason.name(), "attempts" => *attempts, "duration" => *took, "breaker" => breaker.name(), "request_id" => request_id.as_str();

@@ -3,8 +3,8 @@
 //! # Rules
 //!
 //! - A call has one attempt in flight, and for a while two: never more.
-//! - The second begins after a fixed delay, or when the first takes longer than calls used to take ([`After`]). Where too little is
-//!   known yet, none is begun.
+//! - The second begins after a fixed delay, or when the first takes longer than calls used to take, or after the sooner of both
+//!   ([`After`]). Where too little is known yet to say how long that is, none is begun but by the delay.
 //! - It is drawn on the [`Budget`](crate::retry::Budget) that retries draw on, so that both together stay a part of all calls: where
 //!   everything is slow, second attempts would only multiply the load.
 //! - Only what may be made twice at the same time is ([`Methods`]).
@@ -47,6 +47,9 @@ const REFRESH: Duration = Duration::from_millis(100);
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
 pub struct Percentile(f64);
 
+/// What is between 0 and 100 is a number.
+impl Eq for Percentile {}
+
 /// A number that is no [`Percentile`].
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 #[error("{0} is no percentile: use a number above 0 and below 100, such as 95")]
@@ -74,7 +77,7 @@ impl Default for Percentile {
 }
 
 /// After which time the first attempt counts as slow.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum After {
     /// Always the same. For services that are called too seldom to know what is usual.
     Delay(Duration),
@@ -84,6 +87,8 @@ pub enum After {
         /// Fewer answers say nothing: no second attempt is begun.
         samples: u32,
     },
+    /// Whichever is sooner. Until there are enough answers that is the delay, and where all calls get slow it still is.
+    Either { delay: Duration, percentile: Percentile, samples: u32 },
 }
 
 /// The percentile 95 of 20 answers at least.
@@ -118,7 +123,7 @@ impl Methods {
 }
 
 /// When a second attempt is begun, and of what.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Policy {
     /// Default: the percentile 95, of 20 answers at least.
     pub after: After,
@@ -144,24 +149,32 @@ impl Hedge {
 
     /// When, from its beginning, a call that begins at `now` gets a second attempt; `None` where it gets none.
     pub fn delay(&mut self, now: Instant) -> Option<Duration> {
-        let After::Percentile { percentile, samples } = self.policy.after else {
-            let After::Delay(delay) = self.policy.after else { return None };
-            return Some(delay);
-        };
-        if let Some((at, delay)) = self.known
+        match self.policy.after {
+            After::Delay(delay) => Some(delay),
+            After::Percentile { percentile, samples } => self.usual(percentile, samples, now),
+            After::Either { delay, percentile, samples } => {
+                Some(self.usual(percentile, samples, now).map_or(delay, |usual| usual.min(delay)))
+            }
+        }
+    }
+
+    /// How long calls take at most, but for the slowest ones; `None` where too few were answered.
+    fn usual(&mut self, percentile: Percentile, samples: u32, now: Instant) -> Option<Duration> {
+        if let Some((at, usual)) = self.known
             && now.saturating_duration_since(at) < REFRESH
         {
-            return delay;
+            return usual;
         }
-        let delay = self.seen.percentile(percentile.fraction(), samples.max(1), now);
-        self.known = Some((now, delay));
-        delay
+        let usual = self.seen.percentile(percentile.fraction(), samples.max(1), now);
+        self.known = Some((now, usual));
+        usual
     }
 
     /// A call was answered, `took` after its beginning. Only answers that are no failures say what is usual.
     pub fn answered(&mut self, took: Duration, now: Instant) {
-        if matches!(self.policy.after, After::Percentile { .. }) {
-            self.seen.add(took, now);
+        match self.policy.after {
+            After::Delay(_) => {}
+            After::Percentile { .. } | After::Either { .. } => self.seen.add(took, now),
         }
     }
 }
@@ -189,6 +202,22 @@ mod tests {
         assert_eq!(hedge.delay(now), None, "it is worked out ten times a second at most");
         assert!(hedge.delay(now + REFRESH).is_some());
         assert_eq!(hedge.delay(now + Duration::from_secs(61)), None);
+    }
+
+    #[test]
+    fn of_a_percentile_and_a_delay_the_sooner_one_counts() {
+        let after = After::Either { delay: 50 * MILLISECOND, percentile: Percentile::default(), samples: 20 };
+        let (mut hedge, now) = (Hedge::new(Policy { after, ..Policy::default() }), Instant::now());
+        assert_eq!(hedge.delay(now), Some(50 * MILLISECOND), "nothing is known yet");
+        for _ in 0..20 {
+            hedge.answered(8 * MILLISECOND, now);
+        }
+        let usual = hedge.delay(now + REFRESH).expect("there is always a delay");
+        assert!(usual >= 8 * MILLISECOND && usual <= 9 * MILLISECOND, "{usual:?}");
+        for _ in 0..200 {
+            hedge.answered(Duration::from_secs(2), now + REFRESH);
+        }
+        assert_eq!(hedge.delay(now + 2 * REFRESH), Some(50 * MILLISECOND), "all calls got slow");
     }
 
     #[test]

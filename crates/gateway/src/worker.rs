@@ -229,7 +229,9 @@ fn stack(
     proxy: &Proxy,
 ) -> StackService {
     // A panic is reported by the hook of the process, which knows its place.
-    let stack = Stack::new(settings.stack.clone(), lifecycle.clone(), observer.clone(), Arc::new(Nowhere));
+    let mut settings = settings.stack.clone();
+    settings.cors = settings.cors.unshared();
+    let stack = Stack::new(settings, lifecycle.clone(), observer.clone(), Arc::new(Nowhere));
     stack.timer(alarms.clone()).layer(proxy.clone())
 }
 

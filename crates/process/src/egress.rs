@@ -2,8 +2,8 @@
 //!
 //! # Rules
 //!
-//! - Only what is configured can be called, below `/NAME/` on one listener or on a listener of its own. It is no proxy that
-//!   would take a destination from the caller, and it follows no redirect.
+//! - Only what is configured can be called: below `/NAME/` on one listener, on a listener of its own, or by its own address, as of a
+//!   proxy. A destination that the caller names is looked for among those that are configured, and no redirect is followed.
 //! - Addresses that are not public are refused unless they are named, and that is asked of the address that will be connected
 //!   to: a name that changes its address leads nowhere else.
 //! - The path of a call is [`seaworthy::client::Stack`]; nothing of it is written twice here.

@@ -62,7 +62,7 @@ const SHARING: [HeaderName; 6] = [
 const PREFLIGHT_VARIES: HeaderValue =
     HeaderValue::from_static("Origin, Access-Control-Request-Method, Access-Control-Request-Headers");
 
-/// Wraps services in [`Cors`]. Clones share the policy. The default shares nothing and changes nothing.
+/// Wraps services in [`Cors`]. Clones share the policy. The default lets nobody read and changes nothing.
 #[derive(Clone, Default)]
 pub struct CorsLayer {
     written: Option<Arc<Written>>,
@@ -92,6 +92,13 @@ impl CorsLayer {
             max_age: policy.remembered_for().as_secs().into(),
         };
         Self { written: Some(Arc::new(written)) }
+    }
+
+    /// The same policy, and nothing in common with this one: for a thread of its own. Whoever answers counts references to the policy and
+    /// to its headers, and a count that several cores write is waited for.
+    #[must_use]
+    pub fn unshared(&self) -> Self {
+        self.written.as_ref().map(|written| Self::new(&written.policy)).unwrap_or_default()
     }
 }
 

@@ -7,7 +7,8 @@
 //! - Paused: held for [`Hold::pause`], then 503.
 //! - Draining: served, and HTTP/1 clients are told to leave by `Connection: close`. HTTP/2 has no such header (RFC 9113,
 //!   8.2.2): its connections are told by GOAWAY where they are served. With [`GateLayer::reject`] a drain refuses.
-//! - Whether an answer carries the farewell is asked when it is ready: a drain may begin while the request runs.
+//! - Whether an answer carries the farewell is asked when it is ready: a drain may begin while the request runs. In a
+//!   [`Stack`](crate::stack::Stack) answers that never came to the gate carry it as well: those to preflights, say.
 //!
 //! # Example
 //!
@@ -43,7 +44,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use http::{HeaderValue, Request, Response, Version, header};
+use http::{HeaderValue, Request, Response, StatusCode, Version, header};
 use seaworthy_core::lifecycle::Traffic;
 use seaworthy_core::refusal::Reason;
 use tokio::sync::futures::OwnedNotified;
@@ -194,7 +195,8 @@ impl GateLayer {
 
     /// Tells who [learns it by a header](is_told_by_header) to leave, where that is so by now.
     pub(crate) fn say_farewell<R>(&self, answer: &mut Response<R>) {
-        if self.lifecycle.state().leaving() {
+        // The connection of a 101 is a tunnel from now on, whose `Connection` says `upgrade` (RFC 9110, 7.8).
+        if self.lifecycle.state().leaving() && answer.status() != StatusCode::SWITCHING_PROTOCOLS {
             answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
     }

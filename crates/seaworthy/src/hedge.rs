@@ -83,12 +83,13 @@ struct State {
 
 /// What can be told of a [`Hedge`]. They only grow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
 pub struct Counts {
-    /// Calls that had a second attempt.
+    /// Calls that had a second attempt, or have one now.
     pub begun: u64,
     /// Calls whose answer was that of the second.
     pub won: u64,
+    /// Calls whose second attempt came too late, failed, or was given up with the call.
+    pub lost: u64,
     /// Calls that were slow and had none, since the budget was exhausted.
     pub exhausted: u64,
 }
@@ -98,6 +99,11 @@ impl Hedge {
     pub fn new(policy: Policy, retry: Retry) -> Self {
         let state = State { policed: Policed::new(policy), counts: Counts::default() };
         Self { inner: Arc::new(Inner { policy, retry, state: Mutex::new(state) }) }
+    }
+
+    /// What metrics call it: as the retries whose budget it draws on.
+    pub fn name(&self) -> &Arc<str> {
+        self.inner.retry.name()
     }
 
     /// When a second attempt is begun, and of what.
@@ -130,19 +136,16 @@ impl Hedge {
         self.with(|state| state.policed.delay(Instant::now().into_std()))
     }
 
-    /// Whether one may be begun; it is counted then.
-    fn begin(&self) -> bool {
+    /// A second attempt, where the budget allows one; it is counted either way.
+    fn begin(&self) -> Option<Begun> {
         let begun = self.inner.retry.withdraw();
         self.with(|state| if begun { state.counts.begun += 1 } else { state.counts.exhausted += 1 });
-        begun
+        begun.then(|| Begun { hedge: self.clone(), won: false })
     }
 
-    /// A call was answered after `took`, by its second attempt or its first.
-    fn answered(&self, took: Duration, by_second: bool) {
-        self.with(|state| {
-            state.policed.answered(took, Instant::now().into_std());
-            state.counts.won += u64::from(by_second);
-        });
+    /// A call was answered after `took`.
+    fn answered(&self, took: Duration) {
+        self.with(|state| state.policed.answered(took, Instant::now().into_std()));
     }
 
     fn with<R>(&self, work: impl FnOnce(&mut State) -> R) -> R {
@@ -153,6 +156,24 @@ impl Hedge {
 impl fmt::Debug for Hedge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Hedge").field("policy", &self.policy()).field("counts", &self.counts()).finish_non_exhaustive()
+    }
+}
+
+/// A second attempt that was begun. Dropped before it has won, it has lost: so its end is counted once, however it comes.
+struct Begun {
+    hedge: Hedge,
+    won: bool,
+}
+
+impl Begun {
+    fn win(mut self) {
+        self.won = true;
+    }
+}
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        self.hedge.with(|state| if self.won { state.counts.won += 1 } else { state.counts.lost += 1 });
     }
 }
 

@@ -66,7 +66,7 @@ pub use crate::__seaworthy_gauge as gauge;
 pub use crate::__seaworthy_histogram as histogram;
 pub use crate::__seaworthy_label as label;
 #[doc(hidden)]
-pub use calls::{Called, write_breakers, write_retries};
+pub use calls::{Called, write_breakers, write_hedges, write_retries};
 #[doc(hidden)]
 pub use connections::{CLIENT_ERRORS, Connections, client_error};
 pub use family::{Counters, Family, Gauges, Histograms};

@@ -84,7 +84,6 @@ impl State {
 
 /// What can be told of a [`Retry`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
 pub struct Counts {
     /// Calls that were tried again.
     pub retries: u64,

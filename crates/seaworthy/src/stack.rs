@@ -3,8 +3,8 @@
 //! client address → request id → trace context → access event → security headers → CORS → gate → rate limit → body limit → time limit →
 //! panic guard → the service.
 //!
-//! What is inside can refuse, and what is outside gives every refusal an id, headers and an access event. A layer of one's own stands
-//! between this one and the service.
+//! What is inside can refuse, and what is outside gives every refusal an id, headers and an access event. While the service drains every
+//! answer tells its HTTP/1 client to leave, whichever layer gave it. A layer of one's own stands between this one and the service.
 //!
 //! # Example
 //!
@@ -140,3 +140,6 @@ impl<S, O: Clone, T: Clone> Layer<S> for Stack<O, T> {
         Stacked { inner, stack: self.clone() }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,17 +10,17 @@ use rustix::process::Signal;
 use crate::bed::{Answer, Authority, Client, Flaky, Seaworthy, Starting, get, until};
 
 /// Nothing but the service `pay`, with these keys.
-fn calling(flaky: &Flaky, keys: &str) -> Starting {
+pub(crate) fn calling(flaky: &Flaky, keys: &str) -> Starting {
     nothing().config(&format!("[egress.pay]\nurl = {:?}\n{keys}", flaky.url()))
 }
 
-fn nothing() -> Starting {
+pub(crate) fn nothing() -> Starting {
     Seaworthy::run::<String>([]).config("egress-listen = \"127.0.0.1:0\"").controlled()
 }
 
 /// Where `name` is called: the listener, and the path on it.
 #[track_caller]
-fn place(seaworthy: &Seaworthy, name: &str) -> (SocketAddr, String) {
+pub(crate) fn place(seaworthy: &Seaworthy, name: &str) -> (SocketAddr, String) {
     let line = seaworthy.log.line(&format!("{name} is listened for"), |line| {
         line["event"] == "egress_listening" && line["peer_service"] == name
     });
@@ -31,7 +31,7 @@ fn place(seaworthy: &Seaworthy, name: &str) -> (SocketAddr, String) {
 
 /// A call to `pay`.
 #[track_caller]
-fn call(seaworthy: &Seaworthy, method: &str, path: &str, headers: &str) -> Answer {
+pub(crate) fn call(seaworthy: &Seaworthy, method: &str, path: &str, headers: &str) -> Answer {
     let (address, prefix) = place(seaworthy, "pay");
     let mut client = Client::connect(address);
     client.request(method, &format!("{prefix}{path}"), headers);
@@ -45,7 +45,7 @@ fn state(seaworthy: &Seaworthy) -> String {
 
 /// A metric that counts.
 #[track_caller]
-fn number(seaworthy: &Seaworthy, series: &str) -> String {
+pub(crate) fn number(seaworthy: &Seaworthy, series: &str) -> String {
     seaworthy.metric(series).to_string()
 }
 
@@ -197,7 +197,7 @@ fn only_what_is_configured_can_be_called_and_redirects_are_not_followed() {
     flaky.redirects_to(&format!("{}/next", flaky.url()));
     assert_eq!(call(&seaworthy, "GET", "/redirect", "").header("location"), Some("/pay/next"));
     let (address, _) = place(&seaworthy, "pay");
-    for (target, status) in [("/mail/", 404), ("/", 404), ("/pay/../x", 400), (&*format!("{}/", other.url()), 405)] {
+    for (target, status) in [("/mail/", 404), ("/", 404), ("/pay/../x", 400), (&*format!("{}/", other.url()), 502)] {
         assert_eq!(get(address, target).status, status, "{target}");
     }
     assert!(other.seen().is_empty(), "nobody was sent there");

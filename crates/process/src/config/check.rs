@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use http::HeaderName;
+use http::{HeaderName, Method};
 use serde_json::Value;
 
 use super::describe;
@@ -17,15 +17,14 @@ use super::rules::Rules;
 use super::tree::{self, Node, Shape};
 use super::units::{
     AppPort, Argv, Bind, ByteRate, Cidr, CollectorUrl, Complaint, Destination, FilePath, HookCommand, Kind, OrOff,
-    PublicProbes, Ratio, SecretSource, Signal, Size, StatusRange, Target, UrlPath, User,
+    Origin, PublicProbes, Ratio, SecretSource, Signal, Size, StatusRange, Target, UrlPath, User,
 };
 
 /// Tables that later versions will read. To pass over one in silence would promise what is not done.
-const LATER: [&str; 17] = [
+const LATER: [&str; 16] = [
     "route",
     "listener",
     "rate-limit",
-    "cors",
     "access",
     "alert",
     "sink",
@@ -57,7 +56,7 @@ const NOT_YET: &str = "is not supported by this version yet";
 type Check = fn(&Value) -> Result<(), Complaint>;
 
 /// How the value of an `x-kind` is read. One row a kind that a raw table uses.
-fn checks() -> [(std::borrow::Cow<'static, str>, Check); 25] {
+fn checks() -> [(std::borrow::Cow<'static, str>, Check); 27] {
     fn row<T: Kind>() -> (std::borrow::Cow<'static, str>, Check) {
         (T::name(), |value| T::read(value).map(drop))
     }
@@ -71,6 +70,7 @@ fn checks() -> [(std::borrow::Cow<'static, str>, Check); 25] {
         row::<FilePath>(),
         row::<HeaderName>(),
         row::<HookCommand>(),
+        row::<Method>(),
         row::<OrOff<Bind>>(),
         row::<OrOff<ByteRate>>(),
         row::<OrOff<CollectorUrl>>(),
@@ -78,6 +78,7 @@ fn checks() -> [(std::borrow::Cow<'static, str>, Check); 25] {
         row::<OrOff<FilePath>>(),
         row::<OrOff<NonZeroU32>>(),
         row::<OrOff<Size>>(),
+        row::<Origin>(),
         row::<PublicProbes>(),
         row::<Ratio>(),
         row::<SecretSource>(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use seaworthy::core::metric::{DURATIONS, Exposition, Kind, Observed};
 use seaworthy::core::refusal::Reason;
-use seaworthy::metrics::{Called, write_breakers, write_retries};
+use seaworthy::metrics::{Called, write_breakers, write_hedges, write_retries};
 
 use super::service::Service;
 use Kind::{Counter, Gauge, Histogram};
@@ -89,14 +89,14 @@ pub(super) fn write(page: &mut Exposition, services: &[Arc<Service>]) {
 }
 
 fn breakers(page: &mut Exposition, services: &[Arc<Service>]) {
-    let snapshots: Vec<_> = services.iter().map(|service| (service, service.snapshot())).collect();
-    let breakers = snapshots.iter().map(|(service, (snapshot, _))| {
+    let standings: Vec<_> = services.iter().map(|service| (service, service.standing())).collect();
+    let breakers = standings.iter().map(|(service, standing)| {
         let transitions = service.counted.transitions.each_ref().map(read);
-        Called { service: service.name(), breaker: *snapshot, transitions }
+        Called { service: service.name(), breaker: standing.breaker, transitions }
     });
     write_breakers(page, &breakers.collect::<Vec<_>>());
-    write_retries(
-        page,
-        &snapshots.iter().map(|(service, (_, retries))| (service.name(), *retries)).collect::<Vec<_>>(),
-    );
+    let retries = standings.iter().map(|(service, standing)| (service.name(), standing.retries));
+    write_retries(page, &retries.collect::<Vec<_>>());
+    let hedges = standings.iter().filter_map(|(service, standing)| Some((service.name(), standing.hedges?)));
+    write_hedges(page, &hedges.collect::<Vec<_>>());
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use http::uri::PathAndQuery;
+use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version, header};
 use percent_encoding::percent_decode_str;
 use seaworthy::core::refusal::Reason;
@@ -17,11 +17,28 @@ pub(super) fn split(path: &str) -> (&str, &str) {
     path.find('/').map_or((path, "/"), |at| path.split_at(at))
 }
 
+/// What follows the path of `destination` in a target that names a server, as those of proxies do (RFC 9112, 3.2.2); `None`
+/// where it is another server, or above that path.
+pub(super) fn within<'t>(target: &'t Uri, destination: &Destination) -> Option<&'t str> {
+    // What comes in plain text leaves so: TLS would be told to nobody, and `CONNECT` takes the call out of our hands.
+    let plain = target.scheme() == Some(&Scheme::HTTP) && destination.scheme == Scheme::HTTP;
+    let (asked, known) = (target.authority().filter(|_| plain)?, &destination.authority);
+    let port = |authority: &Authority| authority.port_u16().unwrap_or(80);
+    if !asked.host().eq_ignore_ascii_case(known.host()) || port(asked) != port(known) {
+        return None;
+    }
+    let rest = target.path().strip_prefix(&*destination.base)?;
+    (rest.is_empty() || rest.starts_with('/')).then_some(rest)
+}
+
 /// What no service is asked.
 pub(super) fn refuse<B>(request: &Request<B>) -> Result<(), Refusal> {
-    if request.method() == Method::CONNECT || request.uri().authority().is_some() {
-        let detail = "this is no forward proxy: call /NAME/… of a configured service";
+    if request.method() == Method::CONNECT {
+        let detail = "nothing is tunnelled: call /NAME/… of a configured service";
         return Err(Refusal::new(Reason::MethodNotAllowed).detail(detail));
+    }
+    if request.uri().authority().is_some_and(|authority| authority.as_str().contains('@')) {
+        return Err(Refusal::new(Reason::BadRequest).detail("the target carries a user or a password"));
     }
     let dots = |segment: &str| matches!(&*percent_decode_str(segment).decode_utf8_lossy(), "." | "..");
     if request.uri().path().split('/').any(dots) {
@@ -51,11 +68,12 @@ pub(super) fn send_to<B>(request: &mut Request<B>, destination: &Destination, re
     Ok(())
 }
 
-/// Makes the head of an answer one of ours. `prefix` is the path of the service on our listener: empty, or `/NAME`.
-pub(super) fn bring_back(headers: &mut HeaderMap, destination: &Destination, prefix: &str) {
+/// Makes the head of an answer one of ours. `prefix` is the path of the service on our listener: empty, or `/NAME`; `None` where
+/// the program called it by its own address, so that redirects are right as they are.
+pub(super) fn bring_back(headers: &mut HeaderMap, destination: &Destination, prefix: Option<&str>) {
     strip_hop_by_hop(headers);
-    let local = headers.get(header::LOCATION).and_then(|location| local(location.to_str().ok()?, destination, prefix));
-    if let Some(local) = local {
+    let location = headers.get(header::LOCATION).and_then(|location| location.to_str().ok());
+    if let Some(local) = prefix.zip(location).and_then(|(prefix, location)| local(location, destination, prefix)) {
         headers.insert(header::LOCATION, local);
     }
 }
@@ -126,14 +144,36 @@ mod tests {
         for target in ["/a/../admin", "/a/%2e%2E/admin", "/a/x/.%2e"] {
             assert_eq!(sent(url, target), Err(400), "{target}");
         }
-        assert_eq!(sent(url, "http://evil.example/"), Err(405));
+        assert_eq!(sent(url, "http://user:pw@a/v2/"), Err(400));
+    }
+
+    #[test]
+    fn a_proxied_call_is_for_the_server_and_the_path_that_are_configured() {
+        for (url, target, rest) in [
+            ("http://a", "http://a/users?x=1", Some("/users")),
+            ("http://a", "http://A:80", Some("/")),
+            ("http://a:81/v2", "http://a:81/v2/users", Some("/users")),
+            ("http://a:81/v2", "http://a:81/v2", Some("")),
+            ("http://[::1]:81", "http://[::1]:81/x", Some("/x")),
+            ("http://a:81/v2", "http://a:81/v20", None),
+            ("http://a:81/v2", "http://a:81/", None),
+            ("http://a:81", "http://a/", None),
+            ("http://a", "http://b/", None),
+            ("http://a", "https://a/", None),
+            ("https://a", "https://a/", None),
+            ("https://a:80", "http://a/", None),
+            ("http://a", "/users", None),
+        ] {
+            let target: Uri = target.parse().unwrap();
+            assert_eq!(within(&target, &destination(url)), rest, "{url} {target}");
+        }
     }
 
     #[test]
     fn a_redirect_within_the_service_stays_behind_its_breaker_and_another_is_left_alone() {
         let brought = |url: &str, location: &'static str| {
             let mut headers = HeaderMap::from_iter([(header::LOCATION, HeaderValue::from_static(location))]);
-            bring_back(&mut headers, &destination(url), "/stripe");
+            bring_back(&mut headers, &destination(url), Some("/stripe"));
             headers[header::LOCATION].to_str().unwrap().to_owned()
         };
         let root = "https://api.stripe.com";

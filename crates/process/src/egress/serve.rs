@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use http::{HeaderValue, Method, Request, Response};
+use http::{HeaderValue, Method, Request, Response, Uri};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -15,6 +15,7 @@ use seaworthy::client::{AnswerBody, Cause};
 use seaworthy::context::Correlation;
 use seaworthy::core::event::{Event, Sink};
 use seaworthy::core::refusal::{Reason, Side};
+use seaworthy::hedge::Hedged;
 use seaworthy::otlp::Tracer;
 use seaworthy::refusal::Refusal;
 use seaworthy::request_id::RequestIdLayer;
@@ -213,18 +214,14 @@ impl Desk {
         if let Err(refusal) = route::refuse(&request) {
             return refused(refusal);
         }
-        let path = request.uri().path().to_owned();
-        let (name, rest) = match door {
-            Door::Shared => route::split(&path),
-            Door::Own(name) => (&**name, path.as_str()),
+        let Wanted { service, rest, prefix } = match self.wanted(door, request.uri()) {
+            Ok(wanted) => wanted,
+            Err(refusal) => return refused(refusal),
         };
-        let Some(service) = self.board.service(name) else {
-            return refused(Refusal::new(Reason::NoRoute).detail("no service of this name: see [egress.NAME]"));
-        };
-        if let Err(refusal) = route::send_to(&mut request, &service.config.url, rest) {
+        if let Err(refusal) = route::send_to(&mut request, &service.config.url, &rest) {
             return refused(refusal);
         }
-        let prefix = if matches!(door, Door::Shared) { format!("/{name}") } else { String::new() };
+        service.authorize(request.headers_mut());
         let called = Called::of(request.method(), &request_id);
         let span = CallSpan::begin(self.tracer.as_ref(), &service, &mut request);
         let running = service.counted.measured.begin();
@@ -232,10 +229,41 @@ impl Desk {
         drop(running);
         span.end(&answer);
         self.report(&service, called, &answer);
-        route::bring_back(answer.headers_mut(), &service.config.url, &prefix);
+        route::bring_back(answer.headers_mut(), &service.config.url, prefix.as_deref());
         // The program speaks HTTP/1.1 to us, whatever the service spoke.
         *answer.version_mut() = http::Version::HTTP_11;
         Ok(answer)
+    }
+
+    /// Which service a call is for: by the address of the service itself, as of a proxy, by its listener, or by the first segment of
+    /// the path.
+    fn wanted(&self, door: &Door, target: &Uri) -> Result<Wanted, Refusal> {
+        if target.authority().is_some_and(|authority| !door.is_at(authority)) {
+            return self.proxied(door, target);
+        }
+        let (name, rest, prefix) = match &door.service {
+            None => {
+                let (name, rest) = route::split(target.path());
+                (name, rest, format!("/{name}"))
+            }
+            Some(name) => (&**name, target.path(), String::new()),
+        };
+        let unknown = || Refusal::new(Reason::NoRoute).detail("no service of this name: see [egress.NAME]");
+        let service = self.board.service(name).ok_or_else(unknown)?;
+        Ok(Wanted { service, rest: rest.to_owned(), prefix: Some(prefix) })
+    }
+
+    /// The service below whose URL `target` is; of several the one with the longest path.
+    fn proxied(&self, door: &Door, target: &Uri) -> Result<Wanted, Refusal> {
+        let services = self.board.services();
+        let known = services.iter().filter(|service| door.service.as_deref().is_none_or(|name| service.name() == name));
+        let within = known.filter_map(|service| Some((service, route::within(target, &service.config.url)?)));
+        let forbidden = || {
+            let detail = "no service in plain text is configured at this address: see [egress.NAME]";
+            Refusal::new(Reason::DestinationForbidden).detail(detail)
+        };
+        let (service, rest) = within.min_by_key(|(_, rest)| rest.len()).ok_or_else(forbidden)?;
+        Ok(Wanted { service: service.clone(), rest: rest.to_owned(), prefix: None })
     }
 
     fn report(&self, service: &Service, called: Called, answer: &Response<AnswerBody>) {
@@ -251,9 +279,28 @@ impl Desk {
                 let error = error.unwrap_or_else(|| reason.row().title.to_owned());
                 Event::EgressFailed { service: name, method, reason, error, attempts, took, breaker, request_id }
             }
-            None => Event::EgressCalled { service: name, method, status, refusal, attempts, took, breaker, request_id },
+            None => Event::EgressCalled {
+                service: name,
+                method,
+                status,
+                refusal,
+                attempts,
+                hedged: answer.extensions().get::<Hedged>().is_some(),
+                took,
+                breaker,
+                request_id,
+            },
         });
     }
+}
+
+/// What the program asked for.
+struct Wanted {
+    service: Arc<Service>,
+    /// The path below that of the service.
+    rest: String,
+    /// The path of the service on our listener; `None` where the program called it by its own address.
+    prefix: Option<String>,
 }
 
 /// What is told of a call. Not its path: those of webhooks and of some services carry secrets.

@@ -5,16 +5,17 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use http::{HeaderMap, HeaderName, HeaderValue};
 use hyper::body::Incoming;
 use seaworthy::breaker::{Snapshot, State, Statuses, Totals};
 use seaworthy::client::{self, Client, Roots, RootsError, Stack, Transport};
 use seaworthy::core::event::{Event, Sink};
-use seaworthy::retry::Counts;
+use seaworthy::{hedge, retry};
 
 use super::metrics::Measured;
 use super::resolver;
 use super::view::BreakerView;
-use crate::config;
+use crate::config::{self, Secret};
 
 /// Why a service cannot be called.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +33,7 @@ pub(super) struct Service {
     pub(super) config: config::Egress,
     stack: Stack,
     pub(super) client: Client<Incoming>,
+    credentials: Vec<(HeaderName, HeaderValue)>,
     pub(super) counted: Arc<Counted>,
 }
 
@@ -41,8 +43,24 @@ pub(super) struct Counted {
     pub(super) measured: Measured,
     /// Transitions to closed, half-open and open.
     pub(super) transitions: [AtomicU64; 3],
-    /// Of the breakers and the retries before.
-    before: std::sync::Mutex<(Totals, u64, Counts)>,
+    before: std::sync::Mutex<Before>,
+}
+
+/// What the breakers, the retries and the second attempts before counted.
+#[derive(Debug, Default)]
+struct Before {
+    totals: Totals,
+    opened: u64,
+    retries: retry::Counts,
+    hedges: hedge::Counts,
+}
+
+/// How a service stands, with what was counted before a reload.
+pub(super) struct Standing {
+    pub(super) breaker: Snapshot,
+    pub(super) retries: retry::Counts,
+    /// `None` where there are no second attempts, and never were any.
+    pub(super) hedges: Option<hedge::Counts>,
 }
 
 /// Counts transitions on their way to the sink: a number and the log line beside it come from the same event.
@@ -95,12 +113,16 @@ impl Service {
             .retries(config.retry.clone(), config.budget, config.retry_body)
             .bulkhead(config.bulkhead)
             .timeouts(config.timeouts);
+        if let Some(policy) = config.hedge {
+            stack = stack.hedge(policy);
+        }
         if let Some(old) = old.filter(|old| old.config.breaker == config.breaker) {
             stack = stack.with_breaker(old.stack.breaker().clone());
         }
         let transport = Transport::builder().resolver(resolver::of(&config.url, &config.private)).roots(roots);
         let client = stack.over(&transport).map_err(|source| BuildError::Transport { name: name(), source })?;
-        Ok(Self { config: config.clone(), stack, client, counted })
+        let credentials = config.credentials.iter().filter_map(credential).collect();
+        Ok(Self { config: config.clone(), stack, client, credentials, counted })
     }
 
     /// Comes into force, in place of `old`: what that counted is counted on.
@@ -115,21 +137,33 @@ impl Service {
         &self.config.name
     }
 
-    /// With what was counted before a reload.
-    pub(super) fn snapshot(&self) -> (Snapshot, Counts) {
-        let mut snapshot = self.stack.breaker().snapshot();
-        let mut retries = self.stack.retry().counts();
-        let (totals, opened, counts) = *self.counted.before();
-        snapshot.totals = plus(snapshot.totals, totals);
-        snapshot.opened += opened;
-        retries.retries += counts.retries;
-        retries.exhausted += counts.exhausted;
-        (snapshot, retries)
+    /// Adds what the program does not hold, in place of what it sent under the same names.
+    pub(super) fn authorize(&self, headers: &mut HeaderMap) {
+        for (name, value) in &self.credentials {
+            headers.insert(name, value.clone());
+        }
+    }
+
+    pub(super) fn standing(&self) -> Standing {
+        let mut breaker = self.stack.breaker().snapshot();
+        let before = self.counted.before();
+        breaker.totals = plus(breaker.totals, before.totals);
+        breaker.opened += before.opened;
+        let hedges = with_hedges(before.hedges, self.hedges());
+        let shown = self.stack.hedges().is_some() || hedges != hedge::Counts::default();
+        Standing {
+            breaker,
+            retries: with_retries(before.retries, self.stack.retry().counts()),
+            hedges: shown.then_some(hedges),
+        }
+    }
+
+    fn hedges(&self) -> hedge::Counts {
+        self.stack.hedges().map(hedge::Hedge::counts).unwrap_or_default()
     }
 
     pub(super) fn view(&self) -> BreakerView {
-        let (snapshot, retries) = self.snapshot();
-        BreakerView::of(self.name(), &snapshot, retries, self.stack.places().occupancy())
+        BreakerView::of(self.name(), &self.standing(), self.stack.places().occupancy())
     }
 
     /// Closes the breaker. Whether it was not closed before.
@@ -143,20 +177,41 @@ impl Service {
     }
 }
 
+/// A header as it is sent; marked, so that neither a print nor a compression table keeps it (RFC 7541, 7.1.3).
+fn credential((name, secret): &(HeaderName, Secret)) -> Option<(HeaderName, HeaderValue)> {
+    // One that cannot be sent was refused when the configuration was loaded.
+    let mut value = HeaderValue::from_str(secret.expose()).ok()?;
+    value.set_sensitive(true);
+    Some((name.clone(), value))
+}
+
 impl Counted {
-    fn before(&self) -> std::sync::MutexGuard<'_, (Totals, u64, Counts)> {
+    fn before(&self) -> std::sync::MutexGuard<'_, Before> {
         self.before.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     fn remember(&self, old: &Service, keeps_breaker: bool) {
-        let (snapshot, retries) = (old.stack.breaker().snapshot(), old.stack.retry().counts());
+        let snapshot = old.stack.breaker().snapshot();
         let mut before = self.before();
         if !keeps_breaker {
-            before.0 = plus(before.0, snapshot.totals);
-            before.1 += snapshot.opened;
+            before.totals = plus(before.totals, snapshot.totals);
+            before.opened += snapshot.opened;
         }
-        before.2.retries += retries.retries;
-        before.2.exhausted += retries.exhausted;
+        before.retries = with_retries(before.retries, old.stack.retry().counts());
+        before.hedges = with_hedges(before.hedges, old.hedges());
+    }
+}
+
+fn with_retries(one: retry::Counts, other: retry::Counts) -> retry::Counts {
+    retry::Counts { retries: one.retries + other.retries, exhausted: one.exhausted + other.exhausted }
+}
+
+fn with_hedges(one: hedge::Counts, other: hedge::Counts) -> hedge::Counts {
+    hedge::Counts {
+        begun: one.begun + other.begun,
+        won: one.won + other.won,
+        lost: one.lost + other.lost,
+        exhausted: one.exhausted + other.exhausted,
     }
 }
 

@@ -4,6 +4,7 @@ use http::{HeaderName, Request, Response};
 use hyper::body::Incoming;
 use seaworthy::client::AnswerBody;
 use seaworthy::core::refusal::Reason;
+use seaworthy::hedge::Hedged;
 use seaworthy::otlp::{Kind, Span, Tracer};
 use seaworthy::retry::Attempts;
 
@@ -40,6 +41,9 @@ impl CallSpan {
         let attempts = answer.extensions().get().map_or(1, |Attempts(attempts)| *attempts);
         if attempts > 1 {
             span.set("http.request.resend_count", i64::from(attempts - 1));
+        }
+        if answer.extensions().get::<Hedged>().is_some() {
+            span.set("seaworthy.hedged", true);
         }
         if let Some(reason) = answer.extensions().get::<Reason>() {
             // It is ours: the service gave none.

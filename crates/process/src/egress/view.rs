@@ -2,8 +2,9 @@
 
 use seaworthy::breaker::{Snapshot, Totals};
 use seaworthy::bulkhead::Occupancy;
-use seaworthy::retry::Counts;
 use serde::{Deserialize, Serialize};
+
+use super::service::Standing;
 
 /// A breaker and what is around it. It shows no address: who may see probes may see this.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -29,15 +30,20 @@ pub(crate) struct BreakerView {
     pub(crate) refused: u64,
     pub(crate) retries: u64,
     pub(crate) retry_budget_exhausted: u64,
+    /// Calls that had a second attempt, and those whose answer was that of the second.
+    pub(crate) hedges: u64,
+    pub(crate) hedges_won: u64,
     /// Calls that run, and that wait for a place.
     pub(crate) running: u32,
     pub(crate) waiting: u32,
 }
 
 impl BreakerView {
-    pub(super) fn of(name: &str, breaker: &Snapshot, retry: Counts, places: Occupancy) -> Self {
+    pub(super) fn of(name: &str, standing: &Standing, places: Occupancy) -> Self {
+        let Standing { breaker, retries, hedges } = standing;
         let Snapshot { state, mode, calls, failures, slow, probes, retry_after, opened, totals } = *breaker;
         let Totals { succeeded, failed, refused, .. } = totals;
+        let hedges = hedges.unwrap_or_default();
         Self {
             name: name.to_owned(),
             state: state.name().to_owned(),
@@ -51,8 +57,10 @@ impl BreakerView {
             succeeded,
             failed,
             refused,
-            retries: retry.retries,
-            retry_budget_exhausted: retry.exhausted,
+            retries: retries.retries,
+            retry_budget_exhausted: retries.exhausted,
+            hedges: hedges.begun,
+            hedges_won: hedges.won,
             running: places.running,
             waiting: places.waiting,
         }

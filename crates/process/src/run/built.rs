@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use seaworthy::core::address::Trusted;
+use seaworthy::cors::CorsLayer;
 use seaworthy::headers::Preset;
 use seaworthy::request_id::{Format, RequestIdLayer, Trust};
 use seaworthy::stack::Settings as StackSettings;
@@ -64,6 +65,7 @@ fn stack_settings(config: &Config) -> StackSettings {
     };
     settings.route_header = Some(ROUTE);
     settings.headers = preset(config.headers.preset);
+    settings.cors = config.cors.as_ref().map(CorsLayer::new).unwrap_or_default();
     settings.hold.start = config.start.hold;
     settings.hold.crash = config.start.hold_after_crash;
     settings.hold.pause = PAUSE;

@@ -77,7 +77,7 @@ impl Commands {
     ) -> Result<Self, SpawnError> {
         let identity = app.user.as_ref().map(Identity::of).transpose()?.filter(|identity| !identity.is_ours());
         let login = identity.iter().flat_map(Identity::environment);
-        let environment = Environment::inherited(std::env::vars_os()).with(login);
+        let environment = Environment::inherited(std::env::vars_os()).without(&app.withheld).with(login);
         Ok(Self {
             reaper,
             environment,

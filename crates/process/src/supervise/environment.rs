@@ -51,6 +51,13 @@ impl Environment {
         Self(ours.into_iter().filter(|(name, _)| !foreign(name)).collect())
     }
 
+    /// Takes out variables that hold what is kept from the program.
+    #[must_use]
+    pub(crate) fn without(mut self, names: &[String]) -> Self {
+        self.0.retain(|name, _| !names.iter().any(|withheld| name == withheld.as_str()));
+        self
+    }
+
     /// Adds what tells the program where to listen.
     ///
     /// A Python program also learns not to keep its output back: lines that sit in a buffer when it dies are lost.
@@ -122,6 +129,14 @@ mod tests {
         assert_eq!(get(&environment, "ADMIN_PORT"), Some("12346"));
         assert_eq!(get(&environment, "HOST"), Some("0.0.0.0"));
         assert_eq!(get(&environment, "PYTHONUNBUFFERED"), Some("1"));
+    }
+
+    #[test]
+    fn what_is_withheld_is_given_only_by_name() {
+        let environment = ours(&[("PATH", "/bin"), ("PAY_KEY", "hunter2")]).without(&["PAY_KEY".to_owned()]);
+        assert_eq!((get(&environment, "PATH"), get(&environment, "PAY_KEY")), (Some("/bin"), None));
+        let configured = BTreeMap::from([("PAY_KEY".to_owned(), Secret::new("hunter2".to_owned()))]);
+        assert_eq!(get(&environment.with_configured(&configured), "PAY_KEY"), Some("hunter2"));
     }
 
     #[test]

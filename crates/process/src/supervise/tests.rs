@@ -135,6 +135,7 @@ pub(super) fn setup(command: Vec<OsString>, port: AppPort) -> Built {
             live_interval: Duration::from_millis(100),
             drain_signal: None,
             env: BTreeMap::new(),
+            withheld: Vec::new(),
             cwd: None,
             user: None,
             protocol: Protocol::Auto,

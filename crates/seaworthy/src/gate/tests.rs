@@ -2,6 +2,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::{Version, header};
 use http_body_util::Full;
 use seaworthy_core::event::Nowhere;
 use seaworthy_core::lifecycle::Change;

@@ -16,7 +16,7 @@ use std::task::{Context, Poll};
 
 use tokio::time::{Instant, Sleep, sleep};
 
-use super::Hedge;
+use super::{Begun, Hedge};
 
 /// Begins the second attempt, and knows what a failure is.
 pub(super) trait Second<F: Future> {
@@ -40,7 +40,9 @@ pin_project_lite::pin_project! {
         // Until the second begins.
         #[pin]
         delay: Option<Sleep>,
-        // The delay is over, the budget is charged, and it has not begun yet.
+        // The delay is over and the budget is charged, until the second has ended.
+        charged: Option<Begun>,
+        // It was charged for one that has not been sent yet.
         due: bool,
         // That of the first, which failed.
         failed: Option<F::Output>,
@@ -54,12 +56,12 @@ impl<F: Future, N: Second<F>> Race<F, N> {
     pub(super) fn new(first: F, next: Option<N>, hedge: Hedge) -> Self {
         let delay = if next.is_some() { hedge.delay().map(sleep) } else { None };
         let next = next.map(|next| (next, hedge, Instant::now()));
-        Self { first: Some(first), second: None, delay, due: false, failed: None, next }
+        Self { first: Some(first), second: None, delay, charged: None, due: false, failed: None, next }
     }
 
     /// One that is alone, and is not even watched.
     pub(super) fn alone(first: F) -> Self {
-        Self { first: Some(first), second: None, delay: None, due: false, failed: None, next: None }
+        Self { first: Some(first), second: None, delay: None, charged: None, due: false, failed: None, next: None }
     }
 }
 
@@ -80,8 +82,9 @@ impl<F: Future, N: Second<F>> Future for Race<F, N> {
             } else {
                 // Now, and not when whoever waits gets round to dropping it.
                 this.second.set(None);
+                *this.charged = None;
                 if !failure {
-                    hedge.answered(began.elapsed(), false);
+                    hedge.answered(began.elapsed());
                 }
                 return Poll::Ready(answer);
             }
@@ -90,7 +93,8 @@ impl<F: Future, N: Second<F>> Future for Race<F, N> {
             && delay.poll(cx).is_ready()
         {
             this.delay.set(None);
-            *this.due = hedge.begin();
+            *this.charged = hedge.begin();
+            *this.due = this.charged.is_some();
         }
         if *this.due
             && let Poll::Ready(begun) = next.poll_begin(cx)
@@ -100,12 +104,16 @@ impl<F: Future, N: Second<F>> Future for Race<F, N> {
         }
         if let Some(Poll::Ready(mut answer)) = this.second.as_mut().as_pin_mut().map(|second| second.poll(cx)) {
             this.second.set(None);
+            let charged = this.charged.take();
             if next.is_failure(&answer) {
                 // The first, there or still to come, is the better one to show.
                 return this.failed.take().map_or(Poll::Pending, Poll::Ready);
             }
             this.first.set(None);
-            hedge.answered(began.elapsed(), true);
+            hedge.answered(began.elapsed());
+            if let Some(charged) = charged {
+                charged.win();
+            }
             next.sign(&mut answer);
             return Poll::Ready(answer);
         }

@@ -119,7 +119,7 @@ async fn a_slow_one_is_overtaken_and_dropped_with_its_lease() {
     let answer = client.asked(Method::GET).await;
     assert_eq!((answer.status().as_u16(), answer.extensions().get()), (201, Some(&Hedged)));
     assert!(began.elapsed() < 100 * MILLISECOND, "{:?}", began.elapsed());
-    assert_eq!(client.hedge.counts(), Counts { begun: 1, won: 1, exhausted: 0 });
+    assert_eq!(client.hedge.counts(), Counts { begun: 1, won: 1, lost: 0, exhausted: 0 });
     client.assert_at_rest();
     assert_eq!(client.breaker.snapshot().totals.succeeded, 1, "the one that was dropped counts neither way");
 }
@@ -128,7 +128,16 @@ async fn a_slow_one_is_overtaken_and_dropped_with_its_lease() {
 async fn a_first_that_comes_in_the_end_wins_and_the_second_is_dropped() {
     let client = client([(60, 200), (5_000, 201)]);
     assert_eq!(client.asked(Method::GET).await.status().as_u16(), 200);
-    assert_eq!(client.hedge.counts(), Counts { begun: 1, won: 0, exhausted: 0 });
+    assert_eq!(client.hedge.counts(), Counts { begun: 1, won: 0, lost: 1, exhausted: 0 });
+    client.assert_at_rest();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_that_leaves_takes_both_attempts_along() {
+    let client = client([(5_000, 200)]);
+    assert!(tokio::time::timeout(100 * MILLISECOND, client.asked(Method::GET)).await.is_err());
+    assert_eq!(client.server.attempts(), 2);
+    assert_eq!(client.hedge.counts(), Counts { begun: 1, won: 0, lost: 1, exhausted: 0 });
     client.assert_at_rest();
 }
 
@@ -192,7 +201,7 @@ async fn a_percentile_is_learnt_from_what_is_answered() {
     }
     // Ten milliseconds and an eighth until the second begins, and ten for itself.
     assert!(took.load(SeqCst) < 30, "{took:?}");
-    assert_eq!(hedge.counts(), Counts { begun: 1, won: 1, exhausted: 0 });
+    assert_eq!(hedge.counts(), Counts { begun: 1, won: 1, lost: 0, exhausted: 0 });
 }
 
 #[tokio::test(start_paused = true)]
@@ -202,7 +211,7 @@ async fn retries_and_second_attempts_draw_on_one_budget() {
     for _ in 0..50 {
         assert_eq!(client.asked(Method::GET).await.status().as_u16(), 200);
     }
-    assert_eq!(client.hedge.counts(), Counts { begun: 10, won: 0, exhausted: 40 });
+    assert_eq!(client.hedge.counts(), Counts { begun: 10, won: 0, lost: 10, exhausted: 40 });
     assert!(!client.hedge.inner.retry.withdraw(), "nothing is left for a retry either");
 }
 
@@ -224,10 +233,10 @@ proptest! {
                 client.asked(Method::GET).await;
                 client.assert_at_rest();
             }
-            let Counts { begun, won, exhausted } = client.hedge.counts();
+            let Counts { begun, won, lost, exhausted } = client.hedge.counts();
             prop_assert!(client.server.most.load(SeqCst) <= 2);
             prop_assert_eq!(u64::from(client.server.attempts()), calls as u64 + begun - refused(&client));
-            prop_assert!(won <= begun && begun + exhausted <= calls as u64);
+            prop_assert!(won + lost == begun && begun + exhausted <= calls as u64);
             // A part of the calls of ten seconds; all of them, where it took no longer.
             if began.elapsed() < Duration::from_secs(9) {
                 prop_assert!(begun <= calls as u64 * u64::from(percent) / 100, "{} of {}", begun, calls);

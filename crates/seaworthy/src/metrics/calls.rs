@@ -1,4 +1,4 @@
-//! Breakers and retries of calls to others, as families: the same ones in the gateway and in a service.
+//! Breakers, retries and second attempts of calls to others, as families: the same ones in the gateway and in a service.
 
 use std::sync::Mutex;
 
@@ -8,6 +8,7 @@ use seaworthy_core::metric::Kind::{Counter, Gauge};
 
 use super::{Metrics, lock};
 use crate::breaker::{Breaker, Breakers};
+use crate::hedge::{self, Hedge};
 use crate::retry::{Counts, Retry};
 
 const STATES: [State; 3] = [State::Closed, State::HalfOpen, State::Open];
@@ -18,6 +19,7 @@ pub(super) struct Calls {
     breakers: Mutex<Vec<Breaker>>,
     keyed: Mutex<Vec<Breakers>>,
     retries: Mutex<Vec<Retry>>,
+    hedges: Mutex<Vec<Hedge>>,
 }
 
 impl Calls {
@@ -34,6 +36,9 @@ impl Calls {
         let retries = lock(&self.retries).clone();
         let counts = retries.iter().map(|retry| (&**retry.name(), retry.counts()));
         write_retries(page, &counts.collect::<Vec<_>>());
+        let hedges = lock(&self.hedges).clone();
+        let counts = hedges.iter().map(|hedge| (&**hedge.name(), hedge.counts()));
+        write_hedges(page, &counts.collect::<Vec<_>>());
     }
 }
 
@@ -90,6 +95,25 @@ impl Metrics {
     /// ```
     pub fn watch_retry(&self, retry: Retry) {
         lock(&self.0.calls.retries).push(retry);
+    }
+
+    /// Shows what became of second attempts, under the name of the retries whose budget they draw on as the label `service`.
+    ///
+    /// ```
+    /// use seaworthy::Lifecycle;
+    /// use seaworthy::core::metric::Format;
+    /// use seaworthy::hedge::{self, Hedge};
+    /// use seaworthy::metrics::Metrics;
+    /// use seaworthy::retry::{self, Retry};
+    ///
+    /// let metrics = Metrics::new("shop");
+    /// let retry = Retry::new("search", retry::Policy::default(), Lifecycle::default().sink());
+    /// metrics.watch_hedge(Hedge::new(hedge::Policy::default(), retry));
+    /// let page = String::from_utf8(metrics.exposition(Format::Text)).expect("text is UTF-8");
+    /// assert!(page.contains("egress_hedges_total{service=\"search\",outcome=\"won\"} 0\n"));
+    /// ```
+    pub fn watch_hedge(&self, hedge: Hedge) {
+        lock(&self.0.calls.hedges).push(hedge);
     }
 }
 
@@ -154,5 +178,20 @@ pub fn write_retries(page: &mut Exposition, counts: &[(&str, Counts)]) {
     let mut family = page.family("retry_budget_exhausted_total", Counter, help);
     for (service, counts) in counts {
         family.sample(&[("service", service)], counts.exhausted);
+    }
+}
+
+/// Writes the family of second attempts, by service; nothing where there is none.
+pub fn write_hedges(page: &mut Exposition, counts: &[(&str, hedge::Counts)]) {
+    if counts.is_empty() {
+        return;
+    }
+    let help = "Calls that were slow enough for a second attempt, by what became of it: its answer was taken, it was not, or \
+                the budget allowed none.";
+    let mut family = page.family("egress_hedges_total", Counter, help);
+    for (service, counts) in counts {
+        for (outcome, count) in [("won", counts.won), ("lost", counts.lost), ("budget_exhausted", counts.exhausted)] {
+            family.sample(&[("service", service), ("outcome", outcome)], count);
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::thread;
 
-use crate::bed::{Orders, PostgreSql, Prometheus, get};
+use crate::bed::{Orders, PostgreSql, Prometheus, get, promtool};
 
 /// Keeps a table to itself until it is dropped: whoever wants to write to it waits, with a connection.
 struct Lock(std::process::Child);
@@ -38,13 +38,7 @@ fn the_exposition_passes_promtool() {
     orders.post("/payments", "");
     orders.post("/signups", "");
     let page = get(orders.admin, "/metrics").body;
-    let mut promtool = Command::new("promtool");
-    promtool.args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut promtool = promtool.spawn().expect("promtool is there: `cargo xtask test` installs it");
-    promtool.stdin.take().expect("it is piped").write_all(&page).expect("it reads");
-    let judged = promtool.wait_with_output().expect("it ends");
-    let said = String::from_utf8_lossy(&judged.stderr).into_owned() + &String::from_utf8_lossy(&judged.stdout);
-    assert!(judged.status.success(), "{said}\n{}", String::from_utf8_lossy(&page));
+    assert_eq!(promtool(&page), Ok(()), "{}", String::from_utf8_lossy(&page));
 }
 
 #[test]

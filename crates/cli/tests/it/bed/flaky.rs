@@ -34,12 +34,14 @@ struct Shared {
     status: AtomicU16,
     released: AtomicBool,
     left: AtomicBool,
+    hurried: AtomicBool,
     seen: Mutex<Vec<Seen>>,
     location: Mutex<String>,
 }
 
 /// Answers with a status that can be changed. `/redirect` redirects, `/echo` sends the body back, `/held` answers when it
-/// is released, `/stream` sends one part at once and another when it is released, `/hang` waits until its client leaves.
+/// is released, `/stream` sends one part at once and another when it is released, `/hang` waits until its client leaves, and of the
+/// requests to `/tardy` the first does. `/sharing` says whose pages may read it.
 #[derive(Debug, Clone)]
 pub(crate) struct Flaky {
     pub(crate) address: SocketAddr,
@@ -62,6 +64,7 @@ impl Flaky {
             status: AtomicU16::new(200),
             released: AtomicBool::new(false),
             left: AtomicBool::new(false),
+            hurried: AtomicBool::new(false),
             seen: Mutex::default(),
             location: Mutex::default(),
         });
@@ -102,7 +105,12 @@ impl Flaky {
         self.shared.released.store(true, Ordering::SeqCst);
     }
 
-    /// Whether the client of `/hang` has left.
+    /// The next request to `/tardy` hangs like the first.
+    pub(crate) fn is_tardy_again(&self) {
+        self.shared.hurried.store(false, Ordering::SeqCst);
+    }
+
+    /// Whether the client of one that hangs has left.
     pub(crate) fn was_left(&self) -> bool {
         self.shared.left.load(Ordering::SeqCst)
     }
@@ -135,7 +143,9 @@ impl Flaky {
                     until("it is released", released);
                     out.write_all(b"4\r\nlast\r\n0\r\n\r\n").and_then(|()| out.flush())
                 }
-                "hang" => {
+                "tardy" if self.shared.hurried.swap(true, Ordering::SeqCst) => answer(out, 200, "", b"in time"),
+                "sharing" => answer(out, 200, "access-control-allow-origin: *\r\nvary: Accept\r\n", b"answered"),
+                "hang" | "tardy" => {
                     // Ends when the other side does.
                     let _ = stream.read(&mut [0; 64]);
                     self.shared.left.store(true, Ordering::SeqCst);

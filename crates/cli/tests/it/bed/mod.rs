@@ -19,7 +19,7 @@ pub(crate) use databases::{PostgreSql, Redis, free_port};
 pub(crate) use flaky::{Authority, Flaky};
 pub(crate) use log::Log;
 pub(crate) use process::{children, descendants, open_files, output, resident};
-pub(crate) use prometheus::Prometheus;
+pub(crate) use prometheus::{Prometheus, promtool};
 pub(crate) use receiver::Receiver;
 pub(crate) use seaworthy::{Seaworthy, Starting, program};
 pub(crate) use servers::{Nginx, gunicorn, nginx, npm, shell};

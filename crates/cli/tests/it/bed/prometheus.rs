@@ -1,5 +1,6 @@
 //! A real Prometheus, which scrapes and is asked.
 
+use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener};
 use std::process::{Child, Command, Stdio};
 
@@ -52,4 +53,15 @@ impl Drop for Prometheus {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
+}
+
+/// What `promtool check metrics` has to say against a page.
+pub(crate) fn promtool(page: &[u8]) -> Result<(), String> {
+    let mut promtool = Command::new("promtool");
+    promtool.args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut promtool = promtool.spawn().expect("promtool is there: `cargo xtask test` installs it");
+    promtool.stdin.take().expect("it is piped").write_all(page).expect("it reads");
+    let judged = promtool.wait_with_output().expect("it ends");
+    let said = String::from_utf8_lossy(&judged.stderr).into_owned() + &String::from_utf8_lossy(&judged.stdout);
+    if judged.status.success() && said.is_empty() { Ok(()) } else { Err(said) }
 }

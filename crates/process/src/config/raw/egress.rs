@@ -1,5 +1,6 @@
 //! The tables `[egress.NAME]`.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Time, seconds};
-use crate::config::units::{As, Bind, Cidr, Destination, FilePath, Size, StatusRange};
+use crate::config::units::{As, Bind, Cidr, Destination, FilePath, SecretSource, Size, StatusRange};
 
 /// A service that the program calls through us: with a breaker, retries, timeouts and a bulkhead. The program finds it under
 /// `EGRESS_NAME_URL`, as in `http://127.0.0.1:9091/NAME`.
@@ -39,6 +40,17 @@ pub(crate) struct Egress {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schemars(extend("x-default" = "none", "examples" = ["/etc/ssl/private-ca.pem"])))]
     pub(crate) ca_file: Option<As<FilePath>>,
+
+    /// A token that each call carries as `Authorization: Bearer …`, in place of what the program sends there. The program need not
+    /// hold it, and a variable that it is taken from is not handed on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(extend("x-default" = "none", "examples" = [{ "file": "/run/secrets/stripe-key" }])))]
+    pub(crate) bearer: Option<As<SecretSource>>,
+
+    /// Headers that each call carries, in place of what the program sends under their names, and as secret as `bearer`.
+    #[serde(default)]
+    #[cfg_attr(test, schemars(extend("examples" = [{ "x-api-key": { "file": "/run/secrets/api-key" } }])))]
+    pub(crate) headers: BTreeMap<String, As<SecretSource>>,
 
     /// Who decides whether calls go through.
     #[serde(default)]
@@ -123,6 +135,26 @@ pub(crate) struct Egress {
     #[serde(default = "retry_body")]
     pub(crate) retry_body: As<Size>,
 
+    /// A call that takes longer gets a second attempt beside the first, and the answer that comes first is taken. Beside
+    /// `hedge-percentile`, whichever is sooner. Second attempts are within the budget of the retries.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(extend("x-default" = "none", "examples" = ["200ms"])))]
+    pub(crate) hedge_after: Option<Time>,
+
+    /// A call that takes longer than so many of a hundred did within the last minute gets a second attempt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(range(min = 1, max = 99), extend("x-default" = "none", "examples" = [95])))]
+    pub(crate) hedge_percentile: Option<u8>,
+
+    /// Fewer answers within the last minute have no percentile.
+    #[serde(default = "twenty_samples")]
+    #[cfg_attr(test, schemars(range(max = 10_000)))]
+    pub(crate) hedge_samples: NonZeroU32,
+
+    /// Which calls may be made twice at the same time. A body that is not kept, by `retry-body`, is never sent twice.
+    #[serde(default)]
+    pub(crate) hedge_methods: HedgeMethods,
+
     /// For name, TCP and TLS together.
     #[cfg_attr(test, schemars(extend("x-default" = "3s, or `attempt-timeout` if that is shorter", "examples" = ["1s"])))]
     pub(crate) connect_timeout: Option<Time>,
@@ -205,12 +237,28 @@ pub(crate) enum BreakerMode {
     Disabled,
 }
 
+/// What may be made twice at the same time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum HedgeMethods {
+    /// What changes nothing: `GET`, `HEAD`, `OPTIONS`, `TRACE`.
+    #[default]
+    Safe,
+    /// `PUT` and `DELETE` as well: of two that run at once the later one can undo what somebody else did in between.
+    Idempotent,
+}
+
 fn one() -> NonZeroU32 {
     NonZeroU32::MIN
 }
 
 fn ten() -> NonZeroU32 {
     NonZeroU32::MIN.saturating_add(9)
+}
+
+fn twenty_samples() -> NonZeroU32 {
+    NonZeroU32::MIN.saturating_add(19)
 }
 
 fn a_hundred() -> NonZeroU32 {

@@ -13,6 +13,7 @@ mod audit;
 mod check;
 mod check_kind;
 mod connection_limit;
+mod cors;
 mod drain;
 mod egress;
 mod headers;
@@ -46,8 +47,9 @@ pub(crate) use self::check::Check;
 pub(crate) use self::check_kind::COMMON;
 pub(crate) use self::check_kind::{Affects, CheckKind, Severity};
 pub(crate) use self::connection_limit::ConnectionLimit;
+pub(crate) use self::cors::Cors;
 pub(crate) use self::drain::{Drain, DrainPolicy};
-pub(crate) use self::egress::{BreakerMode, Egress, EgressPreset};
+pub(crate) use self::egress::{BreakerMode, Egress, EgressPreset, HedgeMethods};
 pub(crate) use self::headers::{HeaderPreset, Headers};
 pub(crate) use self::limits::Limits;
 pub(crate) use self::log::{Level, Log, LogFormat, OnFull};
@@ -152,6 +154,7 @@ pub(crate) struct Root {
     pub(crate) sentry: Sentry,
     pub(crate) audit: Audit,
     pub(crate) headers: Headers,
+    pub(crate) cors: Cors,
     pub(crate) connection_limit: ConnectionLimit,
     pub(crate) limits: Limits,
 

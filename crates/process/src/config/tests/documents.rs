@@ -104,6 +104,8 @@ fn every_key_of_the_sample_can_be_taken_as_it_stands() {
                 .with_file("/run/secrets/collector-key", "x")
                 .with_file("/run/secrets/sentry-dsn", "https://x@sentry.example/1")
                 .with_file("/run/secrets/audit-key", "x")
+                .with_file("/run/secrets/stripe-key", "x")
+                .with_file("/run/secrets/api-key", "x")
                 .with_file("/etc/ssl/collector-ca.pem", AUTHORITY)
                 .with_file("/etc/ssl/sentry-ca.pem", AUTHORITY)
                 .variable("DATABASE_URL", "postgres://app@db/app")

@@ -8,6 +8,7 @@ mod problems;
 mod properties;
 mod reload;
 mod secrets;
+mod sharing;
 mod telemetry;
 
 use std::collections::BTreeMap;

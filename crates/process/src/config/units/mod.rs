@@ -12,6 +12,7 @@ pub(crate) mod duration;
 mod port;
 mod public;
 mod secret;
+mod sharing;
 mod signal;
 mod size;
 mod status;
@@ -40,6 +41,7 @@ pub(crate) use self::public::PublicProbes;
 #[cfg(test)]
 pub(crate) use self::secret::MASK;
 pub(crate) use self::secret::{Secret, SecretSource};
+pub(crate) use self::sharing::Origin;
 pub(crate) use self::signal::Signal;
 pub(crate) use self::size::{ByteRate, Size};
 pub(crate) use self::status::StatusRange;

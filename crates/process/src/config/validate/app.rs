@@ -8,7 +8,7 @@ use crate::config::units::{AppPort, As, Target};
 use crate::config::validated::{App, Upstream};
 
 impl Review<'_> {
-    pub(super) fn app(&mut self, raw: &mut raw::App) -> App {
+    pub(super) fn app(&mut self, raw: &mut raw::App, withheld: Vec<String>) -> App {
         let live_interval = self.positive("app.live-interval", &raw.live_interval);
         if raw.env.contains_key("PORT") {
             self.refuse(
@@ -26,6 +26,7 @@ impl Review<'_> {
             live_interval,
             drain_signal: raw.drain_signal.as_ref().map(|signal| signal.0),
             env: self.environment("app.env", &raw.env),
+            withheld,
             cwd: raw.cwd.as_ref().map(|path| path.0.0.clone()),
             user: raw.user.as_ref().map(|user| user.0.clone()),
             protocol: raw.protocol,

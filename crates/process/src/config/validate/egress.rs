@@ -1,5 +1,8 @@
 //! Services that the program calls through us.
 
+mod credentials;
+mod hedge;
+
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
@@ -15,6 +18,8 @@ use crate::config::raw::{self, BreakerMode, EgressPreset, Root, Time};
 use crate::config::tree;
 use crate::config::units::{Address, As, Bind, StatusRange};
 use crate::config::validated::Egress;
+
+pub(super) use self::credentials::withheld;
 
 const HOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const PORT: u16 = 9091;
@@ -97,6 +102,8 @@ impl Entry<'_, '_, '_> {
     fn service(mut self, raw: &mut raw::Egress) -> Option<Egress> {
         let timeouts = self.timeouts(raw)?;
         let breaker = self.breaker(raw, &timeouts);
+        let hedge = self.hedge(raw, &timeouts);
+        let credentials = self.credentials(raw);
         let listen = raw.listen.take().map(|bind| bind.0.resolve(HOST));
         raw.listen = listen.clone().map(|listen| As(Bind::To(listen)));
         let fallback = self.fallback(raw);
@@ -107,6 +114,7 @@ impl Entry<'_, '_, '_> {
             listen,
             private: plain(&raw.private),
             ca_file: raw.ca_file.as_ref().map(|file| file.0.0.clone()),
+            credentials,
             mode: match raw.breaker {
                 BreakerMode::Automatic => Mode::Automatic,
                 BreakerMode::ForcedOpen => Mode::ForcedOpen,
@@ -123,6 +131,7 @@ impl Entry<'_, '_, '_> {
             },
             budget: BudgetPolicy { percent: raw.retry_budget_percent.into(), ..BudgetPolicy::default() },
             retry_body: raw.retry_body.0.0,
+            hedge,
             timeouts,
             bulkhead: bulkhead::Policy {
                 concurrency: raw.concurrency,

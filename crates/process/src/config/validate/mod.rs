@@ -43,7 +43,8 @@ pub(crate) struct Review<'a> {
 impl Review<'_> {
     /// The whole configuration. It is to be used only if there are no problems.
     pub(crate) fn config(&mut self, raw: &mut Root) -> Config {
-        let app = self.app(&mut raw.app);
+        let withheld = egress::withheld(raw);
+        let app = self.app(&mut raw.app, withheld);
         let (drain, stop) = self.drain_and_stop(&mut raw.drain, &mut raw.stop);
         let upstream = self.upstream(raw);
         let top = self.top(raw);
@@ -80,6 +81,7 @@ impl Review<'_> {
             sentry,
             audit: self.audit(&raw.audit),
             headers: super::validated::Headers { preset: raw.headers.preset },
+            cors: self.cors(&raw.cors),
             connection_limit: Self::connection_limit(&raw.connection_limit),
             limits: self.limits(&raw.limits),
             checks,

@@ -1,4 +1,6 @@
-//! The limits.
+//! The limits, and who may read answers.
+
+use seaworthy::cors::{CorsError, Policy};
 
 use super::Review;
 use crate::config::raw;
@@ -15,6 +17,53 @@ const LONGEST_URI: u64 = (64 << 10) - 2;
 impl Review<'_> {
     pub(super) fn connection_limit(raw: &raw::ConnectionLimit) -> ConnectionLimit {
         ConnectionLimit { total: raw.total, per_address: raw.per_address.0.clone().on() }
+    }
+
+    /// Whose pages may read answers; `None` for nobody's.
+    pub(super) fn cors(&mut self, raw: &raw::Cors) -> Option<Policy> {
+        let raw::Cors { origins, methods, headers, exposed_headers, credentials, max_age } = raw;
+        if origins.is_empty() {
+            for key in ["methods", "headers", "exposed-headers", "credentials", "max-age"] {
+                let path = format!("cors.{key}");
+                // Taken out because it is wrong, they are not missing.
+                if self.given(&path) && !self.broken.contains("cors.origins") {
+                    self.warn(&path, "has no effect without cors.origins", "name the origins, or leave the key out");
+                }
+            }
+            return None;
+        }
+        if max_age.0.subsec_nanos() != 0 {
+            let message = format!("= {} is no whole number of seconds", max_age.0.write());
+            self.refuse(&["cors.max-age"], message, "write \"10m\", say: the header has no smaller unit");
+        }
+        let any = "*";
+        for (path, with_any, hint) in [
+            ("cors.origins", origins.iter().any(|origin| origin.0.0 == any), "name the origins that may"),
+            ("cors.methods", methods.iter().any(|method| method.0 == any), "name the methods"),
+            ("cors.exposed-headers", exposed_headers.iter().any(|header| header.0 == any), "name the headers"),
+        ] {
+            if *credentials && with_any {
+                let message = format!("does not fit: {path} holds \"*\", cors.credentials is true");
+                let why = "browsers believe no \"*\" where cookies go along";
+                self.refuse(&[path, "cors.credentials"], message, format!("{hint}: {why}"));
+            }
+        }
+        let policy = Policy::new(origins.iter().map(|origin| &origin.0.0))
+            .and_then(|policy| policy.methods(methods.iter().map(|method| &method.0)))
+            .and_then(|policy| policy.headers(headers.iter().map(|header| &header.0)))
+            .and_then(|policy| policy.exposed(exposed_headers.iter().map(|header| &header.0)))
+            .and_then(|policy| policy.credentials(*credentials));
+        match policy {
+            Ok(policy) => Some(policy.max_age(max_age.0)),
+            // All of these were refused above, and not only the first.
+            Err(CorsError::AnybodyWithCredentials | CorsError::EachWithCredentials(_)) => None,
+            Err(error) => {
+                let text = error.to_string();
+                let (message, hint) = text.split_once(": ").unwrap_or((&text, ""));
+                self.refuse(&["cors.origins"], format!("does not fit: {message}"), hint);
+                None
+            }
+        }
     }
 
     pub(super) fn limits(&mut self, raw: &raw::Limits) -> Limits {

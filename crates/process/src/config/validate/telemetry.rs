@@ -107,7 +107,7 @@ impl Review<'_> {
     }
 
     /// A secret, noted so that a reload sees when it changes.
-    fn found(&mut self, path: &str, name: &str, source: &SecretSource) -> Option<Secret> {
+    pub(super) fn found(&mut self, path: &str, name: &str, source: &SecretSource) -> Option<Secret> {
         match self.secret(path, name, source) {
             Ok(secret) => {
                 self.secrets.insert(path.to_owned(), secret.clone());

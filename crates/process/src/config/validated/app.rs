@@ -28,6 +28,8 @@ pub(crate) struct App {
     pub(crate) drain_signal: Option<Signal>,
     /// Added to the environment of the program. Any value may be a secret, so none can be printed.
     pub(crate) env: BTreeMap<String, Secret>,
+    /// Variables of ours that it does not inherit: they hold what is kept from it.
+    pub(crate) withheld: Vec<String>,
     pub(crate) cwd: Option<PathBuf>,
     pub(crate) user: Option<User>,
     pub(crate) protocol: Protocol,

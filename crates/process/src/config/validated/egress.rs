@@ -2,12 +2,14 @@
 
 use std::path::PathBuf;
 
+use http::HeaderName;
 use seaworthy::breaker::{Fallback, Mode, Policy};
 use seaworthy::bulkhead;
 use seaworthy::client::Timeouts;
+use seaworthy::hedge;
 use seaworthy::retry::{self, BudgetPolicy};
 
-use crate::config::units::{Address, Cidr, Destination};
+use crate::config::units::{Address, Cidr, Destination, Secret};
 
 /// A service that the program calls through us.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +22,8 @@ pub(crate) struct Egress {
     pub(crate) private: Vec<Cidr>,
     /// `None` for the public authorities.
     pub(crate) ca_file: Option<PathBuf>,
+    /// Headers that calls carry in place of the program's own.
+    pub(crate) credentials: Vec<(HeaderName, Secret)>,
     pub(crate) mode: Mode,
     pub(crate) breaker: Policy,
     /// Statuses that count neither way.
@@ -28,6 +32,8 @@ pub(crate) struct Egress {
     pub(crate) budget: BudgetPolicy,
     /// The largest body that is kept to be sent again, in bytes.
     pub(crate) retry_body: u64,
+    /// `None` where no call is made twice at a time.
+    pub(crate) hedge: Option<hedge::Policy>,
     pub(crate) timeouts: Timeouts,
     pub(crate) bulkhead: bulkhead::Policy,
     pub(crate) fallback: Option<Fallback>,

@@ -25,6 +25,8 @@ pub(crate) use self::observe::{
 };
 pub(crate) use self::protect::{ConnectionLimit, HeaderPreset, Headers, Limits};
 pub(crate) use self::telemetry::{Audit, Export, Sentry, Trace};
+use seaworthy::cors::Policy;
+
 use super::units::{Address, Cidr, Target};
 
 /// The whole configuration, coherent and complete.
@@ -69,6 +71,8 @@ pub(crate) struct Config {
     /// `None` where there is no trail.
     pub(crate) audit: Option<Audit>,
     pub(crate) headers: Headers,
+    /// Whose pages may read answers; `None` for nobody's.
+    pub(crate) cors: Option<Policy>,
     pub(crate) connection_limit: ConnectionLimit,
     pub(crate) limits: Limits,
     /// What is asked in the background.

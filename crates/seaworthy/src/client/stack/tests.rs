@@ -121,7 +121,7 @@ async fn a_machine_that_says_nothing_is_overtaken_by_a_second_attempt_and_its_co
     let stack = stack().hedge(hedge::Policy { after, ..hedge::Policy::default() });
     let answer = get(&stack, &url).await;
     assert_eq!((answer.status().as_u16(), answer.extensions().get()), (200, Some(&hedge::Hedged)));
-    assert_eq!(stack.hedges().map(Hedge::counts), Some(hedge::Counts { begun: 1, won: 1, exhausted: 0 }));
+    assert_eq!(stack.hedges().map(Hedge::counts), Some(hedge::Counts { begun: 1, won: 1, lost: 0, exhausted: 0 }));
     assert!(silent.await.unwrap().starts_with(b"GET / HTTP/1.1"));
     assert_eq!((stack.places().occupancy().running, stack.breaker().snapshot().totals.succeeded), (0, 1));
 }

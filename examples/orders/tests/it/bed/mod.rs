@@ -20,7 +20,7 @@ mod wait;
 pub(crate) use client::{Answer, Client, get};
 pub(crate) use databases::{PostgreSql, Redis, free_port};
 pub(crate) use orders::{Orders, try_post};
-pub(crate) use prometheus::Prometheus;
+pub(crate) use prometheus::{Prometheus, promtool};
 pub(crate) use receiver::Receiver;
 
 use log::Log;
