@@ -1,5 +1,6 @@
-//! The only task runner: `cargo xtask test | tidy | docs | bench | fuzz`.
+//! The only task runner: `cargo xtask test | tidy | docs | api | bench | fuzz`.
 
+mod api;
 mod bench;
 mod command;
 mod docs;
@@ -37,6 +38,8 @@ enum Task {
     },
     /// Writes anew what is made from the sources: reference, schema and sample of the configuration, and the help.
     Docs,
+    /// Writes anew what the library offers, one public item a line, and shows what has changed: run it when the change is meant.
+    Api,
     /// CPU time a request against nginx, HAProxy and a TCP relay that do the same work.
     Bench(bench::Options),
     /// Parsers against inputs that are nearly right, made from the seeds under fuzz/seeds.
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
         Task::Test { only } => test::run(only),
         Task::Tidy { only } => tidy::run(only.as_deref()),
         Task::Docs => docs::write(),
+        Task::Api => api::write(),
         Task::Bench(options) => bench::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),
     };

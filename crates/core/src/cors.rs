@@ -62,13 +62,13 @@ pub enum CorsError {
 }
 
 /// The methods that are allowed when nobody says.
-pub const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
+pub const METHODS: &[&str] = &["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
 
 /// The headers of requests that are allowed when nobody says, besides those that browsers always allow.
-pub const HEADERS: [&str; 2] = ["authorization", "content-type"];
+pub const HEADERS: &[&str] = &["authorization", "content-type"];
 
 /// The headers of answers that pages may read when nobody says: what a refusal has to tell them.
-pub const EXPOSED: [&str; 7] = [
+pub const EXPOSED: &[&str] = &[
     "retry-after",
     "x-request-id",
     "x-ratelimit-limit",
@@ -114,9 +114,9 @@ impl Policy {
         };
         Ok(Self {
             origins,
-            methods: METHODS.map(str::to_owned).to_vec(),
-            headers: Some(HEADERS.map(str::to_owned).to_vec()),
-            exposed: EXPOSED.map(str::to_owned).to_vec(),
+            methods: owned(METHODS),
+            headers: Some(owned(HEADERS)),
+            exposed: owned(EXPOSED),
             credentials: false,
             max_age: Duration::from_mins(10),
         })
@@ -245,6 +245,10 @@ fn tokens<T: AsRef<str>>(
         if fine { Ok(name.to_owned()) } else { Err(refused(name.to_owned())) }
     };
     names.into_iter().map(name).collect()
+}
+
+fn owned(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
 }
 
 #[cfg(test)]

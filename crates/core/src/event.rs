@@ -182,7 +182,7 @@ macro_rules! events {
         $variant:ident $({ $($field:ident : $kind:ty),+ $(,)? })? = $name:literal, $level:ident,
             $message:literal $(, $argument:expr)* $(; $($label:literal => $value:expr),+)?;
     )+) => {
-        /// A fact.
+        /// A fact. Match its variants with `..` for the fields: further ones may be added.
         #[derive(Debug, Clone)]
         #[non_exhaustive]
         pub enum Event {

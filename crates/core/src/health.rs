@@ -77,8 +77,8 @@ pub enum Class {
 
 impl Class {
     /// Every class, in the order of its number.
-    pub const ALL: [Self; 7] =
-        [Self::Timeout, Self::Refused, Self::Auth, Self::Tls, Self::Protocol, Self::Condition, Self::Stale];
+    pub const ALL: &'static [Self] =
+        &[Self::Timeout, Self::Refused, Self::Auth, Self::Tls, Self::Protocol, Self::Condition, Self::Stale];
 
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -91,6 +91,28 @@ impl Class {
             Self::Condition => "condition",
             Self::Stale => "stale",
         }
+    }
+}
+
+/// Runs of a check that failed, by how they did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Failures([u64; Class::ALL.len()]);
+
+impl Failures {
+    /// One more.
+    pub fn count(&mut self, class: Class) {
+        self.0[class as usize] += 1;
+    }
+
+    #[must_use]
+    pub fn of(&self, class: Class) -> u64 {
+        self.0[class as usize]
+    }
+
+    /// Of all classes.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.0.iter().sum()
     }
 }
 
@@ -177,8 +199,8 @@ pub struct Check {
     pub stale_at: Option<Instant>,
     /// A failing check that it depends on: whoever looks for the cause should look there first.
     pub because_of: Option<String>,
-    /// Runs that failed since the start, by the number of their class.
-    pub failures: [u64; Class::ALL.len()],
+    /// Runs that failed since the start.
+    pub failures: Failures,
     /// Free values that somebody gave it.
     pub labels: Vec<(String, String)>,
     /// What the last run that measured anything has measured: one that failed seldom does.
@@ -402,8 +424,8 @@ mod tests {
 
     #[test]
     fn the_number_of_a_class_is_its_place_in_the_list() {
-        for (place, class) in Class::ALL.into_iter().enumerate() {
-            assert_eq!(class as usize, place);
+        for (place, class) in Class::ALL.iter().enumerate() {
+            assert_eq!(*class as usize, place);
         }
     }
 }

@@ -18,10 +18,10 @@
 //! assert!(state.answers().live && !state.answers().ready);
 //! ```
 
-pub mod budget;
-pub mod signal;
+mod budget;
+mod signal;
 
-pub use budget::{Budget, BudgetError, Parts};
+pub use budget::{Budget, BudgetError, FLUSH, Parts};
 pub use signal::{Repeats, Urgency};
 
 /// Where a service is in its life.
@@ -142,6 +142,7 @@ pub enum Traffic {
 
 /// Why a drain began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Cause {
     Sigterm,
     Sigint,

@@ -145,6 +145,19 @@ impl Reason {
         self.row().side
     }
 
+    /// The reason behind a status with which a server answers by itself what never became a request: malformed, too long, too large or too
+    /// slow. `None` for every other one.
+    #[must_use]
+    pub const fn of_client_error(status: u16) -> Option<Self> {
+        match status {
+            400 => Some(Self::BadRequest),
+            408 => Some(Self::RequestTooSlow),
+            414 => Some(Self::UriTooLong),
+            431 => Some(Self::HeadTooLarge),
+            _ => None,
+        }
+    }
+
     /// Whether an HTTP/1 connection is closed after the answer.
     #[must_use]
     pub const fn closes(self) -> bool {
@@ -176,6 +189,14 @@ mod tests {
                 (status, side) => panic!("{reason:?}: {status} by {side:?}"),
             }
         }
+    }
+
+    #[test]
+    fn what_a_client_broke_has_the_status_that_it_was_answered() {
+        for status in 0..600 {
+            assert!(Reason::of_client_error(status).is_none_or(|reason| reason.status() == status), "{status}");
+        }
+        assert_eq!(Reason::of_client_error(431), Some(Reason::HeadTooLarge));
     }
 
     #[test]

@@ -98,6 +98,7 @@ impl<'p> Line<'p> {
 
 /// Why a line cannot be counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
 pub enum Malformed {
     #[error("it is not UTF-8")]
     Encoding,

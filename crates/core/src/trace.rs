@@ -204,6 +204,7 @@ enum Root {
 
 /// Why there is no such sampler.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
 pub enum SamplerError {
     #[error("unknown sampler {0:?}: use one of {names}", names = Sampler::NAMES.join(", "))]
     Name(String),

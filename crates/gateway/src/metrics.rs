@@ -3,5 +3,5 @@
 mod cells;
 mod shard;
 
-pub use self::cells::{CLIENT_ERRORS, Cells, Counted, OUTCOMES, Open, UpstreamSeries};
+pub use self::cells::{Cells, Counted, OUTCOMES, Open, UpstreamSeries};
 pub use self::shard::Shard;

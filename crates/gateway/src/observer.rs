@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use seaworthy::access::Observer;
 use seaworthy::core::event::RequestFinished;
-use seaworthy::core::refusal::Reason;
 
 use super::proxy::Failure;
 use super::shared::WorkerShare;
@@ -72,11 +71,6 @@ impl WorkerObserver {
     /// A client broke HTTP and was answered with `status`; 0 where it was not answered.
     pub(crate) fn client_error(&self, status: u16) {
         self.0.metrics.client_error(status);
-    }
-
-    /// Something was refused that never became a request.
-    pub(crate) fn refused(&self, reason: Reason) {
-        self.0.metrics.refused(reason);
     }
 
     pub(crate) fn idle_race(&self) {

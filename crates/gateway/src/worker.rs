@@ -227,7 +227,8 @@ fn stack(
     proxy: &Proxy,
 ) -> StackService {
     // A panic is reported by the hook of the process, which knows its place.
-    let settings = StackSettings { cors: settings.stack.cors.unshared(), ..settings.stack.clone() };
+    let mut settings = settings.stack.clone();
+    settings.cors = settings.cors.unshared();
     let stack = Stack::new(settings, lifecycle.clone(), observer.clone(), Arc::new(Nowhere));
     stack.timer(alarms.clone()).layer(proxy.clone())
 }

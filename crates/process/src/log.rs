@@ -107,7 +107,11 @@ fn level(level: crate::config::Level) -> Level {
 }
 
 fn settings(log: &Log) -> Settings {
-    Settings { access: log.access, query: log.query, redactor: Redactor::new(&log.redact) }
+    let mut settings = Settings::default();
+    settings.access = log.access;
+    settings.query = log.query;
+    settings.redactor = Redactor::new(&log.redact);
+    settings
 }
 
 impl Sink for Logger {

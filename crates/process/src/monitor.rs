@@ -21,12 +21,12 @@ use std::time::Duration;
 
 use seaworthy::core::event::Sink;
 use seaworthy::core::health::{self, Dependencies};
-use seaworthy::core::schedule::{self, Schedule};
 use seaworthy::health::Health;
 use seaworthy::health::board::{Board, Seat};
 use seaworthy_checks::heartbeat::Signal;
 use seaworthy_checks::kinds::Spec;
 use seaworthy_checks::{Heartbeats, Surroundings};
+use seaworthy_core::schedule::{self, Schedule};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until};
 

@@ -112,6 +112,7 @@ pub struct Trail {
 
 /// How many entries had which end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct EntryCounts {
     /// On the disk. Only grows.
     pub written: u64,

@@ -92,6 +92,7 @@ impl Beacons {
 }
 
 /// Says that some work is under way; see the [module](self). Made by [`Lifecycle::background_work`].
+#[must_use = "the work counts as done when this is dropped"]
 pub struct BackgroundWork {
     beacons: Beacons,
     key: usize,

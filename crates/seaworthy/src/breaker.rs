@@ -85,6 +85,7 @@ struct Inner {
 /// The call was not made: the breaker is open.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the breaker of {service} is open: try again in {retry_after:.1?}")]
+#[non_exhaustive]
 pub struct Open {
     /// The name of the breaker.
     pub service: Arc<str>,

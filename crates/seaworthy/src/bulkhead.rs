@@ -68,6 +68,7 @@ struct State {
 /// The call was not made: as many run and wait as may.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{running} calls to {service} run and {waiting} wait, which is as many as may")]
+#[non_exhaustive]
 pub struct Full {
     /// The name of the bulkhead.
     pub service: Arc<str>,
@@ -201,6 +202,7 @@ impl Drop for Waiting {
 pin_project_lite::pin_project! {
     /// The result of [`Bulkhead::enter`]. Dropped, it leaves the queue.
     #[derive(Debug)]
+    #[must_use = "nobody enters before it is polled"]
     pub struct Entering {
         #[pin]
         state: EnteringState,

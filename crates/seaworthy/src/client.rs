@@ -33,11 +33,13 @@
 //! ```
 
 mod answer;
+mod layered;
 mod stack;
 mod transport;
 
 pub use answer::{AnswerBody, AnswerBodyError, Cause, Refusing, RefusingFuture};
+pub use layered::{Client, ClientFuture};
 pub use seaworthy_core::timeout::{Parts, TimeoutError, Timeouts};
-pub use stack::{Client, Stack};
+pub use stack::Stack;
 pub use transport::{BuildError, Failure, ResolveError, Resolver, Roots, RootsError, Transport, TransportBuilder};
 pub use transport::{TransportError, TransportFuture};

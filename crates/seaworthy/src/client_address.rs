@@ -83,6 +83,7 @@ where
 }
 
 /// The client of a request with `headers` that came from `peer`.
+#[doc(hidden)]
 pub fn behind(trusted: &Trusted, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
     let values = |name: &str| headers.get_all(name).iter().map(HeaderValue::as_bytes).collect::<Vec<_>>();
     trusted.client(peer, values("x-forwarded-for"), values(header::FORWARDED.as_str()))

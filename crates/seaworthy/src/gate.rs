@@ -62,6 +62,7 @@ const RETRY_AFTER: u32 = 2;
 
 /// How long requests wait for better times.
 #[derive(Debug, Clone, Copy, Default)]
+#[non_exhaustive]
 pub struct Hold {
     /// For the first start. Default 0: refused at once.
     pub start: Duration,

@@ -47,6 +47,7 @@ pub(crate) use template::Templates;
 
 /// Which headers an answer of the service gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Preset {
     /// `nosniff` and `Referrer-Policy`, which break nothing.
     #[default]

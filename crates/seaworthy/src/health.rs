@@ -39,6 +39,7 @@
 //! assert!(!health.dependencies().satisfied, "no check has run yet");
 //! ```
 
+#[doc(hidden)]
 pub mod board;
 mod builder;
 mod dependency;
@@ -125,6 +126,7 @@ impl Drop for Entry {
 
 /// Whether everything is there that a service depends on, name by name; see [`Health::dependencies`].
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
 pub struct Satisfaction {
     /// Nothing is missing.
     pub satisfied: bool,
@@ -147,11 +149,13 @@ impl Health {
     }
 
     /// Puts a new snapshot in the place of the last one. For whoever runs checks by other means.
+    #[doc(hidden)]
     pub fn publish(&self, snapshot: Snapshot) {
         self.latest.send_replace(Arc::new(snapshot));
     }
 
     /// Changes the last snapshot. Several writers so keep out of each other's way: each touches what is its own.
+    #[doc(hidden)]
     pub fn update(&self, change: impl FnOnce(&mut Snapshot)) {
         self.latest.send_modify(|snapshot| change(Arc::make_mut(snapshot)));
     }

@@ -91,6 +91,12 @@
 //! | `tracing` | the events of a service as lines of the log, with the id of their request |
 //! | `otlp`, `sentry`, `audit` | spans for a collector, reports for Sentry, an audit trail |
 //! | `testing` | a paused clock, fake checks, assertions on events |
+//!
+//! # What stays
+//!
+//! Versions follow Semantic Versioning. Enums and structs that will grow are `non_exhaustive`. [`RequestBody`] should be called by this name:
+//! what it stands for changes when a layer does. What is hidden from these pages is there for the `seaworthy` binary, and may change
+//! with every version.
 
 #![warn(missing_docs)]
 
@@ -150,5 +156,10 @@ pub use health::Health;
 pub use lifecycle::Lifecycle;
 pub use phase::Phase;
 pub use production::Production;
-pub use seaworthy_core as core;
 pub use security::Security;
+
+/// What is decided without I/O, and what it is decided from: facts, states, reasons, policies. Other policies stand where they are used,
+/// as [`breaker::Policy`] does.
+pub mod core {
+    pub use seaworthy_core::{address, backoff, event, health, lifecycle, metric, redact, refusal, trace};
+}

@@ -72,6 +72,7 @@ const STATE: u8 = WAS_READY - 1;
 
 /// What to do with a request that arrives now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[doc(hidden)]
 pub struct Admission {
     /// What becomes of a request.
     pub traffic: Traffic,
@@ -202,6 +203,7 @@ impl Lifecycle {
 
     /// What to do with a request that arrives now. One load, no lock.
     #[must_use]
+    #[doc(hidden)]
     pub fn admission(&self) -> Admission {
         Self::decode(self.inner.traffic.load(Ordering::Acquire))
     }
@@ -248,6 +250,7 @@ impl Lifecycle {
     }
 
     /// Completes at the next transition, pause or resume after this call.
+    #[doc(hidden)]
     pub fn changed(&self) -> OwnedNotified {
         self.inner.changed.clone().notified_owned()
     }

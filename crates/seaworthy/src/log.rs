@@ -28,6 +28,7 @@
 mod access;
 mod clock;
 mod encoder;
+#[doc(hidden)]
 pub mod escape;
 mod event;
 mod json;
@@ -52,10 +53,14 @@ use std::time::{Duration, Instant, SystemTime};
 use seaworthy_core::event::{Event, Level, Sink};
 use seaworthy_core::redact::Redactor;
 
+#[doc(hidden)]
 pub use encoder::{Beginning, Encoder};
+#[doc(hidden)]
 pub use json::{Frame, Line};
+#[doc(hidden)]
 pub use pretty::{Style, Tone};
 pub use threads::LogObserver;
+#[doc(hidden)]
 pub use worker::WorkerLog;
 
 use level::Threshold;
@@ -64,6 +69,7 @@ use threads::Threads;
 
 /// How lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Format {
     /// One JSON object a line.
     Json,
@@ -73,6 +79,7 @@ pub enum Format {
 
 /// What may be changed while running.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Settings {
     /// Whether each request leaves a line. On by default.
     pub access: bool,
@@ -127,6 +134,7 @@ struct Scratch {
 
 /// Makes a [`Logger`].
 #[derive(Debug)]
+#[must_use = "nothing is written before `start`"]
 pub struct Builder {
     service: String,
     version: Option<String>,
@@ -139,42 +147,36 @@ pub struct Builder {
 
 impl Builder {
     /// The version of the service, in each line. None by default.
-    #[must_use]
     pub fn version(mut self, version: &str) -> Self {
         self.version = Some(version.to_owned());
         self
     }
 
     /// The least level that is written. By default what `LOG_LEVEL` says, else `info`.
-    #[must_use]
     pub fn level(mut self, level: Level) -> Self {
         self.level = Some(level);
         self
     }
 
     /// By default pretty on a terminal, else JSON.
-    #[must_use]
     pub fn format(mut self, format: Format) -> Self {
         self.format = Some(format);
         self
     }
 
     /// Whether pretty lines are coloured. By default on a terminal, unless `NO_COLOR` is set (<https://no-color.org>).
-    #[must_use]
     pub fn colour(mut self, colour: bool) -> Self {
         self.colour = Some(colour);
         self
     }
 
     /// What may be changed while running.
-    #[must_use]
     pub fn settings(mut self, settings: Settings) -> Self {
         self.settings = settings;
         self
     }
 
     /// Where lines go; stdout by default.
-    #[must_use]
     pub fn output(mut self, output: File) -> Self {
         self.output = Some(output);
         self
@@ -219,13 +221,13 @@ fn level_of_environment() -> io::Result<Level> {
 }
 
 /// Our stdout as a file: std's own handle flushes every line, behind a lock.
+#[doc(hidden)]
 pub fn stdout() -> io::Result<File> {
     Ok(File::from(io::stdout().as_fd().try_clone_to_owned()?))
 }
 
 impl Logger {
     /// A log of `service` on stdout, unless more is said.
-    #[must_use]
     pub fn builder(service: &str) -> Builder {
         let (version, level, format, colour, output) = (None, None, None, None, None);
         Builder { service: service.to_owned(), version, level, format, colour, settings: Settings::default(), output }
@@ -264,6 +266,7 @@ impl Logger {
 
     /// The buffer of one worker.
     #[must_use]
+    #[doc(hidden)]
     pub fn worker(&self) -> WorkerLog {
         WorkerLog::new(self.0.shared.clone(), Some(self.clone()))
     }
@@ -285,6 +288,7 @@ impl Logger {
     }
 
     /// Writes a line of another kind; `encode` appends it, with its line feed.
+    #[doc(hidden)]
     pub fn write(&self, encode: impl FnOnce(&mut Encoder, &mut Vec<u8>)) {
         let mut scratch = lock(&self.0.shared.scratch);
         let Scratch { encoder, line } = &mut *scratch;
@@ -294,6 +298,7 @@ impl Logger {
     }
 
     /// Completes when lines are taken again without a loss.
+    #[doc(hidden)]
     pub async fn room(&self) {
         self.0.shared.ring.room().await;
     }

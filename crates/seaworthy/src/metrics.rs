@@ -30,7 +30,9 @@
 //! [`Sink`] that [`Metrics`] is.
 
 mod calls;
+#[doc(hidden)]
 pub mod cell;
+mod connections;
 mod facts;
 pub mod families;
 mod family;
@@ -39,6 +41,8 @@ mod instrument;
 mod macros;
 mod observer;
 mod process;
+mod refusals;
+#[doc(hidden)]
 pub mod requests;
 #[cfg(any(feature = "audit", feature = "otlp", feature = "sentry"))]
 mod telemetry;
@@ -62,18 +66,24 @@ pub use crate::__seaworthy_counter as counter;
 pub use crate::__seaworthy_gauge as gauge;
 pub use crate::__seaworthy_histogram as histogram;
 pub use crate::__seaworthy_label as label;
+#[doc(hidden)]
 pub use calls::{Called, write_breakers, write_hedges, write_retries};
+#[doc(hidden)]
+pub use connections::{CLIENT_ERRORS, Connections, client_error};
 pub use family::{Counters, Family, Gauges, Histograms};
 pub use instrument::{Buckets, Counter, Gauge, Held, Histogram, Instrument};
 pub use observer::RequestObserver;
+#[doc(hidden)]
 pub use process::{Usage, boot, most_files};
 
 use crate::health::Health;
 use crate::log::Logger;
 use crate::probes::Scrape;
 use calls::Calls;
+use connections::Servers;
 use facts::Facts;
 use family::Written;
+use refusals::Refusals;
 use requests::Requests;
 
 /// How many series a family has at most when nobody says.
@@ -97,6 +107,8 @@ struct Inner {
     limits: Mutex<Vec<(&'static str, Beyond)>>,
     health: Mutex<Option<Health>>,
     calls: Calls,
+    servers: Servers,
+    refusals: Refusals,
 }
 
 type Beyond = Arc<dyn Fn() -> u64 + Send + Sync>;
@@ -141,7 +153,6 @@ impl Metrics {
     }
 
     /// Metrics with settings of their own; `service` is what `build_info` shows.
-    #[must_use]
     pub fn builder(service: &str) -> Builder {
         Builder {
             service: service.to_owned(),
@@ -165,6 +176,7 @@ impl Metrics {
 
     /// What is counted of requests, for a server that gives each of its threads a [`requests::RequestShard`].
     #[must_use]
+    #[doc(hidden)]
     pub fn requests(&self) -> &Arc<Requests> {
         &self.0.requests
     }
@@ -211,6 +223,7 @@ impl Metrics {
     }
 
     /// Shows under `family` how many observations `beyond` says were beyond a limit of series.
+    #[doc(hidden)]
     pub fn watch_limit(&self, family: &'static str, beyond: impl Fn() -> u64 + Send + Sync + 'static) {
         lock(&self.0.limits).push((family, Arc::new(beyond)));
     }
@@ -238,18 +251,21 @@ impl Metrics {
     /// Everything as it is now.
     #[must_use]
     pub fn exposition(&self, format: Format) -> Vec<u8> {
-        self.exposition_with(format, |_| {})
+        self.exposition_with(format, process::write_memory)
     }
 
     /// Everything, with what `write` adds to it: behind our own families and before those of the service, which give way
     /// where names clash.
     pub fn exposition_with(&self, format: Format, write: impl FnOnce(&mut Exposition)) -> Vec<u8> {
         let mut page = Exposition::new(format);
+        self.0.refusals.catch_up();
         self.0.requests.write(&mut page);
         self.0.facts.write(&mut page, Instant::now());
         self.build_info(&mut page);
         process::write(&mut page);
         self.0.calls.write(&mut page);
+        self.0.servers.write(&mut page);
+        self.0.refusals.write(&mut page);
         write(&mut page);
         // Copied out, so that a collector may register a family.
         let collectors = lock(&self.0.collectors).clone();
@@ -329,6 +345,7 @@ impl fmt::Debug for Metrics {
 
 /// Makes [`Metrics`].
 #[derive(Debug, Clone)]
+#[must_use = "there are no metrics before `build`"]
 pub struct Builder {
     service: String,
     version: OnceLock<String>,
@@ -338,21 +355,18 @@ pub struct Builder {
 
 impl Builder {
     /// The version of the service, for `build_info`. By default that of the [`Production`](crate::Production) that shows them, else empty.
-    #[must_use]
     pub fn version(mut self, version: &str) -> Self {
         self.version = OnceLock::from(version.to_owned());
         self
     }
 
     /// How many series a family has at most; [`MAX_SERIES`] by default.
-    #[must_use]
     pub fn max_series(mut self, most: usize) -> Self {
         self.max_series = most;
         self
     }
 
     /// When the process began; now by default.
-    #[must_use]
     pub fn started(mut self, started: Instant) -> Self {
         self.started = started;
         self
@@ -365,6 +379,7 @@ impl Builder {
         let requests = Requests::new(max_series);
         let observer = RequestObserver::new(&requests);
         let (facts, families, collectors, last, limits, health, calls) = Default::default();
+        let (servers, refusals) = Default::default();
         Metrics(Arc::new(Inner {
             service,
             version,
@@ -379,12 +394,15 @@ impl Builder {
             limits,
             health,
             calls,
+            servers,
+            refusals,
         }))
     }
 }
 
 /// How many label sets a family has, of all threads.
 #[derive(Debug)]
+#[doc(hidden)]
 pub struct Limit<K> {
     known: Mutex<SeriesLimit<K>>,
     /// Observations that found no series.

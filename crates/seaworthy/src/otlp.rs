@@ -137,6 +137,7 @@ impl Prepared {
 
 /// How many spans had which end. They only grow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct SpanCounts {
     /// The collector has them.
     pub exported: u64,
@@ -190,6 +191,7 @@ impl Exporter {
     }
 
     /// A buffer for one thread, which shares nothing. Its owner flushes it when there is nothing else to do.
+    #[doc(hidden)]
     pub fn buffer(&self) -> SpanBuffer {
         SpanBuffer::new(self.queue.clone(), self.on_error, self.shown.clone())
     }

@@ -189,6 +189,7 @@ fn place_of(message: &str) -> Option<String> {
 }
 
 /// The text that `panic!` was given.
+#[doc(hidden)]
 pub fn message_of(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "(no message)".to_owned())

@@ -100,6 +100,7 @@ pub fn observe<P: Pool>(pool: &P) -> Observe<P> {
 }
 
 /// How a pool is to be watched.
+#[must_use = "nothing is observed before `register`"]
 pub struct Observe<P> {
     pool: P,
     name: String,
@@ -109,14 +110,12 @@ pub struct Observe<P> {
 
 impl<P: Pool> Observe<P> {
     /// The value of the label `pool`.
-    #[must_use]
     pub fn name(mut self, name: &str) -> Self {
         name.clone_into(&mut self.name);
         self
     }
 
     /// Who is told when it gets tight. Nobody by default.
-    #[must_use]
     pub fn sink(mut self, sink: Arc<dyn Sink>) -> Self {
         self.sink = sink;
         self

@@ -42,6 +42,7 @@ mod answer;
 mod breakers;
 mod endpoints;
 mod facts;
+#[doc(hidden)]
 pub mod format;
 mod question;
 mod report;
@@ -50,6 +51,7 @@ mod shape;
 mod tests;
 
 pub use endpoints::{Endpoints, Scrape};
+#[doc(hidden)]
 pub use facts::{Facts, Identity, Moment, Vitals};
 #[doc(hidden)]
 pub use question::{Manner, PATHS, Subject, UnknownFormat};

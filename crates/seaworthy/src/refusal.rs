@@ -37,6 +37,7 @@ impl ProblemBody for Full<Bytes> {
 
 /// Why a request is not served, and what its client is told.
 #[derive(Debug, Clone)]
+#[must_use = "nobody is refused before `respond`"]
 pub struct Refusal {
     reason: Reason,
     detail: Cow<'static, str>,
@@ -45,20 +46,17 @@ pub struct Refusal {
 
 impl Refusal {
     /// With the status and the texts of the reason's row in the [table](seaworthy_core::refusal).
-    #[must_use]
     pub fn new(reason: Reason) -> Self {
         Self { reason, detail: Cow::Borrowed(""), retry_after: None }
     }
 
     /// A sentence for people. It reaches the client: no address, no secret.
-    #[must_use]
     pub fn detail(mut self, detail: impl Into<Cow<'static, str>>) -> Self {
         self.detail = detail.into();
         self
     }
 
     /// When trying again may help, in seconds.
-    #[must_use]
     pub fn retry_after(mut self, seconds: u32) -> Self {
         self.retry_after = Some(seconds);
         self

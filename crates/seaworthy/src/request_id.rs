@@ -47,6 +47,7 @@ const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Whose ids are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Trust {
     /// Whoever sends one.
     #[default]
@@ -57,6 +58,7 @@ pub enum Trust {
 
 /// How new ids are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Format {
     /// Sorts by time.
     #[default]

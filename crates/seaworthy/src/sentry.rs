@@ -110,15 +110,15 @@ impl Settings {
 
     /// What runs, as `orders@1.4.2`. Default: not said.
     #[must_use]
-    pub fn release(mut self, release: Option<String>) -> Self {
-        self.common.release = release;
+    pub fn release(mut self, release: impl Into<Option<String>>) -> Self {
+        self.common.release = release.into();
         self
     }
 
     /// The machine. Default: not said.
     #[must_use]
-    pub fn server(mut self, name: Option<String>) -> Self {
-        self.common.server = name;
+    pub fn server(mut self, name: impl Into<Option<String>>) -> Self {
+        self.common.server = name.into();
         self
     }
 
@@ -279,6 +279,7 @@ struct Shared {
 
 /// How many reports had which end. They only grow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct ReportCounts {
     /// Sentry has them.
     pub sent: u64,

@@ -36,6 +36,7 @@
 mod accept;
 mod body;
 mod connection;
+mod counts;
 mod entry;
 mod handler;
 mod listener;
@@ -65,6 +66,7 @@ pub use port::{PortError, port};
 pub use received::{ReceivedBody, ReceivedBodyError};
 
 pub(crate) use accept::{Server, Setup};
+pub(crate) use counts::Counts;
 pub(crate) use meter::Meter;
 
 /// Limits on connections.
@@ -112,6 +114,8 @@ pub(crate) struct Shared {
     pub(crate) limits: ConnectionLimits,
     pub(crate) registry: registry::Registry,
     pub(crate) sink: Arc<dyn Sink>,
+    /// Read also when the server is gone, so that no counter falls.
+    counts: Arc<Counts>,
     /// Since when clients are told to leave, in ticks; the greatest number before that.
     farewell: AtomicU32,
     /// The listener is closed and what is idle goes; streams end over this time.

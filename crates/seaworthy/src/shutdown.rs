@@ -40,7 +40,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use seaworthy_core::event::{Event, Sink};
-use seaworthy_core::lifecycle::budget::FLUSH;
+use seaworthy_core::lifecycle::FLUSH;
 use seaworthy_core::redact::Redactor;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};

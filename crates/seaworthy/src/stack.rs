@@ -22,7 +22,8 @@
 //! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
 //! let life = Lifecycle::default();
 //! life.apply(Change::ProgramReady);
-//! let settings = Settings { body: 1024, ..Settings::default() };
+//! let mut settings = Settings::default();
+//! settings.body = 1024;
 //! let service = ServiceBuilder::new()
 //!     .layer(Stack::new(settings, life, (), Arc::new(Nowhere)))
 //!     .service(service_fn(async |_| Ok::<_, std::convert::Infallible>(Response::new(Full::<Bytes>::from("hello")))));
@@ -57,6 +58,7 @@ pub use service::{Stacked, StackedFuture};
 
 /// What the layers of a [`Stack`] are set to.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Settings {
     /// Whose `X-Forwarded-For` and `Forwarded` are believed; nobody's by default.
     pub trusted: Trusted,

@@ -82,6 +82,7 @@ impl TraceContextLayer {
     /// As [`TraceContextLayer::spans`], for a proxy: the call to whoever is behind it is a second span, and the parent of
     /// what happens there.
     #[must_use]
+    #[doc(hidden)]
     pub fn spans_of_proxy(self, sampler: Sampler) -> Self {
         Self { spans: Some(Spans { sampler, forwards: true }), ..self }
     }

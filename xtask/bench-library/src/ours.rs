@@ -51,9 +51,11 @@ pub(crate) fn full() -> Result<Stacked> {
     let life = Lifecycle::new(Arc::new(Nowhere));
     life.apply(Change::ProgramReady);
     let trace = TraceContextLayer::default().begin(true);
+    let mut settings = Settings::default();
+    settings.headers = Preset::Api;
+    settings.trace = trace;
     // More than anybody can ask for, so that nothing is refused: what is measured is the looking.
-    let rate = RateLimitLayer::new(RateLimit::new("1000000/s".parse()?));
-    let settings = Settings { headers: Preset::Api, trace, rate, ..Settings::default() };
+    settings.rate = RateLimitLayer::new(RateLimit::new("1000000/s".parse()?));
     let stack = Stack::new(settings, life, observer()?, Arc::new(Nowhere));
     Ok(whole(stack.layer(ready(app().layer(RouteLabelLayer::default())))))
 }

@@ -24,14 +24,20 @@ fn what_clients_do_wrong_is_answered_logged_and_counted() {
         service.log.line(problem, |line| line["event"] == "client_error" && line["message"] == problem);
     };
 
-    assert_eq!(answered(&service, b"GARBAGE\r\n\r\n"), 400);
+    // It stays when it was refused, as scanners do.
+    let mut stays = service.client();
+    stays.send(b"GARBAGE\r\n\r\n");
+    assert_eq!(stays.answer().status, 400);
     logged("the request is malformed");
     counted("seaworthy_client_errors_total{status=\"400\"}");
+    counted("http_requests_refused_total{reason=\"bad_request\"}");
+    drop(stays);
 
     let long = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "x".repeat(100_000));
     assert_eq!(answered(&service, long.as_bytes()), 431);
     logged("the request head is too large");
     counted("seaworthy_client_errors_total{status=\"431\"}");
+    counted("http_requests_refused_total{reason=\"head_too_large\"}");
 
     assert_eq!(answered(&service, b"GET / HTTP/1.1\r\nHo"), 408);
     logged("the request head took too long to arrive");

@@ -15,6 +15,7 @@ mod drain;
 mod egress;
 mod egress_ways;
 mod examples;
+mod families;
 mod hedge;
 mod init;
 mod migrate;

@@ -118,6 +118,7 @@ pub struct Transition {
 
 /// What a state changed for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Cause {
     /// So many failures within the window.
     Failures { count: u32, within: Duration },

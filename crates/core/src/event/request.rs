@@ -8,6 +8,7 @@ use crate::trace::{RequestSpan, TraceId};
 
 /// What a client spoke.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Protocol {
     Http10,
     Http11,
@@ -21,6 +22,16 @@ impl Protocol {
             Self::Http10 => "HTTP/1.0",
             Self::Http11 => "HTTP/1.1",
             Self::Http2 => "HTTP/2",
+        }
+    }
+
+    /// The version alone, as OpenTelemetry's `network.protocol.version` has it.
+    #[must_use]
+    pub fn version(self) -> &'static str {
+        match self {
+            Self::Http10 => "1.0",
+            Self::Http11 => "1.1",
+            Self::Http2 => "2",
         }
     }
 }

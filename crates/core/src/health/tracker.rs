@@ -216,7 +216,7 @@ impl Tracker {
     fn failed(&mut self, class: Class, error: String) -> bool {
         self.passes_in_a_row = 0;
         self.check.consecutive_failures = self.check.consecutive_failures.saturating_add(1);
-        self.check.failures[class as usize] += 1;
+        self.check.failures.count(class);
         (self.check.class, self.check.error) = (Some(class), Some(error));
         self.check.down |= self.check.consecutive_failures >= self.policy.failure_threshold.get();
         if self.check.down {

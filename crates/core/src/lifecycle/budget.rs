@@ -41,6 +41,7 @@ pub struct Budget {
 
 /// Why the parts make no [`Budget`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum BudgetError {
     #[error(
         "the drain needs {needed:?} but the platform kills after {grace:?}: delay {delay:?} + timeout {timeout:?} + \

@@ -27,6 +27,7 @@ pub struct Limit {
 
 /// Why a [`Limit`] makes no sense.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum LimitError {
     #[error("burst is 0: not one request would be served; use 1 to allow none ahead of its time")]
     ZeroBurst,

@@ -73,6 +73,12 @@ impl<S: BuildHasher> Keyed<S> {
         self.overflowed
     }
 
+    /// Keys whose allowance is not whole at `now`; what is forgotten of the others nobody misses. Looks at every place.
+    #[must_use]
+    pub fn busy(&self, now: Duration) -> usize {
+        self.places.iter().filter(|place| !self.limit.idle(State::of(place[2]), now)).count()
+    }
+
     /// The memory that is taken, in bytes.
     #[must_use]
     pub fn size(&self) -> usize {

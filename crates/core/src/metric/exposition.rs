@@ -22,6 +22,7 @@ pub enum Kind {
 
 /// The value of a sample.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
 pub enum Number {
     Integer(u64),
     Float(f64),

@@ -2,6 +2,7 @@
 
 /// A format of exposition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Format {
     /// Prometheus text format 0.0.4.
     Text,

@@ -77,16 +77,20 @@ pub(super) async fn serve(worker: &Rc<Worker>, socket: Socket, first: Bytes, ope
 
 async fn until_end(http: &mut Http1, state: &Connection) -> End {
     poll_fn(|cx| {
-        if let Poll::Ready(result) = Pin::new(&mut *http).poll(cx) {
-            return Poll::Ready(End::Done(result));
-        }
-        state.listen(cx.waker());
-        match (state.take_order(), state.phase()) {
-            (Some(Order::Cut), _) | (Some(_), Phase::Lingering) => Poll::Ready(End::Cut),
-            (Some(Order::CloseIfIdle | Order::Leave), Phase::Idle) => Poll::Ready(End::Idle),
-            (Some(Order::TimeOut), Phase::Head) => Poll::Ready(End::TimedOut),
-            // Nothing was ordered; or it is busy: the answer under way says goodbye, and the sweep looks again.
-            (None | Some(Order::CloseIfIdle | Order::Leave | Order::TimeOut), _) => Poll::Pending,
+        loop {
+            if let Poll::Ready(result) = Pin::new(&mut *http).poll(cx) {
+                return Poll::Ready(End::Done(result));
+            }
+            state.listen(cx.waker());
+            return match (state.take_order(), state.phase()) {
+                // HTTP ends by itself then, and says what was wrong: whoever leaves its refused connection open is reported too.
+                (Some(_), Phase::Lingering) if !state.given_up.replace(true) => continue,
+                (Some(Order::Cut), _) | (Some(_), Phase::Lingering) => Poll::Ready(End::Cut),
+                (Some(Order::CloseIfIdle | Order::Leave), Phase::Idle) => Poll::Ready(End::Idle),
+                (Some(Order::TimeOut), Phase::Head) => Poll::Ready(End::TimedOut),
+                // Nothing was ordered; or it is busy: the answer under way says goodbye, and the sweep looks again.
+                (None | Some(Order::CloseIfIdle | Order::Leave | Order::TimeOut), _) => Poll::Pending,
+            };
         }
     })
     .await
@@ -116,7 +120,6 @@ async fn finished(worker: &Rc<Worker>, state: &Rc<Connection>, http: Http1, resu
 /// Answers 408 to half a head: hyper cannot, because no request has begun.
 pub(super) async fn answer_time_out(worker: &Worker, socket: &mut Socket, state: &Connection) {
     worker.client_error(state, "the request head took too long to arrive", Reason::RequestTooSlow.status());
-    worker.observer.refused(Reason::RequestTooSlow);
     // A client that sends so slowly may not read either; what fits into the socket's buffer is enough.
     let _ = tokio::time::timeout(std::time::Duration::from_secs(1), socket.write_all(time_out().as_bytes())).await;
     let _ = socket.shutdown().await;

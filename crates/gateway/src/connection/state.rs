@@ -38,6 +38,8 @@ pub(crate) struct Connection {
     opened: u32,
     /// It was told to leave.
     told: Cell<bool>,
+    /// What is still sent after the last answer is not waited for any more.
+    pub(super) given_up: Cell<bool>,
     /// It has brought a `Content-Length`; see [`super::framing`].
     pub(super) length_seen: Cell<bool>,
 }
@@ -60,6 +62,7 @@ impl Connection {
             used: Cell::new(false),
             opened: now,
             told: Cell::new(false),
+            given_up: Cell::new(false),
             length_seen: Cell::new(false),
         }
     }

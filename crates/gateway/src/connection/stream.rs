@@ -121,6 +121,9 @@ impl AsyncWrite for ClientStream {
             // From here the sweep watches the time.
             this.state.enter(Phase::Lingering, this.ticks.now());
         }
+        if this.state.given_up.get() {
+            return Poll::Ready(Ok(()));
+        }
         let now = this.ticks.now();
         wire::poll_discard(Pin::new(&mut this.socket), cx, || {
             if lingers(this.closed, now) {

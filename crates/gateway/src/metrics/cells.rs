@@ -5,6 +5,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use seaworthy::core::metric::OTHER;
+use seaworthy::metrics::CLIENT_ERRORS;
 use seaworthy::metrics::cell::{Count, Durations, Gauge};
 
 use crate::WorkerShare;
@@ -49,10 +50,6 @@ impl Cells {
         self.upstreams.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
-
-/// What a client that broke HTTP was answered, and how that is called; the last stands for all others.
-pub const CLIENT_ERRORS: [(u16, &str); 6] =
-    [(0, "none"), (400, "400"), (408, "408"), (414, "414"), (431, "431"), (u16::MAX, OTHER)];
 
 /// Requests to one upstream.
 #[derive(Debug)]

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use seaworthy::core::event::RequestFinished;
 use seaworthy::core::refusal::Reason;
-use seaworthy::metrics::Limit;
 use seaworthy::metrics::requests::RequestShard;
+use seaworthy::metrics::{Limit, client_error};
 
-use super::cells::{CLIENT_ERRORS, Cells, OUTCOMES, UpstreamSeries};
+use super::cells::{Cells, OUTCOMES, UpstreamSeries};
 use crate::WorkerShare;
 
 /// A worker's own side of its [`Cells`]. Not shared: it is dropped with its worker, and the numbers stay.
@@ -50,8 +50,10 @@ impl Shard {
 
     /// A client broke HTTP and was answered with `status`; 0 where it was not answered.
     pub fn client_error(&self, status: u16) {
-        let index = CLIENT_ERRORS.iter().position(|(known, _)| *known == status);
-        self.cells.client_errors[index.unwrap_or(CLIENT_ERRORS.len() - 1)].add(1);
+        self.cells.client_errors[client_error(status)].add(1);
+        if let Some(reason) = Reason::of_client_error(status) {
+            self.requests.refused(reason);
+        }
     }
 
     /// An upstream answered, or failed with an outcome.

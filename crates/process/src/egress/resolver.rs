@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use seaworthy::client::Resolver;
-use seaworthy::core::destination::Destinations;
+use seaworthy_core::destination::Destinations;
 use tokio::sync::OnceCell;
 
 use crate::config::{Cidr, Destination};

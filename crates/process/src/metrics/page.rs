@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use seaworthy::core::metric::{Exposition, Format, Kind};
-use seaworthy::metrics::Usage;
 use seaworthy::metrics::cell::Total;
 use seaworthy::metrics::requests::observed;
+use seaworthy::metrics::{CLIENT_ERRORS, Connections, Usage};
 
 use super::facts::RESTARTS;
 use super::health;
 use super::{Metrics, lock};
-use seaworthy_gateway::metrics::{CLIENT_ERRORS, Cells, OUTCOMES};
+use seaworthy_gateway::metrics::{Cells, OUTCOMES};
 
 use Kind::{Counter, Gauge, Histogram};
 
@@ -38,13 +38,20 @@ fn read(number: &AtomicU64) -> u64 {
 }
 
 fn connections(page: &mut Exposition, shards: &[Arc<Cells>]) {
-    page.family("http_active_connections", Gauge, "Open connections of clients.")
-        .sample(&[("protocol", "http1")], sum(shards, |cells| cells.http1.get()))
-        .sample(&[("protocol", "http2")], sum(shards, |cells| cells.http2.get()));
-    page.family("active_connections", Gauge, "Open WebSockets.")
-        .sample(&[], sum(shards, |cells| cells.share.tunnels.get() as u64));
-    page.family("connection_limit_hits_total", Counter, "Times a limit on connections was reached.")
-        .sample(&[], sum(shards, |cells| cells.connection_limit_hits.get()));
+    let mut client_errors = [0; CLIENT_ERRORS.len()];
+    for (index, count) in client_errors.iter_mut().enumerate() {
+        *count = sum(shards, |cells| cells.client_errors[index].get());
+    }
+    Connections {
+        http1: sum(shards, |cells| cells.http1.get()),
+        http2: sum(shards, |cells| cells.http2.get()),
+        websockets: sum(shards, |cells| cells.share.tunnels.get() as u64),
+        websockets_closed: sum(shards, |cells| cells.tunnels_closed.get()),
+        websockets_cut: sum(shards, |cells| cells.tunnels_cut.get()),
+        limit_hits: sum(shards, |cells| cells.connection_limit_hits.get()),
+        client_errors,
+    }
+    .write(page);
 }
 
 fn upstream(page: &mut Exposition, shards: &[Arc<Cells>]) {
@@ -118,14 +125,6 @@ fn ours(page: &mut Exposition, metrics: &Metrics, shards: &[Arc<Cells>]) {
         .sample(&[], read(&facts.reload_failures));
     page.family("seaworthy_idle_races_total", Counter, "Requests that crossed the closing of their idle connection.")
         .sample(&[], sum(shards, |cells| cells.idle_races.get()));
-    let help = "Clients that broke HTTP, by the status that they were answered.";
-    let mut family = page.family("seaworthy_client_errors_total", Counter, help);
-    for (index, (_, status)) in CLIENT_ERRORS.iter().enumerate() {
-        family.sample(&[("status", status)], sum(shards, |cells| cells.client_errors[index].get()));
-    }
-    page.family("seaworthy_websockets_total", Counter, "WebSockets that ended, by who ended them.")
-        .sample(&[("ending", "closed")], sum(shards, |cells| cells.tunnels_closed.get()))
-        .sample(&[("ending", "cut")], sum(shards, |cells| cells.tunnels_cut.get()));
     page.family("seaworthy_workers_lost_total", Counter, "Worker threads that were lost.")
         .sample(&[], read(&facts.workers_lost));
 }

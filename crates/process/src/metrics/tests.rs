@@ -45,7 +45,7 @@ fn health() -> Health {
         ..Check::default()
     };
     let mut cache = Check { name: "cache".to_owned(), kind: "redis", status: Status::Unhealthy, ..Check::default() };
-    cache.failures[Class::Refused as usize] = 7;
+    (0..7).for_each(|_| cache.failures.count(Class::Refused));
     let health = Health::default();
     health.publish(Snapshot { checks: vec![database, cache], ..Snapshot::default() });
     health

@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use seaworthy::core::address::Trusted;
 use seaworthy::cors::CorsLayer;
-use seaworthy::gate::Hold;
 use seaworthy::headers::Preset;
-use seaworthy::limit::rate::RateLimitLayer;
 use seaworthy::request_id::{Format, RequestIdLayer, Trust};
 use seaworthy::stack::Settings as StackSettings;
 use seaworthy::trace::TraceContextLayer;
@@ -58,22 +56,23 @@ fn stack_settings(config: &Config) -> StackSettings {
         ConfigTrust::Anyone => Trust::Anyone,
         ConfigTrust::Proxies => Trust::Proxies,
     };
-    StackSettings {
-        trusted: Trusted::new(config.trusted_proxies.iter().map(|cidr| cidr.net())),
-        request_id: request_id(config).trust(trust),
-        trace: match &config.trace.export {
-            Some(_) => TraceContextLayer::default().spans_of_proxy(config.trace.sampler),
-            None => TraceContextLayer::default().begin(config.trace.begin),
-        },
-        route_header: Some(ROUTE),
-        headers: preset(config.headers.preset),
-        cors: config.cors.as_ref().map(CorsLayer::new).unwrap_or_default(),
-        hold: Hold { start: config.start.hold, crash: config.start.hold_after_crash, pause: PAUSE },
-        reject: config.drain.policy == DrainPolicy::Reject,
-        rate: RateLimitLayer::default(),
-        body: config.limits.body_size.unwrap_or(u64::MAX),
-        time: config.limits.request_timeout.unwrap_or(EVER),
-    }
+    let mut settings = StackSettings::default();
+    settings.trusted = Trusted::new(config.trusted_proxies.iter().map(|cidr| cidr.net()));
+    settings.request_id = request_id(config).trust(trust);
+    settings.trace = match &config.trace.export {
+        Some(_) => TraceContextLayer::default().spans_of_proxy(config.trace.sampler),
+        None => TraceContextLayer::default().begin(config.trace.begin),
+    };
+    settings.route_header = Some(ROUTE);
+    settings.headers = preset(config.headers.preset);
+    settings.cors = config.cors.as_ref().map(CorsLayer::new).unwrap_or_default();
+    settings.hold.start = config.start.hold;
+    settings.hold.crash = config.start.hold_after_crash;
+    settings.hold.pause = PAUSE;
+    settings.reject = config.drain.policy == DrainPolicy::Reject;
+    settings.body = config.limits.body_size.unwrap_or(u64::MAX);
+    settings.time = config.limits.request_timeout.unwrap_or(EVER);
+    settings
 }
 
 /// How requests get their ids; what the program sends is believed.

@@ -6,8 +6,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use seaworthy::core::metric::{Exposition, Kind as Family};
-use seaworthy::core::statsd::{self, Kind, Line, Malformed, Value};
 use seaworthy::metrics::{Buckets, Counter, Gauge, Histogram, Instrument as _};
+use seaworthy_core::statsd::{self, Kind, Line, Malformed, Value};
 
 /// How many families there may be: names too are somebody's to choose.
 pub(super) const FAMILIES: usize = 1000;

@@ -15,6 +15,7 @@ use super::seal::{Hash, Seal};
 
 /// Something that happened, and who did it.
 #[derive(Debug, Clone, PartialEq)]
+#[must_use = "it is in the trail when it was recorded"]
 pub struct Entry {
     pub(super) event: String,
     pub(super) message: String,
@@ -37,14 +38,12 @@ impl Entry {
     }
 
     /// Who did it.
-    #[must_use]
     pub fn by(mut self, who: impl Into<String>) -> Self {
         self.by = Some(who.into());
         self
     }
 
     /// What else is known. Values of secret names are redacted.
-    #[must_use]
     pub fn detail(mut self, name: impl Into<String>, value: impl Into<Json>) -> Self {
         self.details.insert(name.into(), value.into());
         self

@@ -8,6 +8,7 @@ use super::seal::Seal;
 
 /// What is wrong, and where. Lines count from 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Finding {
     /// Of the file, from 1.
     pub line: u64,
@@ -64,6 +65,7 @@ impl fmt::Display for Finding {
 
 /// What a trail, or a part of one, holds.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct Verified {
     /// Entries, damaged ones too.
     pub entries: u64,

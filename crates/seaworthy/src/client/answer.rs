@@ -126,7 +126,7 @@ pin_project_lite::pin_project! {
 pub enum AnswerBodyError {
     /// The connection broke before its end.
     #[error("the answer broke off: {0}")]
-    Broken(#[from] hyper::Error),
+    Broken(#[source] hyper::Error),
     /// Nothing of it came for so long.
     #[error("nothing of the answer came for {0:?}")]
     Idle(Duration),
@@ -151,7 +151,7 @@ impl Body for AnswerBody {
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, AnswerBodyError>>> {
         let mut this = self.project();
         let frame = match this.source.project() {
-            SourceProjection::Served { body } => body.poll_frame(cx)?,
+            SourceProjection::Served { body } => body.poll_frame(cx).map_err(AnswerBodyError::Broken)?,
             SourceProjection::Refusal { body } => {
                 return body.poll_frame(cx).map(|frame| frame.map(|frame| frame.map_err(|never| match never {})));
             }

@@ -8,17 +8,12 @@ use seaworthy_core::event::Sink;
 use seaworthy_core::timeout::Timeouts;
 use tower_layer::Layer;
 
-use super::{BuildError, Refusing, Transport, TransportBuilder};
-use crate::breaker::{Breaker, BreakerLayer, BreakerService, Fallback, Policy, Statuses};
-use crate::bulkhead::{self, Bulkhead, BulkheadLayer, BulkheadService};
-use crate::hedge::{self, Hedge, HedgeLayer, HedgeService};
-use crate::limit::time::{TimeLimit, TimeLimitLayer};
-use crate::retry::{self, BudgetPolicy, Retry, RetryBody, RetryLayer, RetryService};
-
-/// A client with all layers. Clones share the breaker, the budget, the bulkhead and the pool of connections.
-pub type Client<B> = TimeLimit<
-    RetryService<HedgeService<BreakerService<BulkheadService<TimeLimit<Refusing<Transport<RetryBody<B>>>>>>>>,
->;
+use super::{BuildError, Client, Refusing, TransportBuilder};
+use crate::breaker::{Breaker, BreakerLayer, Fallback, Policy, Statuses};
+use crate::bulkhead::{self, Bulkhead, BulkheadLayer};
+use crate::hedge::{self, Hedge, HedgeLayer};
+use crate::limit::time::TimeLimitLayer;
+use crate::retry::{self, BudgetPolicy, Retry, RetryLayer};
 
 /// What calls to one service go through. Clones share the breaker, the budget and the bulkhead.
 #[derive(Clone)]
@@ -68,8 +63,8 @@ impl Stack {
 
     /// Answers this while the breaker is open.
     #[must_use]
-    pub fn fallback(mut self, fallback: Option<Fallback>) -> Self {
-        self.fallback = fallback;
+    pub fn fallback(mut self, fallback: impl Into<Option<Fallback>>) -> Self {
+        self.fallback = fallback.into();
         self
     }
 
@@ -153,7 +148,7 @@ impl Stack {
         let hedged = self.hedge.clone().map(HedgeLayer::new).unwrap_or_default().layer(guarded);
         let retried = RetryLayer::new(self.retry.clone()).total(self.timeouts.total()).buffer(self.buffer);
         let retried = retried.hedged(self.hedge.is_some());
-        Ok(TimeLimitLayer::new(self.timeouts.total()).layer(retried.layer(hedged)))
+        Ok(Client::new(TimeLimitLayer::new(self.timeouts.total()).layer(retried.layer(hedged))))
     }
 }
 

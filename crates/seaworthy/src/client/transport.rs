@@ -56,7 +56,9 @@ pub use error::{Failure, TransportError};
 pub use resolve::{ResolveError, Resolver};
 pub use roots::{Roots, RootsError};
 
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
+use resolve::Names;
+
+pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why a [`Transport`] cannot be built.
 #[derive(Debug, thiserror::Error)]
@@ -64,11 +66,12 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 pub enum BuildError {
     /// The protocol versions do not fit the cryptography: a fault of how the program was built.
     #[error("TLS cannot be used: {0}")]
-    Tls(#[from] rustls::Error),
+    Tls(#[source] BoxError),
 }
 
 /// How a [`Transport`] behaves.
 #[derive(Debug, Clone)]
+#[must_use = "nothing is built before `build`"]
 pub struct TransportBuilder {
     resolver: Resolver,
     roots: Roots,
@@ -93,21 +96,18 @@ impl Default for TransportBuilder {
 
 impl TransportBuilder {
     /// Who knows the addresses of names. Default: the system.
-    #[must_use]
     pub fn resolver(mut self, resolver: Resolver) -> Self {
         self.resolver = resolver;
         self
     }
 
     /// Whose certificates are believed. Default: those that browsers believe.
-    #[must_use]
     pub fn roots(mut self, roots: Roots) -> Self {
         self.roots = roots;
         self
     }
 
     /// How long name, TCP and TLS may take together. Default: 5 s.
-    #[must_use]
     pub fn connect_timeout(mut self, limit: Duration) -> Self {
         self.connect_timeout = limit;
         self
@@ -115,21 +115,18 @@ impl TransportBuilder {
 
     /// How long a connection is kept without a request. Default: 30 s, which is less than what servers of the public
     /// internet keep theirs for.
-    #[must_use]
     pub fn idle_timeout(mut self, limit: Duration) -> Self {
         self.idle_timeout = limit;
         self
     }
 
     /// How many connections without a request are kept for each host. Default: 32.
-    #[must_use]
     pub fn idle_per_host(mut self, most: usize) -> Self {
         self.idle_per_host = most;
         self
     }
 
     /// HTTP/2 without asking for it, over plain TCP too, as gRPC servers want. Default: by ALPN.
-    #[must_use]
     pub fn http2_prior_knowledge(mut self, on: bool) -> Self {
         self.prior_knowledge = on;
         self
@@ -146,10 +143,12 @@ impl TransportBuilder {
         B::Data: Send,
         B::Error: Into<BoxError>,
     {
-        let mut http = HttpConnector::new_with_resolver(self.resolver.clone());
+        let mut http = HttpConnector::new_with_resolver(Names(self.resolver.clone()));
         http.enforce_http(false);
         http.set_nodelay(true);
-        let https = HttpsConnectorBuilder::new().with_tls_config(self.roots.client_config()?).https_or_http();
+        let https = HttpsConnectorBuilder::new()
+            .with_tls_config(self.roots.client_config().map_err(|error| BuildError::Tls(error.into()))?)
+            .https_or_http();
         let https = if self.prior_knowledge {
             https.enable_http2().wrap_connector(http)
         } else {

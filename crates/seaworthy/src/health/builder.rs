@@ -39,6 +39,7 @@ pub enum CheckProblem {
 
 /// Names the checks of a service; see [`Health::builder`].
 #[derive(Debug, Default)]
+#[must_use = "nothing is checked before `build`"]
 pub struct Builder {
     dependencies: Vec<(String, Dependency)>,
     initializes: Vec<String>,
@@ -47,7 +48,6 @@ pub struct Builder {
 
 impl Builder {
     /// A check with the usual settings; see [`Dependency`] for what they are, and [`Builder::dependency`] for others.
-    #[must_use]
     pub fn check<F, W>(self, name: impl Into<String>, affects: Affects, ask: F) -> Self
     where
         F: Fn() -> W + Send + Sync + 'static,
@@ -57,21 +57,18 @@ impl Builder {
     }
 
     /// A check with settings of its own.
-    #[must_use]
     pub fn dependency(mut self, name: impl Into<String>, dependency: Dependency) -> Self {
         self.dependencies.push((name.into(), dependency));
         self
     }
 
     /// The start is complete only when [`Health::mark_initialized`] was called with this name.
-    #[must_use]
     pub fn initializes(mut self, name: impl Into<String>) -> Self {
         self.initializes.push(name.into());
         self
     }
 
     /// Not ready without this variable of the environment; it is read once, by [`Builder::build`]. Empty is missing.
-    #[must_use]
     pub fn require_env(mut self, name: impl Into<String>) -> Self {
         self.required.push(name.into());
         self

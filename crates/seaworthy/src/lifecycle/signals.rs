@@ -12,6 +12,7 @@ use super::{Inner, Lifecycle};
 
 /// Why signals cannot be followed.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum SignalsError {
     /// There is nothing that could wait for them.
     #[error("signals need a tokio runtime: call `Lifecycle::from_signals` within one, as `#[tokio::main]` makes it")]

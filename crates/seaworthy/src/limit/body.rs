@@ -181,6 +181,7 @@ impl<B> Default for LimitedBody<B> {
 
 /// What reading a [`LimitedBody`] can fail with.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum LimitedBodyError<E> {
     /// The body itself failed.
     Body(E),

@@ -34,6 +34,7 @@ mod stamp;
 mod tests;
 
 pub use limiter::Counts;
+pub(crate) use limiter::Limiter;
 pub use seaworthy_core::limit::{Algorithm, LimitError, Rate, RateError};
 pub use service::{RateLimitFuture, RateLimitLayer, RateLimited};
 pub(crate) use service::{Refused, Verdict};

@@ -7,7 +7,7 @@ use seaworthy_core::metric::Exposition;
 use seaworthy_core::metric::Kind::{Counter, Gauge};
 
 use super::{Metrics, lock};
-use crate::breaker::Breaker;
+use crate::breaker::{Breaker, Breakers};
 use crate::hedge::{self, Hedge};
 use crate::retry::{Counts, Retry};
 
@@ -17,6 +17,7 @@ const STATES: [State; 3] = [State::Closed, State::HalfOpen, State::Open];
 #[derive(Debug, Default)]
 pub(super) struct Calls {
     breakers: Mutex<Vec<Breaker>>,
+    keyed: Mutex<Vec<Breakers>>,
     retries: Mutex<Vec<Retry>>,
     hedges: Mutex<Vec<Hedge>>,
 }
@@ -27,7 +28,9 @@ impl Calls {
     }
 
     pub(super) fn write(&self, page: &mut Exposition) {
-        let breakers = lock(&self.breakers).clone();
+        let mut breakers = lock(&self.breakers).clone();
+        let keyed = lock(&self.keyed).clone();
+        breakers.extend(keyed.iter().flat_map(Breakers::all));
         let called = breakers.iter().map(|breaker| Called {
             service: breaker.name(),
             breaker: breaker.snapshot(),
@@ -60,6 +63,27 @@ impl Metrics {
     /// ```
     pub fn watch_breaker(&self, breaker: Breaker) {
         lock(&self.0.calls.breakers).push(breaker);
+    }
+
+    /// Shows the breakers of many hosts, each under its own name: `NAME/HOST`, and `NAME/other` for those beyond the limit.
+    ///
+    /// ```
+    /// use std::num::NonZeroUsize;
+    /// use seaworthy::Lifecycle;
+    /// use seaworthy::breaker::{Breakers, Policy};
+    /// use seaworthy::core::metric::Format;
+    /// use seaworthy::metrics::Metrics;
+    ///
+    /// let metrics = Metrics::new("shop");
+    /// let most = NonZeroUsize::new(100).expect("a hundred is not 0");
+    /// let webhooks = Breakers::new("webhooks", Policy::default(), most, Lifecycle::default().sink());
+    /// metrics.watch_breakers(webhooks.clone());
+    /// webhooks.of(&"hooks.example.com".parse().expect("an authority"));
+    /// let page = String::from_utf8(metrics.exposition(Format::Text)).expect("text is UTF-8");
+    /// assert!(page.contains("circuit_breaker_state{service=\"webhooks/hooks.example.com\"} 0\n"));
+    /// ```
+    pub fn watch_breakers(&self, breakers: Breakers) {
+        lock(&self.0.calls.keyed).push(breakers);
     }
 
     /// Shows how often calls were tried again, and how often they were not because the budget was exhausted; under the name of the retries

@@ -72,13 +72,3 @@ histogram! {
     /// How long a text took to be embedded, in seconds.
     pub struct EmbeddingDuration("embedding_duration_seconds") {}
 }
-
-gauge! {
-    /// Open connections of clients.
-    pub struct ActiveConnections("http_active_connections") { protocol: &str }
-}
-
-gauge! {
-    /// Open WebSockets.
-    pub struct ActiveWebSockets("active_connections") {}
-}

@@ -19,6 +19,7 @@ use Kind::{Counter, Gauge, Untyped};
 
 /// The health of all checks as a few numbers, for whoever reads JSON.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Summary {
     /// In seconds, to the tenth.
     pub uptime: f64,
@@ -58,6 +59,7 @@ impl Summary {
 
 /// Writes the families of checks. `snapshot` is the one that is to be believed now; `most` is how many checks a family
 /// may name.
+#[doc(hidden)]
 pub fn write(page: &mut Exposition, snapshot: &Snapshot, uptime: Duration, most: usize) {
     let checks = &snapshot.checks[..snapshot.checks.len().min(most)];
     page.family("health_uptime_seconds", Gauge, "How long this process runs.").sample(&[], uptime);
@@ -91,8 +93,8 @@ pub fn write(page: &mut Exposition, snapshot: &Snapshot, uptime: Duration, most:
     let mut family = page.family("health_check_failures_total", Counter, "Runs that failed, by class.");
     for check in checks {
         // All of them from the beginning, so that the first failure is an increase. Stale is no outcome of a run.
-        for class in Class::ALL.into_iter().filter(|class| *class != Class::Stale) {
-            family.sample(&[("name", &check.name), ("class", class.name())], check.failures[class as usize]);
+        for class in Class::ALL.iter().copied().filter(|class| *class != Class::Stale) {
+            family.sample(&[("name", &check.name), ("class", class.name())], check.failures.of(class));
         }
     }
     let mut family = page.family("health_check_info", Gauge, "Always 1; the labels say what is asked, and for whom.");

@@ -147,6 +147,7 @@ impl Instrument for Gauge {
 
 /// One that a [`Gauge`] counts; see [`Gauge::hold`].
 #[derive(Debug)]
+#[must_use = "it is counted for as long as this lives"]
 pub struct Held(Gauge);
 
 impl Drop for Held {

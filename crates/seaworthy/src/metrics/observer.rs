@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::sync::{Arc, Mutex, Weak};
 
 use seaworthy_core::event::RequestFinished;
+use seaworthy_core::refusal::Reason;
 
 use super::lock;
 use super::requests::{RequestShard, Requests};
@@ -61,6 +62,13 @@ impl RequestObserver {
                 count(shard, &local.finished);
             }
         });
+    }
+}
+
+impl RequestObserver {
+    /// Something was refused that never became a request.
+    pub(crate) fn refused(self, reason: Reason) {
+        self.with(|shard, _| shard.refused(reason));
     }
 }
 

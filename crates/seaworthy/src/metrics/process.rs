@@ -44,6 +44,13 @@ pub(super) fn write(page: &mut Exposition) {
     }
 }
 
+/// Writes how much memory is used where the service is the only process.
+pub(super) fn write_memory(page: &mut Exposition) {
+    if let Some(usage) = Usage::of_self() {
+        page.family("memory_usage_bytes", Gauge, "Resident memory of this process.").sample(&[], usage.resident);
+    }
+}
+
 impl Usage {
     /// What this process uses; `None` where `/proc` does not say.
     pub fn of_self() -> Option<Self> {

@@ -72,6 +72,12 @@ impl Requests {
         self.limit.beyond()
     }
 
+    /// How many requests were refused for this reason.
+    pub(super) fn refused(&self, reason: Reason) -> u64 {
+        let Some(index) = Reason::ALL.iter().position(|known| *known == reason) else { return 0 };
+        lock(&self.cells).iter().map(|cells| cells.refused[index].get()).sum()
+    }
+
     /// How many parts there are.
     #[cfg(test)]
     pub(super) fn shards(&self) -> usize {

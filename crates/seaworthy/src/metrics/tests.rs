@@ -191,11 +191,11 @@ fn an_observer_outlives_its_metrics_without_harm() {
 #[test]
 fn what_is_held_is_counted_until_it_is_dropped() {
     let metrics = Metrics::new("shop");
-    let active = families::ActiveWebSockets::register(&metrics).unwrap().with();
+    let active = PoolSize::register(&metrics).unwrap().with("main");
     let held = active.hold();
-    assert_eq!(value(&metrics, "active_connections"), "1");
+    assert_eq!(value(&metrics, r#"db_pool_size_total{pool="main"}"#), "1");
     drop(held);
-    assert_eq!(value(&metrics, "active_connections"), "0");
+    assert_eq!(value(&metrics, r#"db_pool_size_total{pool="main"}"#), "0");
 }
 
 #[test]

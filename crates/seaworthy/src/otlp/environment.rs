@@ -48,6 +48,7 @@ pub struct Misread {
 
 /// What the environment says of traces. What it does not say is `None` or empty.
 #[derive(Clone, Default)]
+#[non_exhaustive]
 pub struct Environment {
     /// `OTEL_SDK_DISABLED`, or `OTEL_TRACES_EXPORTER` that names no OTLP: nothing is exported. The variable that
     /// says so.

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
-use seaworthy_core::event::{Protocol, RequestFinished};
+use seaworthy_core::event::RequestFinished;
 use seaworthy_core::metric::METHODS;
 use seaworthy_core::redact::Redactor;
 use seaworthy_core::trace::RequestSpan;
@@ -60,7 +60,7 @@ fn server(out: &mut Vec<u8>, request: &RequestFinished<'_>, spans: &RequestSpan,
             attributes.text("http.route", route);
         }
         attributes.integer("http.response.status_code", i64::from(request.status));
-        attributes.text("network.protocol.version", version(request.protocol));
+        attributes.text("network.protocol.version", request.protocol.version());
         if let Some(client) = request.client {
             address(attributes, "client.address", client);
         }
@@ -135,14 +135,6 @@ fn digits(number: u16, text: &mut [u8; 5]) -> &str {
     let _ = write!(rest, "{number}");
     let length = 5 - rest.len();
     std::str::from_utf8(&text[..length]).unwrap_or_default()
-}
-
-fn version(protocol: Protocol) -> &'static str {
-    match protocol {
-        Protocol::Http10 => "1.0",
-        Protocol::Http11 => "1.1",
-        Protocol::Http2 => "2",
-    }
 }
 
 fn address(attributes: &mut Attributes<'_>, key: &str, address: IpAddr) {

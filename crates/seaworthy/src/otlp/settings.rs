@@ -12,12 +12,24 @@ use crate::client::{Resolver, Roots};
 
 /// How spans are carried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum Protocol {
     /// One HTTP request a batch: `http/protobuf`. Port 4318 by habit.
     #[default]
     Http,
     /// gRPC over HTTP/2. Port 4317 by habit.
     Grpc,
+}
+
+impl Protocol {
+    /// As `OTEL_EXPORTER_OTLP_PROTOCOL` has it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Http => "http/protobuf",
+            Self::Grpc => "grpc",
+        }
+    }
 }
 
 /// Where spans go, and how. The defaults are those of the OpenTelemetry specification.

@@ -83,6 +83,7 @@ impl Endpoints {
     }
 
     /// With all that can be said: who answers, and what liveness is made of.
+    #[doc(hidden)]
     pub fn of(identity: Identity, health: Health, vitals: Vitals) -> Self {
         Self { identity: Arc::new(identity), vitals, health, scrape: None }
     }

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::probes::Endpoints;
-use crate::server::{ConnectionLimits, Listener, ListenerError, Server, Setup};
+use crate::server::{ConnectionLimits, Counts, Listener, ListenerError, Server, Setup};
 
 /// One more connection closes the one that has been idle for the longest: a probe must always get through.
 const CONNECTIONS: usize = 256;
@@ -70,7 +70,8 @@ impl Admin {
 
 async fn run(listener: Listener, endpoints: Endpoints, sink: Arc<dyn Sink>, closing: oneshot::Receiver<()>) {
     let limits = ConnectionLimits { connections: CONNECTIONS, head_size: 16 * 1024, ..ConnectionLimits::default() };
-    let mut server = Server::start(Setup { listener, limits, service: endpoints, sink, evict: true });
+    let mut server =
+        Server::start(Setup { listener, limits, service: endpoints, sink, counts: Counts::default(), evict: true });
     // Dropped where the service has ended, and where its future was given up.
     let _ = closing.await;
     server.close_listener().await;

@@ -254,8 +254,8 @@ impl<O> Builder<O> {
         self.sink(Arc::new(sink::from_fn(function)))
     }
 
-    /// Counts requests and facts, and answers `/metrics` where probes are answered. What checks find is shown too, and how many lines
-    /// of the log were lost.
+    /// Counts requests, connections and facts, and answers `/metrics` where probes are answered. What checks find is shown too, whom the rate
+    /// limit refuses, and how many lines of the log were lost.
     ///
     /// ```
     /// use seaworthy::{Production, metrics::Metrics};

@@ -9,8 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 use seaworthy_core::event::{Event, Nowhere, Outcome, Sink};
-use seaworthy_core::lifecycle::Change;
-use seaworthy_core::lifecycle::budget::FLUSH;
+use seaworthy_core::lifecycle::{Change, FLUSH};
 use tokio::task::{AbortHandle, spawn_blocking};
 use tokio::time::{Instant, sleep, timeout};
 use tower_layer::Layer;
@@ -29,10 +28,11 @@ use crate::body::RequestBody;
 use crate::health::Health;
 use crate::lifecycle::Lifecycle;
 use crate::limit::rate::RateLimitLayer;
+use crate::metrics::Metrics;
 use crate::panic::remember_places;
 use crate::phase::Phase;
 use crate::probes::{Endpoints, Identity, Scrape, Vitals};
-use crate::server::{Listener, ListenerError, Server, Setup};
+use crate::server::{Counts, Listener, ListenerError, Server, Setup};
 use crate::shutdown::Shutdown;
 use crate::sink::Fanout;
 use crate::stack::Stack;
@@ -64,7 +64,7 @@ impl<O: Observer + Send + 'static> Production<O> {
     {
         let Self { parts, observer } = self;
         let Parts { service, version, health, mut stack, connections, drain, hooks, phases, .. } = parts;
-        let Parts { mut sinks, admin, scrape, on_panic, rate, alerts, logger, mut telemetry, .. } = parts;
+        let Parts { mut sinks, admin, scrape, on_panic, rate, alerts, metrics, logger, mut telemetry, .. } = parts;
         let Some(Fitting { budget, spread }) = drain else { return Ok(()) };
         if let Some(error) = life.signals_error() {
             return Err(ServeError::Signals(error));
@@ -97,10 +97,20 @@ impl<O: Observer + Send + 'static> Production<O> {
         if let Some(rate) = rate {
             stack.rate = RateLimitLayer::reporting(rate, sink.clone());
         }
+        if let Some(metrics) = &metrics {
+            let watched = [metrics.watch_credentials(), metrics.watch_rate_limit(&stack.rate)];
+            for error in watched.into_iter().filter_map(Result::err) {
+                sink.emit(&Event::Warning { text: format!("some refusals are not in the metrics: {error}") });
+            }
+        }
         let app = App::new(labelled(app), sink.clone());
         let service = Stack::new(stack, life.clone(), observer, guard).layer(app);
+        let counts = Counts::new(metrics.as_ref().map(Metrics::observer));
         let mut server =
-            Server::start(Setup { listener, limits: connections, service, sink: sink.clone(), evict: false });
+            Server::start(Setup { listener, limits: connections, service, sink: sink.clone(), counts, evict: false });
+        if let Some(metrics) = &metrics {
+            metrics.watch_connections(server.connections());
+        }
         let shown = shown.map_or_else(|| "off".to_owned(), |at| at.to_string());
         sink.emit(&Event::Listening { public, admin: shown, control: "off".to_owned() });
         let became_ready = life.apply(Change::ProgramReady).is_some();

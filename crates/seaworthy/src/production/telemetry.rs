@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use seaworthy_core::event::{Event, Sink};
-use seaworthy_core::lifecycle::budget::FLUSH;
+use seaworthy_core::lifecycle::FLUSH;
 
 use super::problem::Problem;
 #[cfg(feature = "audit")]

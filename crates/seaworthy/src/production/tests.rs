@@ -1,5 +1,6 @@
 //! A service with real sockets, from its first request to its last word.
 
+mod counted;
 #[cfg(all(feature = "audit", feature = "otlp", feature = "sentry"))]
 mod telemetry;
 
@@ -13,6 +14,7 @@ use http::{Request, Response};
 use http_body_util::Full;
 use seaworthy_core::event::Event;
 use seaworthy_core::lifecycle::{Cause, State};
+use seaworthy_core::refusal::Reason;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
@@ -20,7 +22,9 @@ use tokio::task::JoinHandle;
 use tower::service_fn;
 
 use super::*;
+use crate::context::Correlation;
 use crate::health::Affects;
+use crate::refusal::Refusal;
 use crate::server::ConnectionLimits;
 use crate::{Health, Lifecycle, Phase, RequestBody};
 
@@ -66,6 +70,7 @@ where
                     gate.notified().await;
                 }
                 "/panic" => panic!("asked to"),
+                "/secret" => return Ok(Refusal::new(Reason::Unauthenticated).respond(&Correlation::of(&request))),
                 "/upload" => drop(http_body_util::BodyExt::collect(request.into_body()).await),
                 _ => {}
             }

@@ -18,6 +18,7 @@ use super::{DsnError, Settings};
 
 /// What the environment says of Sentry. What it does not say is `None`.
 #[derive(Clone, Default)]
+#[non_exhaustive]
 pub struct Environment {
     /// `SENTRY_DSN`. It holds a key: nothing that prints this shows it.
     pub dsn: Option<String>,

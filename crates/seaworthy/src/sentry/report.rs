@@ -34,6 +34,7 @@ impl Severity {
 
 /// Something that somebody should know of.
 #[derive(Debug, Clone, PartialEq)]
+#[must_use = "nobody hears of it before it was captured"]
 pub struct Report {
     pub(super) severity: Severity,
     /// What kind of thing it is: the title of the issue.
@@ -66,28 +67,24 @@ impl Report {
     }
 
     /// Default: [`Severity::Error`].
-    #[must_use]
     pub fn severity(mut self, severity: Severity) -> Self {
         self.severity = severity;
         self
     }
 
     /// Reports of one fingerprint are one issue, and sent once a minute at most. Default: the kind.
-    #[must_use]
     pub fn fingerprint<P: Into<String>>(mut self, parts: impl IntoIterator<Item = P>) -> Self {
         self.fingerprint = parts.into_iter().map(Into::into).collect();
         self
     }
 
     /// The request that it happened in.
-    #[must_use]
     pub fn request_id(mut self, id: impl Into<String>) -> Self {
         self.request_id = Some(id.into());
         self
     }
 
     /// What else is known. Values of secret names are redacted.
-    #[must_use]
     pub fn extra(mut self, name: impl Into<String>, value: impl Into<Json>) -> Self {
         self.extra.insert(name.into(), value.into());
         self

@@ -16,7 +16,8 @@ use super::registry::{Cut, Registry};
 use super::socket::Socket;
 use super::state::Connection;
 use super::stream::{ClientStream, Open};
-use super::{ConnectionLimits, Listener, Shared, connection, sweep};
+use super::{ConnectionLimits, Counts, Listener, Shared, connection, sweep};
+use crate::metrics::Connections;
 
 /// When the process is out of file descriptors.
 const BREATH: Duration = Duration::from_millis(100);
@@ -33,6 +34,7 @@ pub(crate) struct Setup<S> {
     pub(crate) limits: ConnectionLimits,
     pub(crate) service: S,
     pub(crate) sink: Arc<dyn Sink>,
+    pub(crate) counts: Counts,
     /// One more connection than allowed closes the one that has been idle for the longest, instead of waiting.
     pub(crate) evict: bool,
 }
@@ -57,11 +59,12 @@ impl Drop for Server {
 impl Server {
     /// Serves on the runtime of the caller.
     pub(crate) fn start<S: Handler>(setup: Setup<S>) -> Self {
-        let Setup { listener, limits, service, sink, evict } = setup;
+        let Setup { listener, limits, service, sink, counts, evict } = setup;
         let shared = Arc::new(Shared {
             limits,
             registry: Registry::default(),
             sink,
+            counts: Arc::new(counts),
             farewell: AtomicU32::new(u32::MAX),
             finish: watch::Sender::new(None),
         });
@@ -71,6 +74,13 @@ impl Server {
         let door = Door { shared: shared.clone(), evict, permits, full: AtomicBool::new(false) };
         let accepting = tokio::spawn(door.run(listener, service, closing));
         Self { shared, close: Some(close), accepting, sweeping }
+    }
+
+    /// Says what its connections are, and goes on saying what became of them when it is gone.
+    pub(crate) fn connections(&self) -> impl Fn() -> Connections + Send + Sync + 'static {
+        // Weak, since what it reports to may be who asks.
+        let (counts, shared) = (self.shared.counts.clone(), Arc::downgrade(&self.shared));
+        move || counts.read(shared.upgrade().as_ref().map(|shared| &shared.registry))
     }
 
     /// Requests that are open.
@@ -213,6 +223,7 @@ impl Door {
         let closed = |_| std::io::Error::other("the server is gone");
         if !self.evict {
             if !self.full.swap(true, Relaxed) {
+                self.shared.counts.limit_hit();
                 let limit = u32::try_from(self.shared.limits.connections).unwrap_or(u32::MAX);
                 self.shared.sink.emit(&Event::ConnectionLimitHit { limit });
             }

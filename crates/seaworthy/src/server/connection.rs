@@ -133,6 +133,7 @@ impl Shared {
     /// Reports what a client did wrong where no request can say it.
     pub(super) fn client_error(&self, state: &Connection, problem: &str, status: u16) {
         let client = state.peer.map_or_else(|| "unix".to_owned(), |peer| peer.ip().to_string());
+        self.counts.client_error(status);
         self.sink.emit(&Event::ClientError { client, problem: problem.to_owned(), status });
     }
 }

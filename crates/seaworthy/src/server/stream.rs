@@ -36,6 +36,9 @@ impl Open {
 
 impl Drop for Open {
     fn drop(&mut self) {
+        if self.state.is_websocket() {
+            self.shared.counts.websocket_ended(self.state.is_cut());
+        }
         self.shared.registry.remove(self.key);
     }
 }
@@ -219,6 +222,10 @@ impl AsyncWrite for ClientStream {
             this.open.state.enter(Phase::Lingering, this.now());
         }
         if this.open.state.phase() == Phase::Tunnel {
+            return Poll::Ready(Ok(()));
+        }
+        // HTTP ends by itself then, and says what was wrong: whoever leaves its refused connection open is reported too.
+        if this.open.state.is_cut() {
             return Poll::Ready(Ok(()));
         }
         let now = this.now();

@@ -20,6 +20,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tower::service_fn;
 
 use super::*;
+use crate::metrics::Connections;
 
 /// A body that says one word and goes on for ever.
 struct Endless(Option<Bytes>);
@@ -78,7 +79,14 @@ async fn start_with(limits: ConnectionLimits, evict: bool) -> (Server, SocketAdd
     let address = listener.local_addr().unwrap();
     let memory = Arc::new(Memory::default());
     let service = service_fn(handle);
-    let server = Server::start(Setup { listener: listener.into(), limits, service, sink: memory.clone(), evict });
+    let server = Server::start(Setup {
+        listener: listener.into(),
+        limits,
+        service,
+        sink: memory.clone(),
+        counts: Counts::default(),
+        evict,
+    });
     (server, address, memory)
 }
 
@@ -156,8 +164,11 @@ async fn an_early_answer_reaches_a_client_that_is_still_sending() {
 async fn a_websocket_is_closed_between_two_frames() {
     let (mut server, address, _) = start(ConnectionLimits::default()).await;
     let upgrade = "GET /websocket HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";
+    let connections = server.connections();
     let mut client = connect(address, upgrade).await;
     read_until(&mut client, b"ab").await;
+    let open = connections();
+    assert_eq!((open.http1, open.http2, open.websockets), (1, 0, 1));
     server.close_listener().await;
     server.finish(Duration::ZERO);
     // Its frame is half out. Whatever would be put in now would be read as data.
@@ -171,6 +182,10 @@ async fn a_websocket_is_closed_between_two_frames() {
     client.write_all(&[0x88, 0x80, 0, 0, 0, 0]).await.unwrap();
     drop(client);
     server.empty().await;
+    let closed = Connections { websockets_closed: 1, ..Connections::default() };
+    assert_eq!(connections(), closed);
+    drop(server);
+    assert_eq!(connections(), closed, "no counter falls with its server");
 }
 
 #[tokio::test]
@@ -185,6 +200,7 @@ async fn a_websocket_whose_client_does_not_answer_the_close_is_cut() {
     server.finish(Duration::ZERO);
     read_until(&mut client, &[0x88, 2, 0x03, 0xe9]).await;
     server.empty().await;
+    assert_eq!(server.connections()().websockets_cut, 1);
 }
 
 #[tokio::test]
@@ -209,6 +225,7 @@ async fn http2_clients_are_told_to_leave_and_lose_nothing() {
     let request = || Request::get("http://a/").body(Full::default()).unwrap();
     let answer = send.send_request(request()).await.unwrap();
     assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "hello");
+    assert_eq!(server.connections()(), Connections { http2: 1, ..Connections::default() });
     server.farewell(Duration::ZERO);
     // GOAWAY: the connection ends by itself, without an error.
     connection.await.unwrap().unwrap();
@@ -259,7 +276,11 @@ async fn what_is_not_http_is_refused_and_reported() {
     let (server, address, memory) = start(ConnectionLimits::default()).await;
     assert!(read_to_end(&mut connect(address, "NONSENSE\r\n\r\n").await).await.starts_with("HTTP/1.1 400"));
     server.empty().await;
-    assert_eq!(memory.said(), ["the request is malformed"]);
+    // One that stays on its refused connection, too.
+    let mut stays = connect(address, "NONSENSE\r\n\r\n").await;
+    assert!(read_to_end(&mut stays).await.starts_with("HTTP/1.1 400"));
+    server.empty().await;
+    assert_eq!(memory.said(), ["the request is malformed"; 2]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

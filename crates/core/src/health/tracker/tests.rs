@@ -68,7 +68,7 @@ fn the_class_of_a_failure_says_how_bad_it_is() {
     assert!(tracker.check().fails());
     let _ = fail(&mut tracker, now, Class::Protocol);
     assert_eq!(tracker.check().status, Status::Unhealthy);
-    assert_eq!(tracker.check().failures[Class::Protocol as usize], 1);
+    assert_eq!(tracker.check().failures.of(Class::Protocol), 1);
 }
 
 #[test]

@@ -43,9 +43,9 @@ impl Default for Cors {
     fn default() -> Self {
         Self {
             origins: Vec::new(),
-            methods: read(&METHODS),
-            headers: read(&HEADERS),
-            exposed_headers: read(&EXPOSED),
+            methods: read(METHODS),
+            headers: read(HEADERS),
+            exposed_headers: read(EXPOSED),
             credentials: false,
             max_age: As(Duration::from_mins(10)),
         }

@@ -14,7 +14,7 @@ impl Variables {
     pub(super) fn telemetry(&mut self, sources: &Sources<'_>) {
         self.traces(&otlp::Environment::read(|name| sources.variable(name).map(str::to_owned)));
         let sentry = sentry::Environment::read(|name| sources.variable(name).map(str::to_owned));
-        let sentry::Environment { dsn, environment, release, traces_sample_rate, misread } = sentry;
+        let sentry::Environment { dsn, environment, release, traces_sample_rate, misread, .. } = sentry;
         for (key, variable, value) in [
             ("dsn", "SENTRY_DSN", dsn),
             ("environment", "SENTRY_ENVIRONMENT", environment),
@@ -39,11 +39,7 @@ impl Variables {
             self.put(["trace", "endpoint"], variable, value.as_str());
         }
         if let Some(Found { value, variable }) = &environment.protocol {
-            let word = match value {
-                otlp::Protocol::Http => "http/protobuf",
-                otlp::Protocol::Grpc => "grpc",
-            };
-            self.put(["trace", "protocol"], variable, word);
+            self.put(["trace", "protocol"], variable, value.name());
         }
         let tables = [("headers", &environment.headers), ("resource", &environment.resource)];
         for (table, found) in tables {

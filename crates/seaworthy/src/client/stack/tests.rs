@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 use tower::ServiceExt;
 
 use super::*;
-use crate::client::{AnswerBody, AnswerBodyError, Cause, Failure};
+use crate::client::{AnswerBody, AnswerBodyError, Cause, Failure, Transport};
 use crate::retry::Attempts;
 
 /// Sends the next of `answers` on each connection, the last one ever after, and keeps silent connections open.

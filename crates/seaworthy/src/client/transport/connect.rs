@@ -12,18 +12,18 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tower_service::Service;
 
-use super::Resolver;
 use super::error::ConnectError;
+use super::resolve::Names;
 
 /// Connects by name, TCP and TLS, all within one limit.
 #[derive(Debug, Clone)]
 pub(super) struct Connector {
-    https: HttpsConnector<HttpConnector<Resolver>>,
+    https: HttpsConnector<HttpConnector<Names>>,
     limit: Duration,
 }
 
 impl Connector {
-    pub(super) fn new(https: HttpsConnector<HttpConnector<Resolver>>, limit: Duration) -> Self {
+    pub(super) fn new(https: HttpsConnector<HttpConnector<Names>>, limit: Duration) -> Self {
         Self { https, limit }
     }
 }

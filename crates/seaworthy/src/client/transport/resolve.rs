@@ -42,7 +42,10 @@ pub struct Resolver {
 impl Resolver {
     /// Asks the system (`getaddrinfo`), on a thread that may block.
     pub fn system() -> Self {
-        Self::service(GaiResolver::new())
+        Self::new(|name| async move {
+            let found = GaiResolver::new().call(name.parse::<Name>()?).await?;
+            Ok::<_, BoxError>(found.map(|address| address.ip()).collect())
+        })
     }
 
     /// Asks a function.
@@ -64,25 +67,6 @@ impl Resolver {
             Box::pin(async move { looking.await.map_err(Into::into) })
         };
         Self { lookup: Arc::new(lookup), permit: None }
-    }
-
-    /// Asks a resolver that was made for hyper-util.
-    pub fn service<S>(service: S) -> Self
-    where
-        S: Service<Name> + Clone + Send + Sync + 'static,
-        S::Response: Iterator<Item = SocketAddr> + Send,
-        S::Error: Into<BoxError> + Send,
-        S::Future: Send + 'static,
-    {
-        Self::new(move |name| {
-            let mut service = service.clone();
-            async move {
-                let name: Name = name.parse()?;
-                std::future::poll_fn(|cx| service.poll_ready(cx)).await.map_err(Into::into)?;
-                let found = service.call(name).await.map_err(Into::into)?;
-                Ok::<_, BoxError>(found.map(|address| address.ip()).collect())
-            }
-        })
     }
 
     /// Leaves out each address that `permit` does not permit. Asked after the name was resolved and for each connection, so
@@ -118,7 +102,11 @@ impl fmt::Debug for Resolver {
     }
 }
 
-impl Service<Name> for Resolver {
+/// As hyper-util asks for them.
+#[derive(Debug, Clone)]
+pub(super) struct Names(pub(super) Resolver);
+
+impl Service<Name> for Names {
     type Response = std::vec::IntoIter<SocketAddr>;
     type Error = ResolveError;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, ResolveError>> + Send>>;
@@ -128,6 +116,6 @@ impl Service<Name> for Resolver {
     }
 
     fn call(&mut self, name: Name) -> Self::Future {
-        Box::pin(self.clone().resolve(name.as_str().to_owned()))
+        Box::pin(self.0.clone().resolve(name.as_str().to_owned()))
     }
 }

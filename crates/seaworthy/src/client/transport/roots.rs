@@ -7,6 +7,8 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 
+use super::BoxError;
+
 /// Why a certificate cannot be believed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -20,7 +22,7 @@ pub enum RootsError {
     Empty,
     /// One of its certificates, counted from 1, cannot be an authority's.
     #[error("certificate {number} is no authority's: {source}")]
-    Certificate { number: usize, source: rustls::Error },
+    Certificate { number: usize, source: BoxError },
 }
 
 /// Whose certificates are believed. Clones share them.
@@ -49,7 +51,7 @@ impl Roots {
         for certificate in CertificateDer::pem_slice_iter(pem) {
             let certificate = certificate.map_err(|error| RootsError::Pem(error.to_string()))?;
             count += 1;
-            roots.add(certificate).map_err(|source| RootsError::Certificate { number: count, source })?;
+            roots.add(certificate).map_err(|error| RootsError::Certificate { number: count, source: error.into() })?;
         }
         if count == 0 { Err(RootsError::Empty) } else { Ok(self) }
     }

@@ -20,6 +20,7 @@ const SHARDS: usize = 64;
 
 /// What a rate limit has done since the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Counts {
     /// Requests that were refused, or would have been.
     pub refused: u64,
@@ -27,7 +28,7 @@ pub struct Counts {
     pub overflowed: u64,
 }
 
-pub(super) struct Limiter {
+pub(crate) struct Limiter {
     pub(super) settings: RateLimit,
     /// What it allows at most, as headers say it.
     pub(super) most: HeaderValue,
@@ -108,7 +109,15 @@ impl Limiter {
         self.sink.emit(&Event::Warning { text });
     }
 
-    pub(super) fn counts(&self) -> Counts {
+    /// Clients that have used some of their allowance.
+    pub(crate) fn keys(&self) -> usize {
+        let now = clock::now().saturating_duration_since(self.began);
+        // One table after the other, so that no request waits for more than its own to be read.
+        let busy = |shard: &Mutex<Keyed<RandomState>>| shard.lock().unwrap_or_else(PoisonError::into_inner).busy(now);
+        self.shards.iter().map(busy).sum()
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
         let overflowed =
             |shard: &Mutex<Keyed<RandomState>>| shard.lock().unwrap_or_else(PoisonError::into_inner).overflowed();
         Counts { refused: self.refused.load(Relaxed), overflowed: self.shards.iter().map(overflowed).sum() }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
@@ -39,6 +39,21 @@ impl RateLimitLayer {
     /// What it has done since the start; `None` where it limits nothing.
     pub fn counts(&self) -> Option<Counts> {
         self.0.as_ref().map(|limiter| limiter.counts())
+    }
+
+    /// How many clients have used some of their allowance. Every table is looked at: it is for whoever reads metrics.
+    pub fn keys(&self) -> usize {
+        self.0.as_ref().map_or(0, |limiter| limiter.keys())
+    }
+
+    /// What the limit is called; `None` where it limits nothing.
+    pub fn name(&self) -> Option<&str> {
+        self.0.as_ref().map(|limiter| &*limiter.settings.name)
+    }
+
+    /// To read its counts without keeping it.
+    pub(crate) fn downgrade(&self) -> Weak<Limiter> {
+        self.0.as_ref().map_or_else(Weak::new, Arc::downgrade)
     }
 }
 

@@ -1,5 +1,7 @@
 //! What a rate limit is set to.
 
+use std::sync::Arc;
+
 use http::HeaderName;
 use ipnet::IpNet;
 use seaworthy_core::limit::{Algorithm, Limit, LimitError, Rate};
@@ -10,6 +12,9 @@ const EXEMPT: [&str; 6] = ["/health", "/health/*", "/livez", "/readyz", "/startu
 /// Most keys that are known at a time.
 const KEYS: usize = 1_000_000;
 
+/// A limit that nobody gave a name is about all requests.
+const NAME: &str = "all";
+
 /// What a rate limit is set to. A [`Rate`] alone becomes one by `into`.
 #[derive(Debug, Clone)]
 pub struct RateLimit {
@@ -19,6 +24,7 @@ pub struct RateLimit {
     pub(super) networks: Vec<IpNet>,
     pub(super) keys: usize,
     pub(super) dry_run: bool,
+    pub(super) name: Arc<str>,
 }
 
 impl RateLimit {
@@ -31,6 +37,7 @@ impl RateLimit {
             networks: Vec::new(),
             keys: KEYS,
             dry_run: false,
+            name: NAME.into(),
         }
     }
 
@@ -78,6 +85,13 @@ impl RateLimit {
     #[must_use]
     pub fn max_keys(mut self, keys: usize) -> Self {
         self.keys = keys;
+        self
+    }
+
+    /// What it is about, as the label `endpoint` of its metrics: the path, or the kind of request. Default: `all`.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.name = name.into();
         self
     }
 

@@ -48,7 +48,7 @@ impl Entry<'_, '_> {
         let others = self.raw.on_failure.get(OTHERS).map_or(Severity::Unhealthy, |others| severity(*others));
         let mut on_failure = OnFailure::all(others);
         // What is stale is not known, and a class of nobody's answer.
-        let known = || Class::ALL.into_iter().filter(|class| *class != Class::Stale);
+        let known = || Class::ALL.iter().copied().filter(|class| *class != Class::Stale);
         for (name, given) in &self.raw.on_failure {
             match known().find(|class| class.name() == name) {
                 Some(class) => on_failure = on_failure.with(class, severity(*given)),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use http::uri::Scheme;
 use http::{HeaderName, HeaderValue, header};
-use seaworthy::core::destination::is_public;
+use seaworthy_core::destination::is_public;
 
 use super::Entry;
 use crate::config::raw;
