@@ -18,12 +18,14 @@
 
 mod memory;
 mod request;
+mod sink;
 
 use std::fmt;
 use std::time::Duration;
 
 pub use memory::Memory;
 pub use request::{Protocol, RequestFinished, UpstreamFacts};
+pub use sink::{Nowhere, Sink};
 
 use crate::breaker::{Mode as BreakerMode, State as BreakerState};
 use crate::lifecycle::{Cause, State};
@@ -482,19 +484,6 @@ impl fmt::Display for Plain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.is_zero() { f.write_str("0s") } else { write!(f, "{:?}", self.0) }
     }
-}
-
-/// Takes facts. Cheap to call and never waits: what has to be written is handed on.
-pub trait Sink: Send + Sync {
-    fn emit(&self, event: &Event);
-}
-
-/// A sink that drops everything.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Nowhere;
-
-impl Sink for Nowhere {
-    fn emit(&self, _: &Event) {}
 }
 
 #[cfg(test)]

@@ -9,14 +9,27 @@ pub(super) fn unless() -> Option<String> {
     api::incomparable().ok().flatten()
 }
 
+/// So many changes are shown; the rest are seen in the list itself.
+const SHOWN: usize = 20;
+
 pub(super) fn check(_: &Tree) -> Vec<Finding> {
-    let remedy = "if it is meant, run `cargo xtask api`, commit the list and say so in CHANGELOG.md";
-    match api::compare() {
-        Err(error) => vec![Finding::new(api::LIST, 1, format!("{error:#}"), "run `cargo xtask api`")],
-        Ok(api::Difference { added, removed }) => {
-            let removed = removed.into_iter().map(|(line, item)| (line, format!("removed: {item}")));
-            let added = added.into_iter().map(|item| (1, format!("added: {item}")));
-            removed.chain(added).map(|(line, what)| Finding::new(api::LIST, line, what, remedy)).collect()
-        }
+    let (added, removed) = match api::compare() {
+        Err(error) => return vec![Finding::new(api::LIST, 1, format!("{error:#}"), "run `cargo xtask api`")],
+        Ok(api::Difference { added, removed }) if added.is_empty() && removed.is_empty() => return Vec::new(),
+        Ok(api::Difference { added, removed }) => (added, removed),
+    };
+    let mut what = format!("{} items added, {} removed", added.len(), removed.len());
+    let removed = removed.iter().map(|(_, item)| format!("\n    - {item}"));
+    let lines: Vec<String> = removed.chain(added.iter().map(|item| format!("\n    + {item}"))).collect();
+    what.extend(lines.iter().take(SHOWN).map(String::as_str));
+    if lines.len() > SHOWN {
+        what.push_str("\n    …");
     }
+    what.push_str("\n   ");
+    vec![Finding::new(
+        api::LIST,
+        1,
+        what,
+        "if it is meant, run `cargo xtask api`, commit the list and say so in CHANGELOG.md",
+    )]
 }
