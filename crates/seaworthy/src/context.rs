@@ -37,8 +37,8 @@ pub struct RequestContext {
     pub connection: Option<usize>,
     /// When the first of the layers saw it.
     pub started: Option<Instant>,
-    /// The id in `X-Request-ID`.
-    pub request_id: Option<HeaderValue>,
+    /// Until [`RequestContext::learnt`] keeps it.
+    pub(crate) request_id: Option<HeaderValue>,
     /// The trace that it belongs to, where [`crate::trace`] sees to it that it belongs to one.
     pub trace_id: Option<TraceId>,
     /// Its spans, where some are made; see [`crate::trace`].
@@ -56,6 +56,12 @@ impl RequestContext {
     #[must_use]
     pub fn of(extensions: &Extensions) -> Option<&Self> {
         extensions.get()
+    }
+
+    /// The id in `X-Request-ID`.
+    #[must_use]
+    pub fn request_id(&self) -> Option<&HeaderValue> {
+        self.request_id.as_ref().or_else(|| self.learnt.as_ref()?.request_id())
     }
 
     /// Looks whether it is gRPC, once, because every layer that may refuse wants to know.

@@ -267,7 +267,7 @@ mod tests {
             let seen: Vec<_> = request.headers().get_all("x-request-id").iter().collect();
             assert_eq!(seen.len(), 1, "one id");
             let context = RequestContext::of(request.extensions()).expect("the layer made one");
-            assert_eq!(context.request_id.as_ref(), Some(seen[0]));
+            assert_eq!(context.request_id(), Some(seen[0]));
             Ok::<_, Infallible>(Response::new(seen[0].to_str().unwrap().to_owned()))
         }));
         let mut request = Request::new(());

@@ -114,7 +114,7 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    pub(super) fn of(context: &RequestContext, head: &Head<'_>, route_header: Option<&HeaderName>) -> Self {
+    pub(super) fn of(context: &mut RequestContext, head: &Head<'_>, route_header: Option<&HeaderName>) -> Self {
         let Head { method, uri, version, headers } = *head;
         Self {
             started: context.started.unwrap_or_else(clock::now),
@@ -124,7 +124,8 @@ impl Asked {
             user_agent: headers.get(header::USER_AGENT).cloned(),
             trace_id: context.trace_id.or_else(|| trace::sent(headers)),
             span: context.span,
-            request_id: context.request_id.clone(),
+            // Moved, since each copy of it is counted.
+            request_id: context.request_id.take().or_else(|| context.request_id().cloned()),
             client: context.client,
             grpc: context.grpc.unwrap_or_else(|| is_grpc(method, headers)),
             route_header: route_header.cloned(),

@@ -27,6 +27,12 @@ macro_rules! field {
         $line.raw(concat!(",\"", $name, "\":\""));
         $line.quoted($value);
     };
+    // What has nothing in it that could need an escape, and is not looked through for it.
+    ($line:ident, digits $name:literal: $value:expr) => {
+        $line.raw(concat!(",\"", $name, "\":\""));
+        $line.plain($value);
+        $line.raw("\"");
+    };
     ($line:ident, bytes $name:literal: $value:expr) => {
         $line.raw(concat!(",\"", $name, "\":\""));
         $line.quoted_bytes($value);
@@ -53,7 +59,7 @@ pub(super) fn json(out: &mut Vec<u8>, frame: &Frame, time: &[u8], request: &Requ
         field!(line, text "request_id": request.request_id);
     }
     if let Some(trace_id) = request.trace_id {
-        field!(line, bytes "trace_id": &trace_id.digits());
+        field!(line, digits "trace_id": &trace_id.digits());
     }
     field!(line, text "method": request.method);
     if let Some(route) = request.route {
@@ -80,7 +86,7 @@ pub(super) fn json(out: &mut Vec<u8>, frame: &Frame, time: &[u8], request: &Requ
     if let Some(user_agent) = request.user_agent {
         field!(line, bytes "user_agent": user_agent);
     }
-    field!(line, text "protocol": request.protocol.name());
+    field!(line, digits "protocol": request.protocol.name().as_bytes());
     if let Some(refusal) = request.refusal {
         field!(line, text "refusal": refusal.name());
     }
@@ -106,7 +112,8 @@ fn address(line: &mut Line<'_>, address: IpAddr) {
         IpAddr::V6(address) => write!(rest, "{address}"),
     };
     let length = room - rest.len();
-    line.quoted_bytes(&text[..length]);
+    line.plain(&text[..length]);
+    line.raw("\"");
 }
 
 pub(super) fn pretty(out: &mut Vec<u8>, style: Style, time: &[u8], request: &RequestFinished<'_>, settings: &Settings) {

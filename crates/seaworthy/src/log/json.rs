@@ -70,7 +70,13 @@ impl<'o> Line<'o> {
     /// As it is, of what needs no escape.
     #[inline]
     pub(super) fn raw(&mut self, text: &str) {
-        self.0.extend_from_slice(text.as_bytes());
+        self.plain(text.as_bytes());
+    }
+
+    /// As it is, of what needs no escape: digits, say.
+    #[inline]
+    pub(super) fn plain(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
     }
 
     /// A whole number, behind its name.

@@ -257,7 +257,7 @@ impl<S: Service<Request<B>>, B> Service<Request<B>> for RequestSpan<S> {
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let context = RequestContext::of(request.extensions());
-        let id = context.and_then(|context| context.request_id.as_ref()).and_then(|id| id.to_str().ok());
+        let id = context.and_then(RequestContext::request_id).and_then(|id| id.to_str().ok());
         let trace_id = trace::trace_id(&request).map(display);
         let span = tracing::info_span!("request", request_id = id, trace_id);
         let answer = span.in_scope(|| self.inner.call(request));

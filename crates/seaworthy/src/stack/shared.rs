@@ -163,7 +163,8 @@ impl Shared {
         record.answered(answer);
         let id = record.request_id().cloned().unwrap_or_else(|| HeaderValue::from_static(""));
         let [plain, limited] = &self.templates;
-        match allowance.map(Allowance::values) {
+        let told = allowance.and_then(|allowance| Some(allowance.values(self.rate.most()?)));
+        match told {
             None => plain.put([id], answer),
             Some([limit, remaining, reset]) => limited.put([id, limit, remaining, reset], answer),
         }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, HeaderValue, Request, Response};
 use seaworthy_core::event::Sink;
 use seaworthy_core::limit::Decision;
 use seaworthy_core::refusal::Reason;
@@ -89,7 +89,7 @@ where
         let (path, context) = (request.uri().path(), RequestContext::of(request.extensions()));
         let allowance = match self.layer.decide(path, context, request.headers(), clock::now()) {
             Verdict::Unlimited => None,
-            Verdict::Allowed(allowance) => Some(allowance),
+            Verdict::Allowed(allowance) => self.layer.most().map(|most| (allowance, most)),
             Verdict::Refused(refused) => {
                 let refused = Some((refused, Correlation::of(&request)));
                 return RateLimitFuture { state: State::Refused { refused } };
@@ -108,6 +108,11 @@ pub(crate) enum Verdict {
 }
 
 impl RateLimitLayer {
+    /// How much it allows at most, as headers say it.
+    pub(crate) fn most(&self) -> Option<HeaderValue> {
+        self.0.as_ref().map(|limiter| limiter.most.clone())
+    }
+
     /// Counts a request with this head, and says what becomes of it.
     pub(crate) fn decide(
         &self,
@@ -120,7 +125,7 @@ impl RateLimitLayer {
         match limiter.decide(path, context, headers, now) {
             None => Verdict::Unlimited,
             Some(decision) if decision.allowed || limiter.settings.dry_run => {
-                Verdict::Allowed(Allowance::of(&limiter.most, &decision))
+                Verdict::Allowed(Allowance::of(&decision))
             }
             Some(decision) => Verdict::Refused(Refused { limiter: limiter.clone(), decision }),
         }
@@ -144,7 +149,7 @@ pin_project_lite::pin_project! {
 pin_project_lite::pin_project! {
     #[project = StateProjection]
     enum State<F> {
-        Served { #[pin] answer: F, allowance: Option<Allowance> },
+        Served { #[pin] answer: F, allowance: Option<(Allowance, HeaderValue)> },
         Refused { refused: Option<(Refused, Correlation)> },
     }
 }
@@ -166,8 +171,8 @@ where
         match self.project().state.project() {
             StateProjection::Served { answer, allowance } => {
                 let mut answer = ready!(answer.poll(cx))?;
-                if let Some(allowance) = allowance.take() {
-                    allowance.put(answer.headers_mut());
+                if let Some((allowance, most)) = allowance.take() {
+                    allowance.put(most, answer.headers_mut());
                 }
                 Poll::Ready(Ok(answer))
             }
@@ -187,7 +192,7 @@ impl Refused {
         let refusal =
             Refusal::new(Reason::RateLimited).detail(detail).retry_after(stamp::seconds(decision.retry_after).max(1));
         let mut answer = refusal.respond(to);
-        Allowance::of(&self.limiter.most, decision).put(answer.headers_mut());
+        Allowance::of(decision).put(self.limiter.most.clone(), answer.headers_mut());
         stamp::policy(answer.headers_mut(), limit, decision);
         answer
     }

@@ -47,10 +47,8 @@ pub(super) fn constant(number: u32) -> HeaderValue {
 }
 
 /// What every answer tells.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Allowance {
-    /// How much there is at most.
-    most: HeaderValue,
     remaining: u32,
     /// In how many seconds there is all of it again.
     reset: u32,
@@ -60,18 +58,19 @@ impl Allowance {
     /// The names of its headers.
     pub(crate) const NAMES: [&HeaderName; 3] = [&LIMIT, &REMAINING, &RESET];
 
-    /// `most` is the [`constant`] of the limit.
-    pub(super) fn of(most: &HeaderValue, decision: &Decision) -> Self {
-        Self { most: most.clone(), remaining: decision.remaining, reset: seconds(decision.reset) }
+    pub(super) fn of(decision: &Decision) -> Self {
+        Self { remaining: decision.remaining, reset: seconds(decision.reset) }
     }
 
     /// Their values, in the order of the names.
-    pub(crate) fn values(self) -> [HeaderValue; 3] {
-        [self.most, number(self.remaining), number(self.reset)]
+    ///
+    /// `most` is how much there is at most, as a [`constant`].
+    pub(crate) fn values(self, most: HeaderValue) -> [HeaderValue; 3] {
+        [most, number(self.remaining), number(self.reset)]
     }
 
-    pub(super) fn put(self, headers: &mut HeaderMap) {
-        for (name, value) in Self::NAMES.into_iter().zip(self.values()) {
+    pub(super) fn put(self, most: HeaderValue, headers: &mut HeaderMap) {
+        for (name, value) in Self::NAMES.into_iter().zip(self.values(most)) {
             headers.insert(name, value);
         }
     }
