@@ -76,8 +76,8 @@
 //!
 //! # The order
 //!
-//! > panic guard → client address → request id → trace context → access event → security headers → CORS → gate (drain) → rate
-//! > limit → body limit → time limit → the service
+//! > client address → request id → trace context → access event → security headers → CORS → gate (drain) → rate limit → body limit →
+//! > time limit → panic guard → the service
 //!
 //! What is inside can refuse, and what is outside gives every refusal an id, headers and an access event.
 //!

@@ -122,8 +122,8 @@ thread_local! {
     static ASKED: Cell<u16> = const { Cell::new(0) };
 }
 
-/// So many clients take turns that none of them reaches a limit of some hundred requests a second.
-const CLIENTS: u16 = 4096;
+/// So many clients take turns that none of them reaches a limit of a thousand requests a second.
+const CLIENTS: u16 = 2048;
 
 fn peer() -> SocketAddr {
     let number = ASKED.get();

@@ -54,8 +54,7 @@ pub(crate) fn full() -> Result<Stacked> {
     let mut settings = Settings::default();
     settings.headers = Preset::Api;
     settings.trace = trace;
-    // More than anybody can ask for, so that nothing is refused: what is measured is the looking.
-    settings.rate = RateLimitLayer::new(RateLimit::new("1000000/s".parse()?));
+    settings.rate = RateLimitLayer::new(RateLimit::new("1000/s".parse()?));
     let stack = Stack::new(settings, life, observer()?, Arc::new(Nowhere));
     Ok(whole(stack.layer(ready(app().layer(RouteLabelLayer::default())))))
 }

@@ -66,9 +66,9 @@ where
             told_by_header,
             shared: shared.clone(),
         };
+        let counted = |body| shared.body.limited(record.counted(body), watched.as_ref());
         match verdict {
             HeadVerdict::Pass => {
-                let counted = |body| shared.body.limited(record.counted(body), watched.as_ref());
                 let mut request = Some(request.map(counted));
                 let stage = &mut future.stage;
                 // By reference, since what goes through `catch_unwind` by value is copied too.
@@ -82,7 +82,6 @@ where
                 }
             }
             HeadVerdict::Hold(patience, reason) => {
-                let counted = |body| shared.body.limited(record.counted(body), watched.as_ref());
                 let held = shared.gate.keep(inner, request.map(counted), patience, reason);
                 future.stage = Stage::Held { held };
             }
