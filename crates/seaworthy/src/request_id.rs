@@ -136,7 +136,7 @@ where
         let Parts { method, headers, extensions, .. } = &mut head;
         let context = RequestContext::of_mut(extensions);
         context.know_protocol(method, headers);
-        let id = self.layer.mark(context, headers);
+        let id = self.layer.mark(context, headers).clone();
         let mark = Mark { header: self.layer.header.clone(), id };
         RequestIdFuture { answer: self.inner.call(Request::from_parts(head, body)), mark: Some(mark) }
     }
@@ -153,13 +153,13 @@ impl RequestIdLayer {
         let mut extensions = mem::take(request.extensions_mut());
         let context = RequestContext::of_mut(&mut extensions);
         context.know_protocol(request.method(), request.headers());
-        let id = self.mark(context, request.headers_mut());
+        let id = self.mark(context, request.headers_mut()).clone();
         *request.extensions_mut() = extensions;
         id
     }
 
     /// Gives a request with this head its id, and says in its context which one.
-    pub(crate) fn mark(&self, context: &mut RequestContext, headers: &mut HeaderMap) -> HeaderValue {
+    pub(crate) fn mark<'c>(&self, context: &'c mut RequestContext, headers: &mut HeaderMap) -> &'c HeaderValue {
         let Self { header, trust, format } = self;
         let now = clock::now();
         let believed = *trust == Trust::Anyone || context.peer_trusted;
@@ -175,10 +175,9 @@ impl RequestIdLayer {
                 id
             }
         };
-        context.request_id = Some(id.clone());
         // Read once, for the id and for whoever says how long it took.
         context.started.get_or_insert(now);
-        id
+        context.request_id.insert(id)
     }
 }
 

@@ -121,7 +121,8 @@ impl Asked {
             method: method.clone(),
             target: uri.path_and_query().cloned(),
             version,
-            user_agent: headers.get(header::USER_AGENT).cloned(),
+            // They are few: to look at each is quicker than to hash the name.
+            user_agent: headers.iter().find(|(name, _)| *name == header::USER_AGENT).map(|(_, value)| value.clone()),
             trace_id: context.trace_id.or_else(|| trace::sent(headers)),
             span: context.span,
             // Moved, since each copy of it is counted.
