@@ -60,6 +60,8 @@ use seaworthy_core::event::Sink;
 use tokio::task::JoinHandle;
 
 pub use self::buffer::{SpanBuffer, Spans};
+#[doc(hidden)]
+pub use self::call::end_call;
 pub use self::call::{CallSpan, CallSpanFuture, CallSpanLayer};
 pub use self::environment::{Environment, Found, Misread};
 pub use self::request::Shown;

@@ -1,8 +1,6 @@
 //! One name for one thing: a service in Rust and a program behind the binary show the same families.
 
 use std::collections::BTreeSet;
-use std::io::Write as _;
-use std::process::{Command, Stdio};
 
 use seaworthy::core::lifecycle::{Cause, State};
 use seaworthy::core::metric::Format;
@@ -10,7 +8,7 @@ use seaworthy::log::Logger;
 use seaworthy::metrics::Metrics;
 use seaworthy::{Lifecycle, Production};
 
-use crate::bed::{Seaworthy, get};
+use crate::bed::{Seaworthy, get, promtool};
 
 /// What a service has none of: something that stands behind, a program that is started, workers, a configuration that is read anew.
 const BINARY_ONLY: [&str; 5] =
@@ -61,15 +59,5 @@ fn a_service_in_rust_shows_what_the_binary_shows_but_for_what_it_has_none_of() {
     // Or the lists above would say nothing.
     assert!(BINARY_ONLY.iter().all(|only| of_binary.iter().any(|name| name.starts_with(only))), "{of_binary:?}");
 
-    let mut promtool = Command::new("promtool")
-        .args(["check", "metrics"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("promtool runs: `cargo xtask test` installs it");
-    promtool.stdin.take().expect("it is piped").write_all(ours.as_bytes()).expect("promtool reads");
-    let said = promtool.wait_with_output().expect("promtool ends");
-    let text = String::from_utf8_lossy(&said.stdout) + String::from_utf8_lossy(&said.stderr);
-    assert!(said.status.success() && text.trim().is_empty(), "{text}\n{ours}");
+    assert_eq!(promtool(ours.as_bytes()), Ok(()), "{ours}");
 }

@@ -3,10 +3,7 @@
 use http::{HeaderName, Request, Response};
 use hyper::body::Incoming;
 use seaworthy::client::AnswerBody;
-use seaworthy::core::refusal::Reason;
-use seaworthy::hedge::Hedged;
-use seaworthy::otlp::{Kind, Span, Tracer};
-use seaworthy::retry::Attempts;
+use seaworthy::otlp::{Kind, Span, Tracer, end_call};
 
 use super::service::Service;
 
@@ -36,27 +33,8 @@ impl CallSpan {
 
     /// The head of the answer is there.
     pub(super) fn end(self, answer: &Response<AnswerBody>) {
-        let Some(mut span) = self.0 else { return };
-        let status = answer.status().as_u16();
-        let attempts = answer.extensions().get().map_or(1, |Attempts(attempts)| *attempts);
-        if attempts > 1 {
-            span.set("http.request.resend_count", i64::from(attempts - 1));
+        if let Some(span) = self.0 {
+            end_call(span, answer);
         }
-        if answer.extensions().get::<Hedged>().is_some() {
-            span.set("seaworthy.hedged", true);
-        }
-        if let Some(reason) = answer.extensions().get::<Reason>() {
-            // It is ours: the service gave none.
-            span.set("error.type", reason.name());
-            span.fail(reason.row().title);
-        } else {
-            span.set("http.response.status_code", i64::from(status));
-            // Of a call that we make, 4xx is an error too (HTTP spans, "Status").
-            if status >= 400 {
-                span.set("error.type", status.to_string());
-                span.fail("");
-            }
-        }
-        span.end();
     }
 }

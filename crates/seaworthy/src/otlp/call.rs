@@ -106,34 +106,41 @@ fn begin<B>(tracer: &Tracer, service: &str, request: &mut Request<B>) -> Span {
     span
 }
 
+/// Ends the span of a call with the head of its answer, and says how it went.
+#[doc(hidden)]
+pub fn end_call<R>(mut span: Span, answer: &Response<R>) {
+    let status = answer.status().as_u16();
+    let attempts = answer.extensions().get().map_or(1, |Attempts(attempts)| *attempts);
+    if attempts > 1 {
+        span.set("http.request.resend_count", i64::from(attempts - 1));
+    }
+    if answer.extensions().get::<Hedged>().is_some() {
+        span.set("seaworthy.hedged", true);
+    }
+    if let Some(reason) = answer.extensions().get::<Reason>() {
+        // It is ours: the service gave none.
+        span.set("error.type", reason.name());
+        span.fail(reason.row().title);
+    } else {
+        span.set("http.response.status_code", i64::from(status));
+        // Of a call that we make, 4xx is an error too (HTTP spans, "Status").
+        if status >= 400 {
+            span.set("error.type", status.to_string());
+            span.fail("");
+        }
+    }
+    span.end();
+}
+
 /// A span that ends with its call, also where nobody waits for it any more.
 #[derive(Debug)]
 struct Ending(Option<Span>);
 
 impl Ending {
     fn answered<R>(&mut self, answer: &Response<R>) {
-        let Some(mut span) = self.0.take() else { return };
-        let status = answer.status().as_u16();
-        let attempts = answer.extensions().get().map_or(1, |Attempts(attempts)| *attempts);
-        if attempts > 1 {
-            span.set("http.request.resend_count", i64::from(attempts - 1));
+        if let Some(span) = self.0.take() {
+            end_call(span, answer);
         }
-        if answer.extensions().get::<Hedged>().is_some() {
-            span.set("seaworthy.hedged", true);
-        }
-        if let Some(reason) = answer.extensions().get::<Reason>() {
-            // It is ours: the service gave none.
-            span.set("error.type", reason.name());
-            span.fail(reason.row().title);
-        } else {
-            span.set("http.response.status_code", i64::from(status));
-            // Of a call that we make, 4xx is an error too (HTTP spans, "Status").
-            if status >= 400 {
-                span.set("error.type", status.to_string());
-                span.fail("");
-            }
-        }
-        span.end();
     }
 
     /// Which error it is only its client knows; what it says may carry an address.
